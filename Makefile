@@ -1,0 +1,45 @@
+# Every target makes its own virtual environment, .venv, where it is missing or out of date.
+# PYTHON chooses the interpreter it is made from: make test PYTHON=python3.13
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := setup.py pyproject.toml $(wildcard fastconv/cpu/*.pyx fastconv/cpu/*.pxi fastconv/cpu/csrc/*)
+
+.PHONY: demo test test-all lint bench clean
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# A stamp for each set of extras: installed again when metadata or compiled sources change.
+$(VENV)/.demo: $(BIN)/python $(SOURCES)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[demo]"
+	touch $@
+
+$(VENV)/.test: $(BIN)/python $(SOURCES)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[test]"
+	touch $@
+
+$(VENV)/.bench: $(BIN)/python $(SOURCES)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[bench]"
+	touch $@
+
+demo: $(VENV)/.demo
+	$(BIN)/fastconv demo
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: $(VENV)/.test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/cython-lint fastconv/cpu
+
+bench: $(VENV)/.bench
+	$(BIN)/python -m asv_bench
+
+clean:
+	rm -rf build dist *.egg-info fastconv/cpu/*.so .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,84 @@
+from collections.abc import Iterable, Sequence
+from typing import Any, SupportsIndex, TypeAlias, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Anything with a strided buffer will do.
+_Array: TypeAlias = NDArray[Any]
+_Places: TypeAlias = NDArray[np.int64]
+_Axis: TypeAlias = tuple[
+    Iterable[SupportsIndex], Iterable[SupportsIndex], Iterable[SupportsIndex], int
+]
+
+@final
+class Geometry:
+    def __init__(
+        self,
+        spatial_in: tuple[int, ...],
+        kernel: tuple[int, ...],
+        stride: tuple[int, ...],
+        padding_before: tuple[int, ...],
+        dilation: tuple[int, ...],
+        spatial_out: tuple[int, ...],
+    ) -> None: ...
+
+@final
+class Windows:
+    def __init__(self, axes: Sequence[_Axis], spatial_in: tuple[int, ...]) -> None: ...
+
+def im2col(
+    geometry: Geometry, x: _Array, dst: _Array, n0: int, r0: int, p0: int, threads: int
+) -> None: ...
+def col2im(
+    geometry: Geometry,
+    cols: _Array,
+    x: _Array,
+    dtype: str,
+    n0: int,
+    r0: int,
+    p0: int,
+    threads: int,
+) -> None: ...
+def scatter(acc: _Array, y: _Array, n0: int, c0: int, p0: int, threads: int) -> None: ...
+def epilogue(
+    acc: _Array, dtype: str, bias: _Array | None, activation: int, parameter: float, threads: int
+) -> None: ...
+def max_forward(
+    windows: Windows, x: _Array, y: _Array, indices: _Places | None, dtype: str, threads: int
+) -> None: ...
+def avg_forward(
+    windows: Windows, x: _Array, y: _Array, divisor: int | None, dtype: str, threads: int
+) -> None: ...
+def avg_backward(
+    windows: Windows, grad: _Array, dx: _Array, divisor: int | None, dtype: str, threads: int
+) -> None: ...
+def lp_forward(
+    windows: Windows,
+    x: _Array,
+    y: _Array,
+    p: float,
+    kernel_volume: int,
+    absolute: bool,
+    dtype: str,
+    threads: int,
+) -> None: ...
+def lp_backward(
+    windows: Windows,
+    grad: _Array,
+    x: _Array,
+    y: _Array,
+    dx: _Array,
+    p: float,
+    kernel_volume: int,
+    absolute: bool,
+    dtype: str,
+    threads: int,
+) -> None: ...
+def scatter_add(grad: _Array, indices: _Places, dx: _Array, dtype: str, threads: int) -> None: ...
+def unpool(x: _Array, indices: _Places, y: _Array, threads: int) -> None: ...
+def gather(y: _Array, indices: _Places, x: _Array, threads: int) -> None: ...
+def isa_levels() -> tuple[tuple[str, bool, bool], ...]: ...
+def active_isa() -> str: ...
+def set_isa(name: str) -> None: ...
+def pool_threads() -> int: ...

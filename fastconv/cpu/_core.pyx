@@ -1,0 +1,25 @@
+# cython: language_level=3, embedsignature=True, cdivision=True
+"""The compiled core of the CPU backend: raw buffers in, C kernels without the GIL.
+
+Arrays x and y are (N, C, *spatial) with one to three spatial axes, any strides, any alignment and
+native byte order. The dtype is given by name where a kernel computes; kernels that only copy need no
+name and take every item size. Output arrays are written in place and may not share memory with
+inputs; one whose own items overlap is served by one thread. Whatever would read or write outside an
+array is a ValueError before anything is touched, except for indices, which are data.
+"""
+
+import sys
+
+cimport cython
+from cpython.buffer cimport (
+    PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
+)
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from libc.stdint cimport INT64_MAX, int64_t
+
+include "_csrc.pxi"
+include "_buffers.pxi"
+include "_isa.pxi"
+include "_columns.pxi"
+include "_windows.pxi"
+include "_pools.pxi"

@@ -1,0 +1,85 @@
+# What fc.h offers, as Cython sees it.
+
+
+cdef extern from "fc.h" nogil:
+    enum:
+        FC_DTYPE_COUNT
+        FC_int8
+        FC_uint8
+        FC_ACTIVATIONS
+
+    ctypedef struct fc_dtype:
+        const char *name
+        int64_t size
+        int is_float
+        int is_signed
+
+    const fc_dtype *fc_dtypes
+
+    ctypedef struct fc_array:
+        char *data
+        int64_t[5] shape
+        int64_t[5] stride
+        int64_t size
+
+    # In Cython "in" is a keyword.
+    ctypedef struct fc_geometry:
+        int64_t[3] inputs "in"
+        int64_t[3] kernel
+        int64_t[3] stride
+        int64_t[3] before
+        int64_t[3] dilation
+        int64_t[3] out
+
+    ctypedef struct fc_axis:
+        const int64_t *begin
+        const int64_t *taps
+        const int64_t *share
+        const int64_t *run
+        int64_t step
+        int64_t outputs
+        int64_t inputs
+
+    ctypedef struct fc_windows:
+        fc_axis[3] axis
+
+    ctypedef struct fc_norm:
+        double p
+        double volume
+        int absolute
+
+    ctypedef struct fc_kernels:
+        void (*im2col)(const fc_geometry *, const fc_array *, const fc_array *, int64_t, int64_t,
+                       int64_t, int) noexcept nogil
+        void (*col2im)(const fc_geometry *, const fc_array *, const fc_array *, int, int64_t,
+                       int64_t, int64_t, int) noexcept nogil
+        void (*scatter)(const fc_array *, const fc_array *, int64_t, int64_t, int64_t, int) noexcept nogil
+        void (*epilogue)(const fc_array *, int, const char *, int, double, int) noexcept nogil
+        void (*max_forward)(const fc_windows *, const fc_array *, const fc_array *,
+                            const fc_array *, int, int) noexcept nogil
+        void (*avg_forward)(const fc_windows *, const fc_array *, const fc_array *, int64_t, int,
+                            int) noexcept nogil
+        void (*avg_backward)(const fc_windows *, const fc_array *, const fc_array *, int64_t, int,
+                             int) noexcept nogil
+        void (*lp_forward)(const fc_windows *, const fc_array *, const fc_array *, const fc_norm *,
+                           int, int) noexcept nogil
+        void (*lp_backward)(const fc_windows *, const fc_array *, const fc_array *,
+                            const fc_array *, const fc_array *, const fc_norm *, int, int) noexcept nogil
+        int64_t (*scatter_add)(const fc_array *, const fc_array *, const fc_array *, int,
+                               int) noexcept nogil
+        int64_t (*unpool)(const fc_array *, const fc_array *, const fc_array *, int) noexcept nogil
+        int64_t (*gather)(const fc_array *, const fc_array *, const fc_array *, int) noexcept nogil
+
+    ctypedef struct fc_level:
+        const char *name
+        const fc_kernels *kernels
+        int (*supported)() noexcept nogil
+
+    const fc_level *fc_levels
+    const int fc_level_count
+    int fc_level_usable(int level)
+    int fc_level_active()
+    void fc_level_set(int level)
+    const fc_kernels *fc_active()
+    int fc_pool_threads()
+    void fc_window_runs(const int64_t *begin, const int64_t *taps, int64_t outputs, int64_t *run)

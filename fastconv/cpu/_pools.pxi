@@ -1,0 +1,253 @@
+# The pools. Every input x is (N, C, *spatial_in), every output y is (N, C, *spatial_out).
+
+def max_forward(Windows windows not None, x, y, indices, dtype, threads):
+    """Largest item of each window; the first of several, and NaN before all.
+
+    Parameters
+    ----------
+    x : buffer
+    y : writable buffer
+    indices : writable buffer of int64 with y's shape, or None
+        Gets each maximum's place in its plane, (d * H + h) * W + w.
+    dtype : str
+        Of x and y.
+    threads : int
+
+    Notes
+    -----
+    A window without inputs gives the least value and index 0.
+    """
+    cdef Array source = hold("x", x, False, True), target = hold("y", y, True, True), places = None
+    cdef const fc_array *where = NULL
+    cdef int code = dtype_code(dtype, False), t = thread_count(threads)
+    windows.check_input("x", source, fc_dtypes[code].size)
+    windows.check_output("y", target, source, fc_dtypes[code].size)
+    if indices is not None:
+        places = hold("indices", indices, True, True)
+        windows.check_output("indices", places, source, sizeof(int64_t))
+        where = &places.a
+    with nogil:
+        fc_active().max_forward(&windows.w, &source.a, &target.a, where, code, t)
+
+
+cdef int64_t checked_divisor(object divisor) except? -1:
+    if divisor is None:
+        return 0
+    cdef int64_t given = number("divisor", divisor)
+    if given == 0:
+        raise ValueError("divisor: must not be 0")
+    return given
+
+
+def avg_forward(Windows windows not None, x, y, divisor, dtype, threads):
+    """Sum of each window over `divisor`, or over the product of its sizes where that is None.
+
+    Parameters
+    ----------
+    x : buffer
+    y : writable buffer
+    divisor : int or None
+    dtype : {"float32", "float64"}
+        Of x and y; sums are float64.
+    threads : int
+
+    Notes
+    -----
+    A window without inputs gives 0.
+    """
+    cdef Array source = hold("x", x, False, True), target = hold("y", y, True, True)
+    cdef int code = dtype_code(dtype, True), t = thread_count(threads)
+    cdef int64_t by = checked_divisor(divisor)
+    windows.check_input("x", source, fc_dtypes[code].size)
+    windows.check_output("y", target, source, fc_dtypes[code].size)
+    with nogil:
+        fc_active().avg_forward(&windows.w, &source.a, &target.a, by, code, t)
+
+
+def avg_backward(Windows windows not None, grad, dx, divisor, dtype, threads):
+    """Add to dx, which is not cleared, each window's share of its gradient.
+
+    Parameters
+    ----------
+    grad : buffer
+    dx : writable buffer
+    divisor, dtype, threads
+        As in avg_forward.
+    """
+    cdef Array source = hold("grad", grad, False, True), target = hold("dx", dx, True, True)
+    cdef int code = dtype_code(dtype, True), t = thread_count(threads)
+    cdef int64_t by = checked_divisor(divisor)
+    windows.check_input("dx", target, fc_dtypes[code].size)
+    windows.check_output("grad", source, target, fc_dtypes[code].size)
+    with nogil:
+        fc_active().avg_backward(&windows.w, &source.a, &target.a, by, code, t)
+
+
+cdef fc_norm norm_of(double p, object kernel_volume, bint absolute) except *:
+    if not (p == p and p != 0 and p - p == 0):
+        raise ValueError(f"p: expected a finite number other than 0, got {p}")
+    return fc_norm(p, <double>number("kernel_volume", kernel_volume, 0), absolute)
+
+
+def lp_forward(Windows windows not None, x, y, double p, kernel_volume, bint absolute, dtype, threads):
+    """The p-norm of each window: (scale * sum of x^p)^(1/p).
+
+    Parameters
+    ----------
+    x : buffer
+    y : writable buffer
+    p : float
+        Finite, not 0.
+    kernel_volume : int
+        scale is kernel_volume over the product of the window's sizes (PyTorch, where windows are cut);
+        0 does not scale.
+    absolute : bool
+        Sum |x|^p (ONNX) instead of x^p (PyTorch: an odd p keeps signs, and a negative sum has no root
+        unless p is 1).
+    dtype : {"float32", "float64"}
+        Of x and y; sums are float64.
+    threads : int
+    """
+    cdef Array source = hold("x", x, False, True), target = hold("y", y, True, True)
+    cdef int code = dtype_code(dtype, True), t = thread_count(threads)
+    cdef fc_norm norm = norm_of(p, kernel_volume, absolute)
+    windows.check_input("x", source, fc_dtypes[code].size)
+    windows.check_output("y", target, source, fc_dtypes[code].size)
+    with nogil:
+        fc_active().lp_forward(&windows.w, &source.a, &target.a, &norm, code, t)
+
+
+def lp_backward(Windows windows not None, grad, x, y, dx, double p, kernel_volume, bint absolute, dtype,
+                threads):
+    """Add to dx, which is not cleared, grad * dy/dx; nothing where y is 0.
+
+    Parameters
+    ----------
+    grad, y : buffer
+    x : buffer
+    dx : writable buffer
+    p, kernel_volume, absolute, dtype, threads
+        As in lp_forward, which gave y.
+    """
+    cdef Array above = hold("grad", grad, False, True), source = hold("x", x, False, True)
+    cdef Array norms = hold("y", y, False, True), target = hold("dx", dx, True, True)
+    cdef int code = dtype_code(dtype, True), t = thread_count(threads)
+    cdef fc_norm norm = norm_of(p, kernel_volume, absolute)
+    windows.check_input("x", source, fc_dtypes[code].size)
+    check_shape("dx", target, source.shape())
+    check_size("dx", target, source.a.size)
+    windows.check_output("grad", above, source, source.a.size)
+    windows.check_output("y", norms, source, source.a.size)
+    with nogil:
+        fc_active().lp_backward(
+            &windows.w, &above.a, &source.a, &norms.a, &target.a, &norm, code, t
+        )
+
+
+cdef int check_listed(str name, Array listed, Array indices, Array plane) except -1:
+    check_shape("indices", indices, listed.shape())
+    check_size("indices", indices, sizeof(int64_t))
+    check_size(name, listed, plane.a.size)
+    if listed.axes != plane.axes or listed.a.shape[0] != plane.a.shape[0] \
+            or listed.a.shape[1] != plane.a.shape[1]:
+        raise ValueError(f"{name}: shape {listed.shape()} does not fit planes of {plane.shape()}")
+    return 0
+
+
+cdef int check_fault(int64_t place, Array indices, Array plane) except -1:
+    cdef const fc_array *a = &indices.a
+    cdef int64_t offset = 0, rest = place, elements = 1, n, c
+    cdef int k
+    if place < 0:
+        return 0
+    for k in range(4, -1, -1):
+        offset += rest % a.shape[k] * a.stride[k]
+        rest //= a.shape[k]
+    for k in range(2, 5):
+        elements *= plane.a.shape[k]
+        place //= a.shape[k]
+    n, c = place // a.shape[1], place % a.shape[1]
+    # By bytes, as the buffer may be unaligned.
+    value = int.from_bytes(a.data[offset:offset + sizeof(int64_t)], sys.byteorder, signed=True)
+    raise ValueError(f"indices: {value} in plane ({n}, {c}) is not inside [0, {elements})")
+
+
+def scatter_add(grad, indices, dx, dtype, threads):
+    """Add each gradient to the place in its plane of dx that its index names; dx is not cleared.
+
+    Parameters
+    ----------
+    grad : buffer, (N, C, *spatial_out)
+    indices : buffer of int64, grad's shape
+    dx : writable buffer, (N, C, *spatial_in)
+    dtype : str
+        Of grad and dx. Integers wrap.
+    threads : int
+        Sums do not depend on it.
+
+    Raises
+    ------
+    ValueError
+        Also where an index lies outside its plane; that plane's earlier gradients, and other planes,
+        have been added by then.
+    """
+    cdef Array source = hold("grad", grad, False, True), places = hold("indices", indices, False, True)
+    cdef Array target = hold("dx", dx, True, True)
+    cdef int code = sum_code(dtype), t = thread_count(threads)
+    cdef int64_t fault
+    check_size("dx", target, fc_dtypes[code].size)
+    check_listed("grad", source, places, target)
+    with nogil:
+        fault = fc_active().scatter_add(&source.a, &places.a, &target.a, code, t)
+    check_fault(fault, places, target)
+
+
+def unpool(x, indices, y, threads):
+    """Copy each item of x to the place in its plane of y that its index names; the last one wins.
+
+    Parameters
+    ----------
+    x : buffer, (N, C, *spatial)
+    indices : buffer of int64, x's shape
+    y : writable buffer, (N, C, *larger) of x's item size
+        Not cleared.
+    threads : int
+
+    Raises
+    ------
+    ValueError
+        Also where an index lies outside its plane; y is partly written by then.
+    """
+    cdef Array source = hold("x", x, False, True), places = hold("indices", indices, False, True)
+    cdef Array target = hold("y", y, True, True)
+    cdef int t = thread_count(threads)
+    cdef int64_t fault
+    check_listed("x", source, places, target)
+    with nogil:
+        fault = fc_active().unpool(&source.a, &places.a, &target.a, t)
+    check_fault(fault, places, target)
+
+
+def gather(y, indices, x, threads):
+    """Copy to each item of x the item of y at the place that its index names; unpool's gradient.
+
+    Parameters
+    ----------
+    y : buffer, (N, C, *larger)
+    indices : buffer of int64, x's shape
+    x : writable buffer, (N, C, *spatial) of y's item size
+    threads : int
+
+    Raises
+    ------
+    ValueError
+        Also where an index lies outside its plane; x is partly written by then.
+    """
+    cdef Array source = hold("y", y, False, True), places = hold("indices", indices, False, True)
+    cdef Array target = hold("x", x, True, True)
+    cdef int t = thread_count(threads)
+    cdef int64_t fault
+    check_listed("x", target, places, source)
+    with nogil:
+        fault = fc_active().gather(&source.a, &places.a, &target.a, t)
+    check_fault(fault, places, source)

@@ -1,0 +1,37 @@
+"""The candidates for each kind of problem, best first, the readable reference last."""
+
+from __future__ import annotations
+
+from fastconv.cpu.candidate import Candidate
+from fastconv.cpu.columns import CompiledColumns
+from fastconv.cpu.dense import Blas
+from fastconv.cpu.im2col_blas import Im2colBlas
+from fastconv.cpu.reductions import NumpySum
+from fastconv.cpu.reference import Reference
+from fastconv.problem import (
+    BiasProblem,
+    ColumnsProblem,
+    ConvProblem,
+    GemmProblem,
+    PoolProblem,
+    Problem,
+)
+
+_REFERENCE = Reference()
+_CANDIDATES: dict[type[Problem], tuple[Candidate, ...]] = {
+    ConvProblem: (Im2colBlas(), _REFERENCE),
+    BiasProblem: (NumpySum(), _REFERENCE),
+    ColumnsProblem: (CompiledColumns(), _REFERENCE),
+    GemmProblem: (Blas(), _REFERENCE),
+    PoolProblem: (_REFERENCE,),
+}
+
+
+def candidates(problem: Problem) -> tuple[Candidate, ...]:
+    """Return the candidates for a problem, in the order of preference."""
+    return _CANDIDATES[type(problem)]
+
+
+def named(problem: Problem, name: str) -> Candidate:
+    """Return the candidate of that name."""
+    return next(candidate for candidate in candidates(problem) if candidate.name == name)

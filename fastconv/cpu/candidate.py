@@ -1,0 +1,75 @@
+"""A candidate: one algorithm that may solve a problem, or says why it can't."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from fastconv.backend import Decision, Plan, Policy
+from fastconv.machine import usable_cores
+from fastconv.precision import COMPLEX, FLOATING, classical_error_bound, sum_dtype
+from fastconv.problem import Problem
+
+
+class Candidate(Protocol):
+    """An algorithm of the CPU backend."""
+
+    @property
+    def name(self) -> str:
+        """What ``algorithm=`` takes."""
+
+    def decide(self, problem: Problem, policy: Policy) -> Decision:
+        """Say whether this algorithm can solve the problem, and at what cost."""
+
+    def plan(self, problem: Problem, decision: Decision) -> Plan:
+        """Make it ready to run."""
+
+
+def threads_for(policy: Policy) -> int:
+    """Return the number of threads that a policy lets our kernels use."""
+    return policy.threads or usable_cores()
+
+
+def refused(name: str, reason: str, *, over_limit: bool = False) -> Decision:
+    """Return the decision that declines a problem."""
+    return Decision(False, reason, name, over_limit=over_limit)
+
+
+def arithmetic(problem: Problem, policy: Policy) -> tuple[str, str]:
+    """Return the dtype of sums under a policy's precision, and a reason if it isn't served.
+
+    Sums may be more precise than asked for, never less.
+    """
+    native = sum_dtype(problem.dtype)
+    if problem.dtype not in FLOATING:
+        # Integers of any width are copied, compared or added with wrap-around: exact.
+        return native, ""
+    asked = policy.precision
+    real = COMPLEX.get(native, native)
+    if asked in (None, "auto", problem.dtype, real):
+        return native, ""
+    if asked == "float64" and real == "float32":
+        return ("complex128" if native in COMPLEX else "float64"), ""
+    if asked == "float32_strict" and real == "float32":
+        return native, ""
+    return native, f"precision={asked!r} on {problem.dtype} operands is not available here"
+
+
+def error_bound(problem: Problem, dtype: str) -> float:
+    """Return the bound on a decision's error: none where nothing is summed."""
+    length = getattr(problem, "reduction", 0)
+    if dtype not in FLOATING or length == 0:
+        return 0.0
+    return classical_error_bound(
+        length + (getattr(problem, "bias", None) is not None), dtype, problem.dtype
+    )
+
+
+def rate_dtype(dtype: str) -> str:
+    """Return the floating dtype whose arithmetic rate stands for that of `dtype`."""
+    name = COMPLEX.get(dtype, dtype)
+    return name if name in ("float32", "float64") else "float64"
+
+
+def precision_name(dtype: str) -> str:
+    """Return the precision's name for a dtype of sums."""
+    return COMPLEX.get(dtype, dtype)

@@ -1,0 +1,130 @@
+"""im2col and col2im by the compiled core."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from fastconv.backend import Decision, Plan, Policy
+from fastconv.cpu.candidate import arithmetic, error_bound, precision_name, refused, threads_for
+from fastconv.cpu.isa import active, core, why_no_core
+from fastconv.cpu.plans import HostPlan, Scratch, itemsize
+from fastconv.precision import FLOATING
+from fastconv.problem import ColumnsProblem, Problem
+
+_BYTES_PER_SECOND = 6e9
+
+
+class ColumnsPlan(HostPlan):
+    """Copy columns out of an image, or add them up into one."""
+
+    def __init__(self, problem: ColumnsProblem, dtype: str, threads: int) -> None:
+        assert core is not None
+        self._problem = problem
+        self._dtype = dtype
+        self._threads = threads
+        self._scratch = Scratch()
+        self._geometry = core.Geometry(
+            problem.x.shape[2:],
+            problem.kernel,
+            problem.stride,
+            tuple(before for before, _ in problem.padding),
+            problem.dilation,
+            problem.spatial_out,
+        )
+        self._widens = problem.operation == "col2im" and dtype != problem.dtype
+        if self._widens:
+            self._scratch.add("sums", (1, 1, *problem.x.shape[2:]), dtype)
+            rows = (1, prod(problem.kernel), prod(problem.spatial_out))
+            self._scratch.add("columns", rows, dtype)
+
+    @property
+    def workspace_bytes(self) -> int:  # type: ignore[override]
+        """Bytes of scratch memory that `run` needs."""
+        return self._scratch.bytes
+
+    def run(
+        self,
+        inputs: Sequence[Any],
+        outputs: Sequence[Any],
+        workspace: Any,
+        stream: object | None = None,
+    ) -> None:
+        """Fill the columns or x; see :class:`fastconv.backend.Plan`."""
+        assert core is not None
+        if self._problem.operation == "im2col":
+            core.im2col(self._geometry, inputs[0], outputs[0], 0, 0, 0, self._threads)
+        elif self._widens:
+            self._add_planes(inputs[0], outputs[0], workspace)
+        else:
+            outputs[0][...] = 0
+            self._add(inputs[0], outputs[0])
+
+    def _add(self, columns: Any, x: Any) -> None:
+        assert core is not None
+        parts = [(columns, x)]
+        if self._dtype.startswith("complex"):
+            parts = [(columns.real, x.real), (columns.imag, x.imag)]
+        for source, target in parts:
+            # Wrapping sums are the same bits with or without a sign.
+            name = source.dtype.name if source.dtype.kind != "i" else f"u{source.dtype.name}"
+            core.col2im(self._geometry, source, target, name, 0, 0, 0, self._threads)
+
+    def _add_planes(self, columns: Any, x: Any, workspace: Any) -> None:
+        sums = self._scratch.cut("sums", workspace)
+        wide = self._scratch.cut("columns", workspace)
+        volume = prod(self._problem.kernel)
+        for n in range(x.shape[0]):
+            for c in range(x.shape[1]):
+                np.copyto(wide[0], columns[n, c * volume : (c + 1) * volume])
+                sums[...] = 0
+                self._add(wide, sums)
+                x[n, c] = sums[0, 0]
+
+
+class CompiledColumns:
+    """The compiled copies: any dtype, any strides, threads over images and channels."""
+
+    name = "compiled"
+
+    def decide(self, problem: Problem, policy: Policy) -> Decision:
+        """Accept everything but sums of dtypes that the core doesn't add."""
+        assert isinstance(problem, ColumnsProblem)
+        if core is None:
+            return refused(self.name, why_no_core)
+        dtype, reason = arithmetic(problem, policy)
+        if reason:
+            return refused(self.name, reason)
+        if problem.operation == "im2col":
+            dtype = problem.dtype
+        elif dtype not in FLOATING and np.dtype(dtype).kind not in "iu":
+            return refused(self.name, f"it doesn't add {dtype}")
+        threads = threads_for(policy)
+        plan = ColumnsPlan(problem, dtype, threads)
+        if plan.workspace_bytes > policy.workspace_limit:
+            return refused(
+                self.name,
+                f"one channel's columns take {plan.workspace_bytes} bytes in {dtype}, over the "
+                f"limit of {policy.workspace_limit}",
+                over_limit=True,
+            )
+        moved = 2 * problem.columns.size * itemsize(problem.dtype)
+        return Decision(
+            True,
+            f"{active()} copies",
+            self.name,
+            precision_name(dtype),
+            error_bound(problem, dtype),
+            moved / _BYTES_PER_SECOND,
+            plan.workspace_bytes,
+            threads=threads,
+            detail=dtype,
+        )
+
+    def plan(self, problem: Problem, decision: Decision) -> Plan:
+        """Make it ready to run."""
+        assert isinstance(problem, ColumnsProblem)
+        return ColumnsPlan(problem, str(decision.detail), decision.threads)

@@ -1,0 +1,109 @@
+/* The C side of fastconv.cpu._core: what the Cython module may call, and nothing else.
+ *
+ * Arrays arrive as raw bytes with byte strides, which may be negative, zero or no multiple of the
+ * item size, and whose items may lie at any address. Ranges are checked before a kernel is called;
+ * a kernel itself never fails, except for the index kernels, whose indices are data.
+ */
+#ifndef FC_H
+#define FC_H
+
+#include <stdint.h>
+
+/* The one list of element types. Whatever depends on a dtype is driven by it. */
+#define FC_FLOATS(X) X(float32, float) X(float64, double)
+#define FC_SIGNED(X) X(int8, int8_t) X(int16, int16_t) X(int32, int32_t) X(int64, int64_t)
+#define FC_UNSIGNED(X) X(uint8, uint8_t) X(uint16, uint16_t) X(uint32, uint32_t) X(uint64, uint64_t)
+#define FC_DTYPES(X) FC_FLOATS(X) FC_SIGNED(X) FC_UNSIGNED(X)
+
+#define FC_CODE(name, type) FC_##name,
+enum { FC_DTYPES(FC_CODE) FC_DTYPE_COUNT };
+#undef FC_CODE
+
+typedef struct {
+    const char *name;
+    int64_t size;
+    int is_float, is_signed;
+} fc_dtype;
+
+extern const fc_dtype fc_dtypes[FC_DTYPE_COUNT];
+
+/* (n, c, d, h, w), or three axes in the first three places. */
+typedef struct {
+    char *data;
+    int64_t shape[5], stride[5], size;
+} fc_array;
+
+/* Output o of an axis reads inputs o * stride - before + k * dilation. */
+typedef struct {
+    int64_t in[3], kernel[3], stride[3], before[3], dilation[3], out[3];
+} fc_geometry;
+
+/* Output o of an axis reads inputs begin[o] + k * step for k < taps[o]; share[o] is the axis's factor
+ * of the divisor. run[o] outputs from o on have equal taps and evenly spaced beginnings. */
+typedef struct {
+    const int64_t *begin, *taps, *share, *run;
+    int64_t step, outputs, inputs;
+} fc_axis;
+
+typedef struct {
+    fc_axis axis[3];
+} fc_windows;
+
+enum { FC_NONE, FC_RELU, FC_RELU6, FC_LEAKY_RELU, FC_SIGMOID, FC_TANH, FC_SILU, FC_GELU, FC_ACTIVATIONS };
+
+typedef struct {
+    double p, volume; /* volume 0: the sum is not rescaled */
+    int absolute;
+} fc_norm;
+
+/* One row per instruction-set level. The index kernels return the place (plane * elements of a plane
+ * + element) of the first index outside its plane, or -1. */
+typedef struct {
+    void (*im2col)(const fc_geometry *, const fc_array *x, const fc_array *columns, int64_t n0,
+                   int64_t r0, int64_t p0, int threads);
+    void (*col2im)(const fc_geometry *, const fc_array *columns, const fc_array *x, int dtype,
+                   int64_t n0, int64_t r0, int64_t p0, int threads);
+    void (*scatter)(const fc_array *acc, const fc_array *y, int64_t n0, int64_t c0, int64_t p0,
+                    int threads);
+    void (*epilogue)(const fc_array *acc, int dtype, const char *bias, int activation,
+                     double parameter, int threads);
+    void (*max_forward)(const fc_windows *, const fc_array *x, const fc_array *y,
+                        const fc_array *indices, int dtype, int threads);
+    void (*avg_forward)(const fc_windows *, const fc_array *x, const fc_array *y, int64_t divisor,
+                        int dtype, int threads);
+    void (*avg_backward)(const fc_windows *, const fc_array *grad, const fc_array *dx,
+                         int64_t divisor, int dtype, int threads);
+    void (*lp_forward)(const fc_windows *, const fc_array *x, const fc_array *y, const fc_norm *,
+                       int dtype, int threads);
+    void (*lp_backward)(const fc_windows *, const fc_array *grad, const fc_array *x,
+                        const fc_array *y, const fc_array *dx, const fc_norm *, int dtype,
+                        int threads);
+    int64_t (*scatter_add)(const fc_array *grad, const fc_array *indices, const fc_array *dx,
+                           int dtype, int threads);
+    int64_t (*unpool)(const fc_array *x, const fc_array *indices, const fc_array *y, int threads);
+    int64_t (*gather)(const fc_array *y, const fc_array *indices, const fc_array *x, int threads);
+} fc_kernels;
+
+/* isa.c */
+typedef struct {
+    const char *name;
+    const fc_kernels *kernels; /* NULL: this build's compiler could not make it */
+    int (*supported)(void);
+} fc_level;
+
+extern const fc_level fc_levels[];
+extern const int fc_level_count;
+int fc_level_usable(int level);
+int fc_level_active(void);     /* -1: this processor is below the lowest level */
+void fc_level_set(int level);
+const fc_kernels *fc_active(void);
+
+/* threads.c */
+typedef void (*fc_body)(void *context, int64_t begin, int64_t end);
+void fc_parallel_for(fc_body body, void *context, int64_t count, int64_t grain, int threads);
+int fc_pool_threads(void);
+
+/* windows.c */
+void fc_window_runs(const int64_t *begin, const int64_t *taps, int64_t outputs, int64_t *run);
+
+#endif

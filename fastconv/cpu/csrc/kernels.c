@@ -1,0 +1,54 @@
+/* All kernels of one instruction-set level; compiled once per level with FC_ISA naming it.
+ *
+ * Everything here is static but the table: an inline function compiled for a newer processor could
+ * win over its twin at link time and crash an older one.
+ */
+#include "columns.h"
+#include "common.h"
+#include "finish.h"
+#include "indexed.h"
+#include "pools.h"
+
+/* Templates: copied by item size, added by number type, computed in float. */
+#define FC_TEMPLATE "im2col.inc"
+#include "each_item.h"
+#define FC_TEMPLATE "scatter.inc"
+#include "each_item.h"
+#define FC_TEMPLATE "unpool.inc"
+#include "each_item.h"
+#define FC_TEMPLATE "col2im.inc"
+#include "each_sum.h"
+#define FC_TEMPLATE "scatter_add.inc"
+#include "each_sum.h"
+#define FC_TEMPLATE "max_pool.inc"
+#include "each_dtype.h"
+#define FC_TEMPLATE "epilogue.inc"
+#include "each_float.h"
+#define FC_TEMPLATE "sum_pool.inc"
+#include "each_float.h"
+#define FC_TEMPLATE "sum_pool_backward.inc"
+#include "each_float.h"
+
+#include "columns.inc"
+#include "indexed.inc"
+#include "pools.inc"
+#include "finish.inc"
+
+#define FC_PASTE(a, b) a##b
+#define FC_TABLE(isa) FC_PASTE(fc_kernels_, isa)
+
+extern const fc_kernels FC_TABLE(FC_ISA);
+const fc_kernels FC_TABLE(FC_ISA) = {
+    .im2col = im2col,
+    .col2im = col2im,
+    .scatter = scatter,
+    .epilogue = epilogue,
+    .max_forward = max_forward,
+    .avg_forward = avg_forward,
+    .avg_backward = avg_backward,
+    .lp_forward = lp_forward,
+    .lp_backward = lp_backward,
+    .scatter_add = scatter_add,
+    .unpool = unpool,
+    .gather = gather,
+};

@@ -1,0 +1,96 @@
+/* What pooling kernels share: jobs, places, windows. */
+#ifndef FC_POOLS_H
+#define FC_POOLS_H
+
+#include "common.h"
+
+/* Outputs that one sweep holds in registers and first-level cache; shorter runs than SWEEP_LEAST go
+ * window by window. */
+enum { SWEEP = 64, SWEEP_LEAST = 4 };
+
+enum { PLAIN, ABSOLUTE, SQUARE, POWER, ABSOLUTE_POWER };
+
+typedef struct {
+    fc_windows windows;
+    fc_array x, y, extra; /* extra: max pooling's indices; an lp gradient's target */
+    fc_array grad;
+    fc_norm norm;
+    int64_t divisor; /* 0: the windows' own share */
+    int term, is_norm, has_indices;
+} fc_pool_job;
+
+/* One line of outputs: its plane and place. */
+typedef struct {
+    int64_t n, c, d, h;
+} fc_line;
+
+static fc_line line_of(const fc_pool_job *job, int64_t index)
+{
+    const fc_axis *axis = job->windows.axis;
+    int64_t plane = index / (axis[0].outputs * axis[1].outputs);
+    int64_t rest = index % (axis[0].outputs * axis[1].outputs);
+    return (fc_line){plane / job->x.shape[1], plane % job->x.shape[1], rest / axis[1].outputs,
+                     rest % axis[1].outputs};
+}
+
+static char *plane_at(const fc_array *a, fc_line at)
+{
+    return a->data + at.n * a->stride[0] + at.c * a->stride[1];
+}
+
+static char *line_at(const fc_array *a, fc_line at)
+{
+    return plane_at(a, at) + at.d * a->stride[2] + at.h * a->stride[3];
+}
+
+/* The windows of n outputs from `first` on along the innermost axis, which are evenly spaced and have
+ * equal taps, at one place of the outer axes. */
+typedef struct {
+    const fc_axis *d, *h, *w;
+    int64_t begin_d, taps_d, begin_h, taps_h, begin_w, taps_w, spacing, n;
+} fc_sweep;
+
+static fc_sweep sweep_of(const fc_windows *windows, fc_line at, int64_t first)
+{
+    const fc_axis *d = &windows->axis[0], *h = &windows->axis[1], *w = &windows->axis[2];
+    int64_t n = min64(w->run[first], SWEEP);
+
+    if (n < SWEEP_LEAST)
+        n = 1;
+    return (fc_sweep){d, h, w, d->begin[at.d], d->taps[at.d], h->begin[at.h], h->taps[at.h],
+                      w->begin[first], w->taps[first],
+                      n > 1 ? w->begin[first + 1] - w->begin[first] : 0, n};
+}
+
+/* Line (i, j) of a sweep's windows in a plane. */
+static char *tap_line(const fc_sweep *s, const fc_array *a, char *plane, int64_t i, int64_t j)
+{
+    return plane + (s->begin_d + i * s->d->step) * a->stride[2]
+           + (s->begin_h + j * s->h->step) * a->stride[3];
+}
+
+static int has_taps(const fc_sweep *s)
+{
+    return s->taps_d > 0 && s->taps_h > 0 && s->taps_w > 0;
+}
+
+/* In floating point: three extents may multiply to more than an int64 holds. */
+static double share_of(const fc_sweep *s, fc_line at, int64_t output)
+{
+    return (double)s->d->share[at.d] * (double)s->h->share[at.h] * (double)s->w->share[output];
+}
+
+static int64_t window_volume(const fc_windows *windows)
+{
+    int64_t volume = 1;
+
+    for (int k = 0; k < 3; k++) {
+        int64_t most = 1;
+        for (int64_t o = 0; o < windows->axis[k].outputs; o++)
+            most = max64(most, windows->axis[k].taps[o]);
+        volume *= min64(most, 1 << 20); /* only a measure of work */
+    }
+    return volume;
+}
+
+#endif

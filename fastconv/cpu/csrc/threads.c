@@ -1,0 +1,149 @@
+/* One pool of sleeping threads, shared by the whole process.
+ *
+ * libgomp hangs in a forked child; this pool is forgotten there and built again when asked for.
+ * One caller has the pool at a time. A second one, and a call from inside a body, run inline.
+ */
+#define _POSIX_C_SOURCE 200809L
+#include "fc.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+
+enum { MAX_THREADS = 256, CHUNKS_PER_THREAD = 4 };
+
+typedef struct {
+    fc_body body;
+    void *context;
+    int64_t count, chunk;
+    _Atomic int64_t next;
+} fc_job;
+
+static pthread_mutex_t in_use = PTHREAD_MUTEX_INITIALIZER; /* held for the length of a call */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;   /* guards what follows */
+static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
+static pthread_cond_t finished = PTHREAD_COND_INITIALIZER;
+static fc_job *job;
+static int tickets; /* workers that may still join the job */
+static int joined;  /* workers inside the job */
+static int workers;
+
+static void drain(fc_job *j)
+{
+    for (;;) {
+        int64_t begin = atomic_fetch_add(&j->next, j->chunk);
+        if (begin >= j->count)
+            return;
+        int64_t left = j->count - begin;
+        j->body(j->context, begin, begin + (left < j->chunk ? left : j->chunk));
+    }
+}
+
+static void *worker(void *unused)
+{
+    (void)unused;
+    pthread_mutex_lock(&lock);
+    for (;;) {
+        while (tickets == 0)
+            pthread_cond_wait(&wake, &lock);
+        tickets--;
+        joined++;
+        fc_job *j = job;
+        pthread_mutex_unlock(&lock);
+        drain(j);
+        pthread_mutex_lock(&lock);
+        if (--joined == 0)
+            pthread_cond_signal(&finished);
+    }
+    return NULL;
+}
+
+/* Only the forking thread lives on in a child, so that whatever it finds locked stays locked. */
+static void forget_pool(void)
+{
+    in_use = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    wake = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
+    finished = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
+    job = NULL;
+    tickets = joined = workers = 0;
+}
+
+static pthread_once_t fork_handler = PTHREAD_ONCE_INIT;
+
+static void watch_forks(void)
+{
+    pthread_atfork(NULL, NULL, forget_pool);
+}
+
+/* Called with the lock held. Returns how many workers there are, which may be fewer than asked. */
+static int grow_pool(int wanted)
+{
+    sigset_t all, before;
+    pthread_attr_t detached;
+
+    if (workers >= wanted)
+        return workers;
+    pthread_once(&fork_handler, watch_forks);
+    if (pthread_attr_init(&detached) != 0)
+        return workers;
+    pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
+    /* A signal handled by a worker would miss the interpreter's main thread. */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    while (workers < wanted) {
+        pthread_t thread;
+        if (pthread_create(&thread, &detached, worker, NULL) != 0)
+            break;
+        workers++;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&detached);
+    return workers;
+}
+
+/* Calls body on disjoint ranges that cover [0, count), none shorter than grain but the last, on at
+ * most `threads` threads. Who gets which range is decided by speed: a body's result for an index may
+ * not depend on the range it came in. */
+void fc_parallel_for(fc_body body, void *context, int64_t count, int64_t grain, int threads)
+{
+    if (count <= 0)
+        return;
+    grain = grain < 1 ? 1 : grain;
+    threads = threads > MAX_THREADS ? MAX_THREADS : threads;
+    int64_t most = count / grain + (count % grain != 0);
+    threads = most < threads ? (int)most : threads;
+    if (threads < 2 || pthread_mutex_trylock(&in_use) != 0) {
+        body(context, 0, count);
+        return;
+    }
+    int64_t chunk = count / ((int64_t)threads * CHUNKS_PER_THREAD);
+    fc_job j = {body, context, count, chunk > grain ? chunk : grain, 0};
+
+    pthread_mutex_lock(&lock);
+    int helpers = grow_pool(threads - 1);
+    helpers = helpers < threads - 1 ? helpers : threads - 1;
+    job = &j;
+    tickets = helpers;
+    for (int i = 0; i < helpers; i++)
+        pthread_cond_signal(&wake);
+    pthread_mutex_unlock(&lock);
+
+    drain(&j);
+
+    pthread_mutex_lock(&lock);
+    tickets = 0; /* nothing is left for a worker that has not woken yet */
+    while (joined != 0)
+        pthread_cond_wait(&finished, &lock);
+    job = NULL;
+    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&in_use);
+}
+
+int fc_pool_threads(void)
+{
+    pthread_mutex_lock(&lock);
+    int alive = workers;
+    pthread_mutex_unlock(&lock);
+    return alive;
+}

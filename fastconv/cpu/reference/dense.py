@@ -1,0 +1,51 @@
+"""The linear layer, by einsum: no BLAS, one thread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastconv.cpu.reference.activations import activate
+from fastconv.problem import GemmProblem
+
+Arrays = Sequence[Any]
+
+
+def _wide(array: Any, dtype: str, conjugate: bool) -> Any:
+    wide = array.astype(dtype)
+    return wide.conj() if conjugate else wide
+
+
+def forward(problem: GemmProblem, inputs: Arrays, outputs: Arrays, dtype: str) -> None:
+    """y = x weight^T + bias."""
+    x, weight, *rest = (array.astype(dtype) for array in inputs)
+    sums = np.einsum("mk,nk->mn", x, weight)
+    if rest:
+        sums += rest[0]
+    outputs[0][...] = activate(problem.activation, sums)
+
+
+def input_grad(problem: GemmProblem, inputs: Arrays, outputs: Arrays, dtype: str) -> None:
+    """x = y conj(weight)."""
+    y, weight = inputs
+    wide = _wide(weight, dtype, problem.conjugate)
+    outputs[0][...] = np.einsum("mn,nk->mk", y.astype(dtype), wide)
+
+
+def weight_grad(problem: GemmProblem, inputs: Arrays, outputs: Arrays, dtype: str) -> None:
+    """weight = y^T conj(x)."""
+    x, y = inputs
+    wide = _wide(x, dtype, problem.conjugate)
+    outputs[0][...] = np.einsum("mn,mk->nk", y.astype(dtype), wide)
+
+
+def workspace_bytes(problem: GemmProblem, itemsize: int) -> int:
+    """Return what the converted operands and the result take."""
+    return itemsize * (problem.x.size + problem.weight.size + problem.y.size)
+
+
+def steps(problem: GemmProblem) -> int:
+    """Return the number of array operations."""
+    return 1

@@ -1,0 +1,31 @@
+"""Which device, algorithm and precision each call gets: policy, plan cache, explain, trace."""
+
+from fastconv.dispatch.arrays import namespace
+from fastconv.dispatch.call import call
+from fastconv.dispatch.explain import (
+    Explanation,
+    backends,
+    devices,
+    explain,
+    register_backend,
+    unregister_backend,
+)
+from fastconv.dispatch.policy import PolicyOptions, use
+from fastconv.dispatch.prepared import PreparedWeight, prepare
+from fastconv.dispatch.trace import trace
+
+__all__ = [
+    "Explanation",
+    "PolicyOptions",
+    "PreparedWeight",
+    "backends",
+    "call",
+    "devices",
+    "explain",
+    "namespace",
+    "prepare",
+    "register_backend",
+    "trace",
+    "unregister_backend",
+    "use",
+]

@@ -1,0 +1,336 @@
+"""The way of a call: look the plan up, or pose the problem, decide and plan; then run."""
+
+from __future__ import annotations
+
+import marshal
+import threading
+import time
+import warnings
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from fastconv.backend import Decision, Plan, Policy
+from fastconv.dispatch.arrays import device_of, may_overlap, overlaps_itself, take, type_name
+from fastconv.dispatch.choose import consider, refuse
+from fastconv.dispatch.policy import current, settle
+from fastconv.dispatch.prepared import PreparedWeight
+from fastconv.dispatch.request import Call, Function, Output, Request, check_out
+from fastconv.dispatch.trace import TRACE, Ran
+from fastconv.errors import PerformanceWarning, WorkspaceLimitError, bad_argument
+from fastconv.problem import Problem
+from fastconv.registry import REGISTRY
+
+CACHE_SIZE = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A call made ready: its plan, and how its arrays become the plan's."""
+
+    request: Request
+    decision: Decision
+    plan: Plan
+    policy: Policy
+
+    def run(self, arrays: Sequence[Any], out: Any) -> tuple[Any, ...]:
+        """Run the plan; return the results as the caller sees them."""
+        request, plan = self.request, self.plan
+        results = [
+            out if i == 0 and out is not None else self._empty(output)
+            for i, output in enumerate(request.outputs)
+        ]
+        inputs = [view(arrays[i]) for i, view in request.inputs]
+        targets = list(results)
+        if out is not None and any(may_overlap(out, arrays[i]) for i, _ in request.inputs):
+            self._afford_copy(out)
+            targets[0] = plan.empty(tuple(out.shape), request.outputs[0].dtype)
+        outputs = [spec.view(target) for spec, target in zip(request.outputs, targets, strict=True)]
+        workspace = _borrow(plan)
+        started = time.perf_counter()
+        try:
+            plan.run(inputs, outputs, workspace)
+        except Exception as error:
+            error.add_note(
+                f"raised by fastconv's backend {self.decision.backend!r}, algorithm "
+                f"{self.decision.algorithm!r}, in {request.problem.function}"
+            )
+            raise
+        self._record(time.perf_counter() - started)
+        _give_back(workspace)
+        if targets[0] is not results[0]:
+            results[0][...] = targets[0]
+        return tuple(results)
+
+    def _empty(self, output: Output) -> Any:
+        try:
+            return self.plan.empty(output.shape, output.dtype)
+        except (MemoryError, ValueError, OverflowError) as error:
+            raise MemoryError(
+                f"{self.request.problem.function}: no memory for a result of shape "
+                f"{output.shape} and dtype {output.dtype} ({error})"
+            ) from error
+
+    def _afford_copy(self, out: Any) -> None:
+        needed = out.nbytes + self.request.conversion_bytes + self.plan.workspace_bytes
+        if needed > self.policy.workspace_limit:
+            raise WorkspaceLimitError(
+                bad_argument(
+                    self.request.problem.function,
+                    "out",
+                    got=f"an array that overlaps an input: {needed} bytes of workspace with the "
+                    "copy that this needs",
+                    expected=f"at most workspace_limit={self.policy.workspace_limit}",
+                    hint="Give an out= of its own, or raise workspace_limit=",
+                )
+            )
+
+    def _record(self, seconds: float) -> None:
+        records = TRACE.get()
+        if records is not None:
+            decision, problem = self.decision, self.request.problem
+            records.append(
+                Ran(
+                    problem.function,
+                    problem.operation,
+                    decision.backend,
+                    decision.algorithm,
+                    decision.precision,
+                    decision.device,
+                    decision.threads,
+                    self.plan.workspace_bytes + self.request.conversion_bytes,
+                    seconds,
+                )
+            )
+
+
+_SCRATCH = threading.local()
+
+
+def _borrow(plan: Plan) -> Any:
+    """Take this thread's scratch memory, or new memory where it is too small or in use."""
+    if plan.workspace_bytes == 0:
+        return None
+    kept = getattr(_SCRATCH, "array", None)
+    _SCRATCH.array = None
+    if kept is not None and kept.size >= plan.workspace_bytes:
+        probe = plan.empty((0,), "uint8")
+        if type(probe) is type(kept):
+            return kept[: plan.workspace_bytes]
+    return plan.empty((plan.workspace_bytes,), "uint8")
+
+
+def _give_back(workspace: Any) -> None:
+    # Device memory goes back to its library's pool instead: kernels may still be running.
+    if isinstance(workspace, np.ndarray):
+        _SCRATCH.array = workspace if workspace.base is None else workspace.base
+
+
+class PlanCache:
+    """A bounded cache of calls made ready, least recently used out first."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._ready: OrderedDict[object, Ready] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: object) -> Ready | None:
+        """Return what is kept for a key, or None."""
+        ready = self._ready.get(key)
+        if ready is not None:
+            with self._lock:
+                if key in self._ready:
+                    self._ready.move_to_end(key)
+        return ready
+
+    def put(self, key: object, ready: Ready) -> None:
+        """Keep a call made ready."""
+        with self._lock:
+            self._ready[key] = ready
+            while len(self._ready) > self._size:
+                self._ready.popitem(last=False)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._ready.clear()
+
+    def __len__(self) -> int:
+        return len(self._ready)
+
+
+PLANS = PlanCache(CACHE_SIZE)
+
+
+def _signature(array: Any) -> object:
+    if array is None:
+        return None
+    if type(array) is np.ndarray:
+        return array.shape, array.strides, array.dtype, array.flags.writeable
+    strides = getattr(array, "strides", None)
+    return type(array), tuple(array.shape), strides, array.dtype, device_of(array)
+
+
+def _fingerprint(parameters: tuple[Any, ...]) -> object:
+    # marshal tells 1 from 1.0 and True, as equality does not; version 2 has no references,
+    # so that equal values give equal bytes.
+    try:
+        return marshal.dumps(parameters, 2)
+    except ValueError:
+        return repr([(type(p), p) for p in parameters])
+
+
+# While explain() looks, calls put (problem, candidates, the one taken) here and run nothing.
+Consideration = tuple[Problem, list[Decision], Decision | None]
+EXPLAINING: ContextVar[list[Consideration] | None] = ContextVar("fastconv_explaining", default=None)
+_NO_OPTIONS: Mapping[str, object] = {}
+
+
+def call(
+    function: Function,
+    operands: Sequence[Any],
+    parameters: tuple[Any, ...],
+    out: Any = None,
+    options: Mapping[str, object] = _NO_OPTIONS,
+) -> tuple[Any, ...]:
+    """Solve one problem and return its results.
+
+    Parameters
+    ----------
+    function : Function
+        What was called.
+    operands : sequence
+        The array arguments; None where an optional one is missing.
+    parameters : tuple
+        The other arguments, raw.
+    out : array, optional
+        Where to put the first result.
+    options : mapping
+        Policy keywords of this call.
+    """
+    policy = settle(function.name, current(), options) if options else current()
+    if any(type(operand) is PreparedWeight for operand in operands):
+        operands, policy = _unwrap(function, operands, policy)
+    arrays = [
+        operand
+        if operand is None or type(operand) is np.ndarray
+        else take(function.name, argument, operand)
+        for argument, operand in zip(function.arguments, operands, strict=True)
+    ]
+    key = (
+        id(function),
+        tuple(map(_signature, arrays)),
+        _fingerprint(parameters),
+        None if out is None or not hasattr(out, "shape") else _signature(out),
+        policy,
+        REGISTRY.generation,
+    )
+    ready = PLANS.get(key)
+    explanation = EXPLAINING.get()
+    if ready is None or explanation is not None:
+        request, policy = pose(function, arrays, parameters, out, policy)
+        found, decision = consider(request.problem, policy, arrays[request.inputs[0][0]])
+        if explanation is not None:
+            explanation.append((request.problem, [d for _, d in found], decision))
+            return tuple(_stand_in(output) for output in request.outputs)
+        if decision is None:
+            raise refuse(request.problem, policy, [d for _, d in found])
+        ready = _make_ready(request, policy, found, decision)
+        PLANS.put((*key[:-1], REGISTRY.generation), ready)
+    return ready.run(arrays, out)
+
+
+def _stand_in(output: Output) -> Any:
+    # Right in shape and dtype for the checks of what follows, without its memory.
+    dtype = __import__("ml_dtypes").bfloat16 if output.dtype == "bfloat16" else output.dtype
+    return np.broadcast_to(np.zeros((), dtype), output.shape)
+
+
+def _make_ready(
+    request: Request, policy: Policy, found: Sequence[tuple[Any, Decision]], decision: Decision
+) -> Ready:
+    backend = next(b for b, d in found if d is decision)
+    if decision.slow and policy.algorithm is None and policy.backend is None:
+        warnings.warn(
+            f"{request.problem.function}: {decision.slow}", PerformanceWarning, stacklevel=5
+        )
+    return Ready(request, decision, backend.plan(request.problem, decision), policy)
+
+
+def _unwrap(
+    function: Function, operands: Sequence[Any], policy: Policy
+) -> tuple[list[Any], Policy]:
+    plain = []
+    for argument, operand in zip(function.arguments, operands, strict=True):
+        if type(operand) is not PreparedWeight:
+            plain.append(operand)
+            continue
+        if policy.backend not in (None, operand.backend):
+            raise ValueError(
+                bad_argument(
+                    function.name,
+                    argument,
+                    got=f"a weight prepared for backend {operand.backend!r}",
+                    expected=f"one for backend {policy.backend!r}, or a plain array",
+                    hint="Prepare it again inside that policy",
+                )
+            )
+        policy = replace(policy, backend=operand.backend)
+        plain.append(operand.array)
+    return plain, policy
+
+
+def pose(
+    function: Function,
+    arrays: Sequence[Any],
+    parameters: tuple[Any, ...],
+    out: Any,
+    policy: Policy,
+) -> tuple[Request, Policy]:
+    """Check a call's arguments; return its problem, and the policy less conversions."""
+    given = [(n, a) for n, a in zip(function.arguments, arrays, strict=True) if a is not None]
+    name, first = given[0]
+    for other, array in given[1:]:
+        if type(array) is not type(first):
+            raise TypeError(
+                f"{function.name}: {name} is a {type_name(first)} but {other} is a "
+                f"{type_name(array)}: got mixed array types, expected one. Nothing is moved "
+                "silently; convert one of them first"
+            )
+    for argument, array in given:
+        take(function.name, argument, array)
+    device = policy.device or device_of(first)
+    request = function.build(Call(function.name, tuple(arrays), parameters, device))
+    if out is not None:
+        check_out(function.name, out, request.outputs[0])
+        if type(out) is not type(first):
+            raise TypeError(
+                bad_argument(
+                    function.name,
+                    "out",
+                    got=f"a {type_name(out)}",
+                    expected=f"a {type_name(first)}, as {name} is",
+                )
+            )
+        if overlaps_itself(out.shape, out.strides, out.dtype.itemsize):
+            raise ValueError(
+                bad_argument(
+                    function.name,
+                    "out",
+                    got=f"an array that overlaps itself (strides {out.strides})",
+                    expected="one whose elements are all distinct",
+                )
+            )
+        request = request.into(out)
+    left = policy.workspace_limit - request.conversion_bytes
+    if left < 0:
+        raise WorkspaceLimitError(
+            f"{function.name}: converting the arguments to a common native dtype takes "
+            f"{request.conversion_bytes} bytes, over workspace_limit={policy.workspace_limit}. "
+            "Convert them first, or raise workspace_limit="
+        )
+    return request, replace(policy, workspace_limit=max(left, 1))

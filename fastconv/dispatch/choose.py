@@ -1,0 +1,145 @@
+"""Choose who solves a problem, or say why nobody can."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from fastconv.backend import Backend, Decision, Policy
+from fastconv.dispatch.arrays import servers, type_name
+from fastconv.errors import UnsupportedError, WorkspaceLimitError, bad_argument
+from fastconv.problem import Problem
+from fastconv.registry import BUILT_IN, REGISTRY
+
+
+def allowed(function: str, policy: Policy, array: Any) -> list[Backend]:
+    """Return the backends that the policy lets solve a problem on such arrays."""
+    if policy.backend is not None:
+        return [_named(function, policy.backend)]
+    on_host = isinstance(array, np.ndarray)
+    if on_host and policy.device in (None, "cpu"):
+        return [_named(function, BUILT_IN)]
+    backends = servers(array)
+    if policy.device is None or policy.device == "auto":
+        return backends
+    kind = policy.device.partition(":")[0]
+    offering = [backend for backend in backends if kind in backend.info.device_kinds]
+    if not offering:
+        raise UnsupportedError(
+            bad_argument(
+                function,
+                "device",
+                got=repr(policy.device),
+                expected=f"a device that takes {type_name(array)} here",
+                hint="Backends: " + "; ".join(_states()),
+            )
+        )
+    return offering
+
+
+def _states() -> list[str]:
+    return [
+        f"{entry.name} ({', '.join(entry.devices) or entry.reason or entry.status})"
+        for entry in REGISTRY.all()
+    ]
+
+
+def _named(function: str, name: str) -> Backend:
+    entry = REGISTRY.get(name)
+    if entry is None:
+        raise ValueError(
+            bad_argument(
+                function,
+                "backend",
+                got=repr(name),
+                expected="the name of an installed backend",
+                hint="Installed: " + "; ".join(_states()),
+            )
+        )
+    if entry.backend is None or entry.status != "ready":
+        raise UnsupportedError(f"{function}: backend {name!r} is {entry.status}: {entry.reason}")
+    return entry.backend
+
+
+def decisions(backend: Backend, problem: Problem, policy: Policy, array: Any) -> list[Decision]:
+    """Return a backend's decisions, held to the policy's algorithm and tolerance."""
+    info = backend.info
+    if problem.operation not in info.operations:
+        return [_refusal(info.name, f"it has no operation {problem.operation}")]
+    if backend not in servers(array):
+        return [
+            _refusal(
+                info.name,
+                f"it takes {', '.join(info.array_types)}, not {type_name(array)}",
+            )
+        ]
+    found = [replace(d, backend=info.name) for d in backend.decide(problem, policy)]
+    return [_held_to(decision, policy) for decision in found]
+
+
+def _refusal(backend: str, reason: str) -> Decision:
+    return Decision(False, reason, "", backend=backend)
+
+
+def _held_to(decision: Decision, policy: Policy) -> Decision:
+    if not decision.can:
+        return decision
+    if policy.algorithm not in (None, decision.algorithm):
+        return replace(decision, can=False, reason=f"algorithm={policy.algorithm!r} was asked for")
+    if policy.tolerance is not None and not decision.error_bound <= policy.tolerance:
+        return replace(
+            decision,
+            can=False,
+            reason=f"its error bound {decision.error_bound:.2g} exceeds "
+            f"tolerance={policy.tolerance:.2g}",
+        )
+    if decision.workspace_bytes > policy.workspace_limit:
+        return replace(
+            decision,
+            can=False,
+            over_limit=True,
+            reason=f"it needs {decision.workspace_bytes} bytes of workspace, over the limit of "
+            f"{policy.workspace_limit}",
+        )
+    return decision
+
+
+def consider(
+    problem: Problem, policy: Policy, array: Any
+) -> tuple[list[tuple[Backend, Decision]], Decision | None]:
+    """Return every candidate of every allowed backend, and the one to take, if any."""
+    backends = allowed(problem.function, policy, array)
+    found = [(b, d) for b in backends for d in decisions(b, problem, policy, array)]
+    takeable = [decision for _, decision in found if decision.can]
+    if not takeable:
+        return found, None
+    if policy.device == "auto":
+        return found, min(takeable, key=lambda decision: decision.seconds)
+    return found, takeable[0]
+
+
+def refuse(problem: Problem, policy: Policy, found: Sequence[Decision]) -> Exception:
+    """Compose the error for a problem that no candidate may solve."""
+    function = problem.function
+    listing = "".join(
+        f"\n  {d.backend}{'/' + d.algorithm if d.algorithm else ''}: {d.reason}" for d in found
+    )
+    names = sorted({d.algorithm for d in found if d.algorithm})
+    if policy.algorithm is not None and names and policy.algorithm not in names:
+        return ValueError(
+            bad_argument(
+                function,
+                "algorithm",
+                got=repr(policy.algorithm),
+                expected="one of " + ", ".join(names),
+            )
+        )
+    if any(d.over_limit for d in found):
+        return WorkspaceLimitError(
+            f"{function}: workspace_limit={policy.workspace_limit} bytes is too small for this "
+            f"problem. Raise it with workspace_limit= or fastconv.use().{listing}"
+        )
+    return UnsupportedError(f"{function}: nothing allowed can do this:{listing}")

@@ -1,0 +1,133 @@
+"""The compiled core: one extension whose C kernels are built once per instruction-set level.
+
+Metadata lives in pyproject.toml. FASTCONV_PURE=1 builds no extension at all.
+"""
+
+import os
+import shutil
+import sysconfig
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.errors import CompileError
+
+
+@dataclass(frozen=True)
+class Level:
+    """One instruction-set level: its name, the compiler's flags, what the flags must define."""
+
+    name: str
+    flags: tuple[str, ...] = ()
+    defines: tuple[str, ...] = ()
+
+
+V2 = ("-msse3", "-mssse3", "-msse4.1", "-msse4.2", "-mpopcnt")
+V3 = (*V2, "-mavx", "-mavx2", "-mfma", "-mf16c")
+V4 = (*V3, "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512cd")
+
+# Lowest first; the first must build. isa.c knows the same names and asks the processor for them.
+X86_64 = (
+    Level("baseline", V2, ("__SSE4_2__",)),
+    Level("avx2", V3, ("__AVX2__", "__FMA__", "__F16C__")),
+    Level("avx512", V4, ("__AVX512F__", "__AVX512BW__", "__AVX512DQ__", "__AVX512VL__")),
+)
+LEVELS = {
+    "x86_64": X86_64,
+    "amd64": X86_64,
+    "aarch64": (Level("neon"),),
+    "arm64": (Level("neon"),),
+}
+FALLBACK = (Level("baseline"),)
+
+CSRC = Path("fastconv/cpu/csrc")
+COMMON = ("dtypes", "isa", "threads", "windows")
+PARTS = ("*.pxi", "csrc/*.h", "csrc/*.inc", "csrc/kernels.c")
+FLAGS = ["-O3", "-std=c11", "-fvisibility=hidden", "-pthread"]
+# Neither changes a result: NaN and infinity stay honoured, only errno and traps are given up.
+KERNEL_FLAGS = ["-fno-math-errno", "-fno-trapping-math"]
+FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+
+NO_COMPILER = (
+    "fastconv needs a C11 compiler to build its kernels, and {} did not work: install one "
+    "(Debian: apt install gcc python3-dev; macOS: xcode-select --install), or set FASTCONV_PURE=1 "
+    "to install the slow NumPy reference alone."
+)
+
+
+class BuildLevels(build_ext):
+    """Compiles the kernels once per level and links all of them into the one extension."""
+
+    def initialize_options(self):
+        super().initialize_options()
+        self.cython_c_in_temp = True
+
+    def build_extension(self, ext):
+        built = Path(self.get_ext_fullpath(ext.name))
+        inputs = [Path(p) for p in (*ext.sources, *ext.depends)]
+        newest = max(p.stat().st_mtime for p in inputs if p.exists())
+        if self.force or not built.exists() or built.stat().st_mtime < newest:
+            self.force = True
+            self.add_levels(ext)
+        super().build_extension(ext)
+
+    def add_levels(self, ext):
+        if not self.compiles(()):
+            raise CompileError(NO_COMPILER.format(self.compiler_name()))
+        machine = self.plat_name.rpartition("-")[2]
+        for number, level in enumerate(LEVELS.get(machine, FALLBACK)):
+            if number and not self.compiles(level.flags, level.defines):
+                self.announce(f"this compiler cannot build {level.name}: left out", level=2)
+                continue
+            # Object paths depend on the source's name alone, hence a folder per level.
+            ext.extra_objects += self.compiler.compile(
+                [str(CSRC / "kernels.c")],
+                output_dir=str(Path(self.build_temp) / f"isa-{level.name}"),
+                macros=[("FC_ISA", level.name)],
+                depends=ext.depends,
+                extra_postargs=[*FLAGS, *KERNEL_FLAGS, *level.flags],
+            )
+            ext.define_macros.append((f"FC_HAVE_{level.name.upper()}", "1"))
+
+    def compiles(self, flags, defines=()):
+        """Whether the compiler takes the flags and they mean what the level needs."""
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder) / "probe.c"
+            checks = "".join(f"#ifndef {name}\n#error\n#endif\n" for name in defines)
+            source.write_text(f"#include <stdatomic.h>\n#include <pthread.h>\n{checks}int probe;\n")
+            try:
+                self.compiler.compile(
+                    [str(source)], output_dir=folder, extra_postargs=[*FLAGS, *flags]
+                )
+            except CompileError:
+                return False
+        return True
+
+    def compiler_name(self):
+        command = getattr(self.compiler, "compiler_so", None) or [self.compiler.compiler_type]
+        return command[0] if shutil.which(command[0]) else f"{command[0]} (not found)"
+
+
+def core():
+    """The extension; its kernels are added per level when it is built."""
+    limited = [] if FREE_THREADED else [("Py_LIMITED_API", "0x030B0000")]
+    return Extension(
+        "fastconv.cpu._core",
+        ["fastconv/cpu/_core.pyx", *(str(CSRC / f"{name}.c") for name in COMMON)],
+        include_dirs=[str(CSRC)],
+        depends=sorted(str(p) for pattern in PARTS for p in CSRC.parent.glob(pattern)),
+        define_macros=limited,
+        extra_compile_args=FLAGS,
+        extra_link_args=["-pthread"],
+        py_limited_api=not FREE_THREADED,
+    )
+
+
+pure = os.environ.get("FASTCONV_PURE", "0") not in ("", "0")
+setup(
+    ext_modules=[] if pure else [core()],
+    cmdclass={"build_ext": BuildLevels},
+    options={} if pure or FREE_THREADED else {"bdist_wheel": {"py_limited_api": "cp311"}},
+)
