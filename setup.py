@@ -47,7 +47,7 @@ COMMON = ("dtypes", "isa", "threads", "windows")
 PARTS = ("*.pxi", "csrc/*.h", "csrc/*.inc", "csrc/kernels.c")
 FLAGS = ["-O3", "-std=c11", "-fvisibility=hidden", "-pthread"]
 # Neither changes a result: NaN and infinity stay honoured, only errno and traps are given up.
-KERNEL_FLAGS = ["-fno-math-errno", "-fno-trapping-math"]
+KERNEL_FLAGS = ["-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"]
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 
 NO_COMPILER = (
@@ -117,7 +117,7 @@ def core():
         "fastconv.cpu._core",
         ["fastconv/cpu/_core.pyx", *(str(CSRC / f"{name}.c") for name in COMMON)],
         include_dirs=[str(CSRC)],
-        depends=sorted(str(p) for pattern in PARTS for p in CSRC.parent.glob(pattern)),
+        depends=["setup.py", *sorted(str(p) for q in PARTS for p in CSRC.parent.glob(q))],
         define_macros=limited,
         extra_compile_args=FLAGS,
         extra_link_args=["-pthread"],

@@ -98,6 +98,13 @@ cdef int check_size(str name, Array array, int64_t size) except -1:
     return 0
 
 
+cdef bint spatial_is(Array array, int axes, const int64_t *extent) noexcept:
+    """check_shape's answer without its tuples, which cost as much as a small call's work."""
+    cdef const int64_t *shape = array.a.shape + 2
+    return array.axes == axes + 2 and shape[0] == extent[0] and shape[1] == extent[1] \
+        and shape[2] == extent[2]
+
+
 cdef int check_shape(str name, Array array, tuple expected) except -1:
     if array.shape() != expected:
         raise ValueError(f"{name}: expected shape {expected}, got {array.shape()}")

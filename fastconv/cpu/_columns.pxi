@@ -50,7 +50,8 @@ cdef class Geometry:
         self.spatial_in = tuple([self.g.inputs[3 - self.axes + k] for k in range(self.axes)])
 
     cdef int check(self, Array x, Array columns, int64_t n0, int64_t r0, int64_t p0) except -1:
-        check_shape("x", x, (x.a.shape[0], x.a.shape[1], *self.spatial_in))
+        if self.spatial_in is None or not spatial_is(x, self.axes, self.g.inputs):
+            check_shape("x", x, (x.a.shape[0], x.a.shape[1], *self.spatial_in))
         within("images", n0, columns.a.shape[0], x.a.shape[0])
         within("rows", r0, columns.a.shape[1], times(x.a.shape[1], self.volume))
         within("positions", p0, columns.a.shape[2], self.positions)

@@ -12,7 +12,7 @@ import sys
 
 cimport cython
 from cpython.buffer cimport (
-    PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
+    PyBUF_SIMPLE, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
 )
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.stdint cimport INT64_MAX, int64_t
@@ -23,3 +23,4 @@ include "_isa.pxi"
 include "_columns.pxi"
 include "_windows.pxi"
 include "_pools.pxi"
+include "_implicit_gemm.pxi"

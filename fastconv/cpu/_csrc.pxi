@@ -48,6 +48,23 @@ cdef extern from "fc.h" nogil:
         double volume
         int absolute
 
+    ctypedef struct fc_conv:
+        fc_geometry g
+        fc_array x
+        fc_array y
+        const char *packed
+        const char *bias
+        char *scratch
+        int64_t groups
+        int64_t channels
+        int64_t rows
+        int64_t width
+        int64_t depth
+        int64_t scratch_bytes
+        double parameter
+        int dtype
+        int activation
+
     ctypedef struct fc_kernels:
         void (*im2col)(const fc_geometry *, const fc_array *, const fc_array *, int64_t, int64_t,
                        int64_t, int) noexcept nogil
@@ -69,6 +86,10 @@ cdef extern from "fc.h" nogil:
                                int) noexcept nogil
         int64_t (*unpool)(const fc_array *, const fc_array *, const fc_array *, int) noexcept nogil
         int64_t (*gather)(const fc_array *, const fc_array *, const fc_array *, int) noexcept nogil
+        void (*conv_forward)(const fc_conv *, int) noexcept nogil
+        int64_t (*pack_weight)(const fc_array *, int, char *, int) noexcept nogil
+        int64_t (*tile_rows)() noexcept nogil
+        int64_t (*tile_columns)(int) noexcept nogil
 
     ctypedef struct fc_level:
         const char *name

@@ -28,6 +28,7 @@ cdef class Windows:
 
     cdef fc_windows w
     cdef int64_t *memory[3]
+    cdef int count
     cdef tuple spatial_in, spatial_out
 
     def __init__(self, axes, spatial_in):
@@ -51,6 +52,7 @@ cdef class Windows:
             outputs = times(outputs, self.w.axis[axis].outputs)
         if inputs >= LARGEST or outputs >= LARGEST:
             raise ValueError("Windows: sizes do not fit into 62 bits")
+        self.count = count
         self.spatial_in = tuple([self.w.axis[3 - count + k].inputs for k in range(count)])
         self.spatial_out = tuple([self.w.axis[3 - count + k].outputs for k in range(count)])
 
@@ -87,9 +89,18 @@ cdef class Windows:
         return 0
 
     cdef int check_input(self, str name, Array array, int64_t size) except -1:
-        check_shape(name, array, (array.a.shape[0], array.a.shape[1], *self.spatial_in))
+        cdef int64_t[3] extent
+        for k in range(3):
+            extent[k] = self.w.axis[k].inputs
+        if self.spatial_out is None or not spatial_is(array, self.count, extent):
+            check_shape(name, array, (array.a.shape[0], array.a.shape[1], *self.spatial_in))
         return check_size(name, array, size)
 
     cdef int check_output(self, str name, Array array, Array like, int64_t size) except -1:
-        check_shape(name, array, (like.a.shape[0], like.a.shape[1], *self.spatial_out))
+        cdef int64_t[3] extent
+        for k in range(3):
+            extent[k] = self.w.axis[k].outputs
+        if array.a.shape[0] != like.a.shape[0] or array.a.shape[1] != like.a.shape[1] \
+                or not spatial_is(array, self.count, extent):
+            check_shape(name, array, (like.a.shape[0], like.a.shape[1], *self.spatial_out))
         return check_size(name, array, size)

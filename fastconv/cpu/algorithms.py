@@ -6,6 +6,8 @@ from fastconv.cpu.candidate import Candidate
 from fastconv.cpu.columns import CompiledColumns
 from fastconv.cpu.dense import Blas
 from fastconv.cpu.im2col_blas import Im2colBlas
+from fastconv.cpu.implicit_gemm import ImplicitGemm
+from fastconv.cpu.pooling import CompiledPools
 from fastconv.cpu.reductions import NumpySum
 from fastconv.cpu.reference import Reference
 from fastconv.problem import (
@@ -19,11 +21,11 @@ from fastconv.problem import (
 
 _REFERENCE = Reference()
 _CANDIDATES: dict[type[Problem], tuple[Candidate, ...]] = {
-    ConvProblem: (Im2colBlas(), _REFERENCE),
+    ConvProblem: (ImplicitGemm(), Im2colBlas(), _REFERENCE),
     BiasProblem: (NumpySum(), _REFERENCE),
     ColumnsProblem: (CompiledColumns(), _REFERENCE),
     GemmProblem: (Blas(), _REFERENCE),
-    PoolProblem: (_REFERENCE,),
+    PoolProblem: (CompiledPools(), _REFERENCE),
 }
 
 

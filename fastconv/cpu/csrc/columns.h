@@ -55,6 +55,7 @@ static void next_tap(const fc_geometry *g, fc_tap *tap)
 /* How (images, rows, positions) are cut into pieces of work. */
 typedef struct {
     int64_t rows, positions, tile_rows, tile_positions, across, down;
+    int by_row; /* the inner loop runs along positions */
 } fc_tiling;
 
 typedef struct {
@@ -74,18 +75,17 @@ static fc_tile tile_of(const fc_tiling *t, int64_t index)
  * positions at a time, so that the lines being filled stay in the cache. */
 static fc_tiling tiling_of(const fc_array *a)
 {
-    enum { TILE_BYTES = 64 * 1024, LINES = 16 };
+    enum { ROW_BYTES = 64 * 1024, TILE_BYTES = 16 * 1024, LINES = 32 };
     fc_tiling t = {.rows = a->shape[1], .positions = a->shape[2]};
 
-    if (abs64(a->stride[2]) <= abs64(a->stride[1]) || t.rows == 1) {
-        t.tile_rows = 1;
-        t.tile_positions = max64(1, TILE_BYTES / a->size);
+    t.by_row = abs64(a->stride[2]) <= abs64(a->stride[1]) || t.rows == 1;
+    if (t.by_row) {
+        t.tile_positions = min64(t.positions, max64(1, ROW_BYTES / a->size));
+        t.tile_rows = min64(t.rows, max64(1, TILE_BYTES / a->size / t.tile_positions));
     } else {
-        t.tile_positions = max64(LINES, TILE_BYTES / 2 / a->size / t.rows);
         t.tile_rows = t.rows;
+        t.tile_positions = min64(t.positions, max64(LINES, TILE_BYTES / a->size / t.rows));
     }
-    t.tile_rows = min64(t.tile_rows, t.rows);
-    t.tile_positions = min64(t.tile_positions, t.positions);
     t.down = ceil_div(t.rows, t.tile_rows);
     t.across = ceil_div(t.positions, t.tile_positions);
     return t;

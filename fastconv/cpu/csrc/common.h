@@ -17,7 +17,8 @@ FC_DTYPES(FC_MEMORY_TYPE)
 #undef FC_MEMORY_TYPE
 
 /* Waking a thread costs some 10 us. Below these amounts per thread it does not pay. */
-enum { GRAIN_BYTES = 64 * 1024, GRAIN_ITEMS = 8 * 1024, GRAIN_FUNCTIONS = 1024 };
+enum { GRAIN_BYTES = 64 * 1024, GRAIN_ITEMS = 8 * 1024, GRAIN_FUNCTIONS = 1024,
+       GRAIN_PRODUCTS = 256 * 1024 };
 
 static int64_t min64(int64_t a, int64_t b)
 {

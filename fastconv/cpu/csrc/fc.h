@@ -56,6 +56,19 @@ typedef struct {
     int absolute;
 } fc_norm;
 
+/* A convolution forward. Per group, `channels` outputs are sums over `rows` products. Units of `width`
+ * positions take `depth` rows at a time; each thread has scratch_bytes of scratch:
+ * (depth + channels rounded up to tiles) * width items. */
+typedef struct {
+    fc_geometry g;
+    fc_array x, y;
+    const char *packed, *bias; /* pack_weight's result; bias may be NULL */
+    char *scratch;
+    int64_t groups, channels, rows, width, depth, scratch_bytes;
+    double parameter;
+    int dtype, activation;
+} fc_conv;
+
 /* One row per instruction-set level. The index kernels return the place (plane * elements of a plane
  * + element) of the first index outside its plane, or -1. */
 typedef struct {
@@ -82,6 +95,11 @@ typedef struct {
                            int dtype, int threads);
     int64_t (*unpool)(const fc_array *x, const fc_array *indices, const fc_array *y, int threads);
     int64_t (*gather)(const fc_array *y, const fc_array *indices, const fc_array *x, int threads);
+    void (*conv_forward)(const fc_conv *, int threads);
+    /* weight: (groups, channels, rows). Returns the bytes it takes, and writes them unless NULL. */
+    int64_t (*pack_weight)(const fc_array *weight, int dtype, char *packed, int threads);
+    int64_t (*tile_rows)(void);
+    int64_t (*tile_columns)(int dtype);
 } fc_kernels;
 
 /* isa.c */

@@ -2,6 +2,7 @@
 #define FC_FINISH_H
 
 #include "columns.h"
+#include "functions.h"
 
 typedef struct {
     fc_array acc;

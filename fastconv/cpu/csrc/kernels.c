@@ -6,6 +6,7 @@
 #include "columns.h"
 #include "common.h"
 #include "finish.h"
+#include "implicit_gemm.h"
 #include "indexed.h"
 #include "pools.h"
 
@@ -28,11 +29,14 @@
 #include "each_float.h"
 #define FC_TEMPLATE "sum_pool_backward.inc"
 #include "each_float.h"
+#define FC_TEMPLATE "gemm.inc"
+#include "each_float.h"
 
 #include "columns.inc"
 #include "indexed.inc"
 #include "pools.inc"
 #include "finish.inc"
+#include "implicit_gemm.inc"
 
 #define FC_PASTE(a, b) a##b
 #define FC_TABLE(isa) FC_PASTE(fc_kernels_, isa)
@@ -51,4 +55,8 @@ const fc_kernels FC_TABLE(FC_ISA) = {
     .scatter_add = scatter_add,
     .unpool = unpool,
     .gather = gather,
+    .conv_forward = conv_forward,
+    .pack_weight = pack_weight,
+    .tile_rows = tile_rows,
+    .tile_columns = tile_columns,
 };

@@ -12,9 +12,10 @@ import numpy as np
 from fastconv.backend import Decision
 from fastconv.cpu.blas import blas_threads
 from fastconv.cpu.blocking import Blocks, Sizes
+from fastconv.cpu.geometry import geometry_of
 from fastconv.cpu.isa import core
 from fastconv.cpu.plans import HostPlan, Scratch, itemsize
-from fastconv.problem import ConvProblem, Operand
+from fastconv.problem import ConvProblem
 
 Span = tuple[int, int]
 
@@ -23,27 +24,6 @@ def spans(total: int, step: int) -> Iterator[Span]:
     """Cut range(total) into (start, stop) of at most `step`."""
     for start in range(0, total, step):
         yield start, min(start + step, total)
-
-
-def geometry_of(problem: ConvProblem) -> Any:
-    """Return the compiled core's view of a convolution."""
-    assert core is not None
-    return core.Geometry(
-        problem.x.shape[2:],
-        problem.kernel,
-        problem.stride,
-        tuple(before for before, _ in problem.padding),
-        problem.dilation,
-        problem.y.shape[2:],
-    )
-
-
-def plain_geometry(operand: Operand) -> Any:
-    """Return the geometry whose columns are an array's own positions."""
-    assert core is not None
-    spatial = operand.shape[2:]
-    one, zero = (1,) * len(spatial), (0,) * len(spatial)
-    return core.Geometry(spatial, one, one, zero, one, spatial)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,11 @@ import numpy as np
 from fastconv.backend import Decision
 from fastconv.cpu.blocking import Blocks, Costs, Sizes, choose_blocks, panel_cost
 from fastconv.cpu.epilogue import finish
+from fastconv.cpu.geometry import plain_geometry
 from fastconv.cpu.im2col_blas.common import (
     ConvPlan,
     Span,
     copies_weight,
-    plain_geometry,
     spans,
     weight_matrices,
 )

@@ -9,7 +9,8 @@ import numpy as np
 
 from fastconv.backend import Decision
 from fastconv.cpu.blocking import Blocks, Costs, Sizes, choose_blocks, panel_cost
-from fastconv.cpu.im2col_blas.common import ConvPlan, Span, plain_geometry, spans
+from fastconv.cpu.geometry import plain_geometry
+from fastconv.cpu.im2col_blas.common import ConvPlan, Span, spans
 from fastconv.cpu.plans import itemsize
 from fastconv.problem import ConvProblem
 

@@ -15,9 +15,9 @@ from fastconv.cpu.candidate import (
     refused,
 )
 from fastconv.cpu.plans import HostPlan, itemsize
-from fastconv.cpu.reference import columns, convolution, dense, reductions
+from fastconv.cpu.reference import columns, convolution, dense, pooling, reductions
 from fastconv.machine import peak_flops
-from fastconv.problem import Problem
+from fastconv.problem import PoolProblem, Problem
 
 Solve = Callable[[Any, Sequence[Any], Sequence[Any], str], None]
 
@@ -49,6 +49,10 @@ _SOLVERS = {
     "linear_forward": Solver(dense.forward, dense.workspace_bytes, dense.steps),
     "linear_input_grad": Solver(dense.input_grad, dense.workspace_bytes, dense.steps),
     "linear_weight_grad": Solver(dense.weight_grad, dense.workspace_bytes, dense.steps),
+    **{
+        name: Solver(getattr(pooling, name), pooling.workspace_bytes, pooling.steps)
+        for name in PoolProblem.OPERATIONS
+    },
 }
 # Measured: einsum's loops stay far below the peak, and a step of Python costs microseconds.
 _PEAK_SHARE = 0.02

@@ -1,0 +1,22 @@
+/* One convolution as a matrix product whose right operand, the columns, is never made whole. */
+#ifndef FC_IMPLICIT_GEMM_H
+#define FC_IMPLICIT_GEMM_H
+
+#include "common.h"
+#include "vector.h"
+
+/* A unit of work is an image's group and `width` positions of it; units are handed out one by one
+ * to slots, each with scratch memory of its own. */
+typedef struct {
+    const fc_conv *conv;
+    int64_t units, tiles; /* tiles: units per image and group */
+    _Atomic int64_t next;
+} fc_conv_job;
+
+typedef struct {
+    fc_array weight;
+    char *packed;
+    int64_t blocks; /* of TILE_ROWS output channels, per group */
+} fc_pack_job;
+
+#endif
