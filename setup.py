@@ -45,7 +45,7 @@ FALLBACK = (Level("baseline"),)
 CSRC = Path("fastconv/cpu/csrc")
 COMMON = ("dtypes", "isa", "threads", "windows")
 PARTS = ("*.pxi", "csrc/*.h", "csrc/*.inc", "csrc/kernels.c")
-FLAGS = ["-O3", "-std=c11", "-fvisibility=hidden", "-pthread"]
+FLAGS = ["-O3", "-g0", "-std=c11", "-fvisibility=hidden", "-pthread"]
 # Neither changes a result: NaN and infinity stay honoured, only errno and traps are given up.
 KERNEL_FLAGS = ["-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"]
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))

@@ -3,131 +3,29 @@
 from __future__ import annotations
 
 import marshal
+import sys
 import threading
-import time
 import warnings
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from fastconv.backend import Decision, Plan, Policy
-from fastconv.dispatch.arrays import device_of, may_overlap, overlaps_itself, take, type_name
+from fastconv.backend import Decision, Policy
+from fastconv.dispatch.arrays import device_of, overlaps_itself, take, type_name
 from fastconv.dispatch.choose import consider, refuse
 from fastconv.dispatch.policy import current, settle
 from fastconv.dispatch.prepared import PreparedWeight
+from fastconv.dispatch.ready import Ready
 from fastconv.dispatch.request import Call, Function, Output, Request, check_out
-from fastconv.dispatch.trace import TRACE, Ran
 from fastconv.errors import PerformanceWarning, WorkspaceLimitError, bad_argument
 from fastconv.problem import Problem
 from fastconv.registry import REGISTRY
 
 CACHE_SIZE = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """A call made ready: its plan, and how its arrays become the plan's."""
-
-    request: Request
-    decision: Decision
-    plan: Plan
-    policy: Policy
-
-    def run(self, arrays: Sequence[Any], out: Any) -> tuple[Any, ...]:
-        """Run the plan; return the results as the caller sees them."""
-        request, plan = self.request, self.plan
-        results = [
-            out if i == 0 and out is not None else self._empty(output)
-            for i, output in enumerate(request.outputs)
-        ]
-        inputs = [view(arrays[i]) for i, view in request.inputs]
-        targets = list(results)
-        if out is not None and any(may_overlap(out, arrays[i]) for i, _ in request.inputs):
-            self._afford_copy(out)
-            targets[0] = plan.empty(tuple(out.shape), request.outputs[0].dtype)
-        outputs = [spec.view(target) for spec, target in zip(request.outputs, targets, strict=True)]
-        workspace = _borrow(plan)
-        started = time.perf_counter()
-        try:
-            plan.run(inputs, outputs, workspace)
-        except Exception as error:
-            error.add_note(
-                f"raised by fastconv's backend {self.decision.backend!r}, algorithm "
-                f"{self.decision.algorithm!r}, in {request.problem.function}"
-            )
-            raise
-        self._record(time.perf_counter() - started)
-        _give_back(workspace)
-        if targets[0] is not results[0]:
-            results[0][...] = targets[0]
-        return tuple(results)
-
-    def _empty(self, output: Output) -> Any:
-        try:
-            return self.plan.empty(output.shape, output.dtype)
-        except (MemoryError, ValueError, OverflowError) as error:
-            raise MemoryError(
-                f"{self.request.problem.function}: no memory for a result of shape "
-                f"{output.shape} and dtype {output.dtype} ({error})"
-            ) from error
-
-    def _afford_copy(self, out: Any) -> None:
-        needed = out.nbytes + self.request.conversion_bytes + self.plan.workspace_bytes
-        if needed > self.policy.workspace_limit:
-            raise WorkspaceLimitError(
-                bad_argument(
-                    self.request.problem.function,
-                    "out",
-                    got=f"an array that overlaps an input: {needed} bytes of workspace with the "
-                    "copy that this needs",
-                    expected=f"at most workspace_limit={self.policy.workspace_limit}",
-                    hint="Give an out= of its own, or raise workspace_limit=",
-                )
-            )
-
-    def _record(self, seconds: float) -> None:
-        records = TRACE.get()
-        if records is not None:
-            decision, problem = self.decision, self.request.problem
-            records.append(
-                Ran(
-                    problem.function,
-                    problem.operation,
-                    decision.backend,
-                    decision.algorithm,
-                    decision.precision,
-                    decision.device,
-                    decision.threads,
-                    self.plan.workspace_bytes + self.request.conversion_bytes,
-                    seconds,
-                )
-            )
-
-
-_SCRATCH = threading.local()
-
-
-def _borrow(plan: Plan) -> Any:
-    """Take this thread's scratch memory, or new memory where it is too small or in use."""
-    if plan.workspace_bytes == 0:
-        return None
-    kept = getattr(_SCRATCH, "array", None)
-    _SCRATCH.array = None
-    if kept is not None and kept.size >= plan.workspace_bytes:
-        probe = plan.empty((0,), "uint8")
-        if type(probe) is type(kept):
-            return kept[: plan.workspace_bytes]
-    return plan.empty((plan.workspace_bytes,), "uint8")
-
-
-def _give_back(workspace: Any) -> None:
-    # Device memory goes back to its library's pool instead: kernels may still be running.
-    if isinstance(workspace, np.ndarray):
-        _SCRATCH.array = workspace if workspace.base is None else workspace.base
 
 
 class PlanCache:
@@ -250,13 +148,25 @@ def _stand_in(output: Output) -> Any:
     return np.broadcast_to(np.zeros((), dtype), output.shape)
 
 
+def _levels_to_user() -> int:
+    """Return the stacklevel, for the caller, of the first frame outside fastconv."""
+    level = 1
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("fastconv."):
+        frame = frame.f_back
+        level += 1
+    return level
+
+
 def _make_ready(
     request: Request, policy: Policy, found: Sequence[tuple[Any, Decision]], decision: Decision
 ) -> Ready:
     backend = next(b for b, d in found if d is decision)
     if decision.slow and policy.algorithm is None and policy.backend is None:
         warnings.warn(
-            f"{request.problem.function}: {decision.slow}", PerformanceWarning, stacklevel=5
+            f"{request.problem.function}: {decision.slow}",
+            PerformanceWarning,
+            stacklevel=_levels_to_user(),
         )
     return Ready(request, decision, backend.plan(request.problem, decision), policy)
 
