@@ -161,6 +161,16 @@ def current() -> Policy:
 
 
 @contextmanager
+def under(policy: Policy) -> Iterator[None]:
+    """Run a block under exactly this policy, whatever the block outside asks for."""
+    token = _CONTEXT.set(policy)
+    try:
+        yield
+    finally:
+        _CONTEXT.reset(token)
+
+
+@contextmanager
 def use(
     *,
     device: str | None = None,
@@ -227,8 +237,5 @@ def use(
         "deterministic": deterministic,
     }
     policy = settle("use", current(), options)
-    token = _CONTEXT.set(policy)
-    try:
+    with under(policy):
         yield policy
-    finally:
-        _CONTEXT.reset(token)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields
 from types import ModuleType
 from typing import Any, ClassVar, Self
 
@@ -16,8 +15,6 @@ from fastconv.errors import bad_argument
 from fastconv.layers import state
 from fastconv.layers.arrays import require_same_library, to_namespace
 from fastconv.layers.options import call_options
-
-_POLICY_NAMES = tuple(field.name for field in fields(Policy))
 
 
 class Layer:
@@ -207,13 +204,15 @@ class Layer:
         own = self.parameters() | self.buffers()
         state.copy_into(where, own, state.read(where, path, own, strict), strict)
 
-    def _policy(self) -> dict[str, Any]:
-        """Return what `backward` needs to run under the policy that `forward` ran under."""
-        if not self.training:
-            return {}
+    @property
+    def _layout(self) -> dict[str, Any]:
+        """The layout keyword, where the layer was given one."""
+        return {name: value for name, value in self.options.items() if name == "layout"}
+
+    def _policy(self) -> Policy:
+        """Return the policy that `forward` runs under, for `backward` to run under it too."""
         options = {name: value for name, value in self.options.items() if name != "layout"}
-        policy = settle(type(self).__name__, current(), options)
-        return self.options | {name: getattr(policy, name) for name in _POLICY_NAMES}
+        return settle(type(self).__name__, current(), options)
 
     def _keep(self, *context: Any) -> None:
         """Save what `backward` needs, in training mode only."""

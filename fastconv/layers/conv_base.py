@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from fastconv.dispatch.policy import under
 from fastconv.errors import bad_argument
 from fastconv.functional.parameters import IntOrInts, per_axis, whole
 from fastconv.layers.base import Layer
@@ -79,7 +80,9 @@ class ConvLayer(Layer):
     def backward(self, grad: Any) -> Any:
         """Return the gradient by `x`; store those of weight and bias."""
         wrt = ("x", "weight") if self.bias is None else ("x", "weight", "bias")
-        with self._kept() as (x, policy):
-            found = type(self)._gradient(grad, x, self.weight, **self.geometry, wrt=wrt, **policy)
+        with self._kept() as (x, policy), under(policy):
+            found = type(self)._gradient(
+                grad, x, self.weight, **self.geometry, wrt=wrt, **self._layout
+            )
             self._gradients = {"weight": found.weight, "bias": found.bias}
         return found.x

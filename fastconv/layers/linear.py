@@ -7,7 +7,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from fastconv import functional
-from fastconv.dispatch.policy import PolicyOptions
+from fastconv.dispatch.policy import PolicyOptions, under
 from fastconv.functional.parameters import whole
 from fastconv.layers.base import Layer
 from fastconv.layers.options import (
@@ -76,7 +76,7 @@ class Linear(Layer):
     def backward(self, grad: Any) -> Any:
         """Return the gradient by `x`; store those of weight and bias."""
         wrt = ("x", "weight") if self.bias is None else ("x", "weight", "bias")
-        with self._kept() as (x, policy):
-            found = functional.linear_backward(grad, x, self.weight, wrt=wrt, **policy)
+        with self._kept() as (x, policy), under(policy):
+            found = functional.linear_backward(grad, x, self.weight, wrt=wrt)
             self._gradients = {"weight": found.weight, "bias": found.bias}
         return found.x

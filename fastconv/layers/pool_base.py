@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+from fastconv.dispatch.policy import under
 from fastconv.layers.base import Layer
 from fastconv.layers.options import CallOptions
 
@@ -27,8 +28,8 @@ class PoolLayer(Layer):
 
     def backward(self, grad: Any) -> Any:
         """Return the gradient by `x`."""
-        with self._kept() as (x, policy):
-            return type(self)._gradient(grad, x, **self.geometry, **policy)
+        with self._kept() as (x, policy), under(policy):
+            return type(self)._gradient(grad, x, **self.geometry, **self._layout)
 
 
 class IndexedPoolLayer(PoolLayer):
@@ -45,5 +46,5 @@ class IndexedPoolLayer(PoolLayer):
 
     def backward(self, grad: Any) -> Any:
         """Return the gradient by `x`."""
-        with self._kept() as (x, indices, policy):
-            return type(self)._gradient(grad, x, indices, **self.geometry, **policy)
+        with self._kept() as (x, indices, policy), under(policy):
+            return type(self)._gradient(grad, x, indices, **self.geometry, **self._layout)

@@ -1,0 +1,1 @@
+"""``fastconv demo``: a network, a photograph, and the textbook beside fastconv."""
