@@ -2,13 +2,13 @@
 
 @cython.final
 cdef class Geometry:
-    """Where a kernel's elements lie: output o of an axis reads inputs o * stride - before + k * dilation.
+    """Where a kernel's elements lie: output o reads inputs o * stride - before + k * dilation.
 
     Parameters
     ----------
     spatial_in, kernel, stride, padding_before, dilation, spatial_out : tuple of int
-        One entry for each of one to three axes. Positions outside the input count as zero; padding may
-        be negative.
+        One entry for each of one to three axes. Positions outside the input count as zero; padding
+        may be negative.
 
     Raises
     ------
@@ -59,7 +59,7 @@ cdef class Geometry:
 
 
 def im2col(Geometry geometry not None, x, dst, n0, r0, p0, threads):
-    """Copy a panel of columns: dst[i, r, q] is the input under kernel element r0 + r at position p0 + q.
+    """Copy a panel: dst[i, r, q] is the input under kernel element r0 + r at position p0 + q.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def col2im(Geometry geometry not None, cols, x, dtype, n0, r0, p0, threads):
 
 
 def scatter(acc, y, n0, c0, p0, threads):
-    """Copy finished positions to their places: y[n0 + i, c0 + c] at position p0 + q is acc[i, c, q].
+    """Copy finished positions home: y[n0 + i, c0 + c] at position p0 + q is acc[i, c, q].
 
     Parameters
     ----------

@@ -100,3 +100,17 @@ def conv_forward(
     scratch: _Array,
     threads: int,
 ) -> None: ...
+def conv_weight_grad(
+    geometry: Geometry,
+    plain: Geometry,
+    x: _Array,
+    y: _Array,
+    sums: _Array,
+    dtype: str,
+    groups: int,
+    width: int,
+    images: int,
+    depth: int,
+    scratch: _Array,
+    threads: int,
+) -> None: ...

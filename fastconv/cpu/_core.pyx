@@ -2,8 +2,8 @@
 """The compiled core of the CPU backend: raw buffers in, C kernels without the GIL.
 
 Arrays x and y are (N, C, *spatial) with one to three spatial axes, any strides, any alignment and
-native byte order. The dtype is given by name where a kernel computes; kernels that only copy need no
-name and take every item size. Output arrays are written in place and may not share memory with
+native byte order. The dtype is given by name where a kernel computes; kernels that only copy need
+no name and take every item size. Output arrays are written in place and may not share memory with
 inputs; one whose own items overlap is served by one thread. Whatever would read or write outside an
 array is a ValueError before anything is touched, except for indices, which are data.
 """

@@ -65,12 +65,30 @@ cdef extern from "fc.h" nogil:
         int dtype
         int activation
 
+    ctypedef struct fc_conv_grad:
+        fc_geometry g
+        fc_geometry plain
+        fc_array x
+        fc_array y
+        char *sums
+        char *scratch
+        int64_t groups
+        int64_t channels
+        int64_t rows
+        int64_t splits
+        int64_t width
+        int64_t images
+        int64_t depth
+        int64_t scratch_bytes
+        int dtype
+
     ctypedef struct fc_kernels:
         void (*im2col)(const fc_geometry *, const fc_array *, const fc_array *, int64_t, int64_t,
                        int64_t, int) noexcept nogil
         void (*col2im)(const fc_geometry *, const fc_array *, const fc_array *, int, int64_t,
                        int64_t, int64_t, int) noexcept nogil
-        void (*scatter)(const fc_array *, const fc_array *, int64_t, int64_t, int64_t, int) noexcept nogil
+        void (*scatter)(const fc_array *, const fc_array *, int64_t, int64_t, int64_t,
+                        int) noexcept nogil
         void (*epilogue)(const fc_array *, int, const char *, int, double, int) noexcept nogil
         void (*max_forward)(const fc_windows *, const fc_array *, const fc_array *,
                             const fc_array *, int, int) noexcept nogil
@@ -81,12 +99,14 @@ cdef extern from "fc.h" nogil:
         void (*lp_forward)(const fc_windows *, const fc_array *, const fc_array *, const fc_norm *,
                            int, int) noexcept nogil
         void (*lp_backward)(const fc_windows *, const fc_array *, const fc_array *,
-                            const fc_array *, const fc_array *, const fc_norm *, int, int) noexcept nogil
+                            const fc_array *, const fc_array *, const fc_norm *, int,
+                            int) noexcept nogil
         int64_t (*scatter_add)(const fc_array *, const fc_array *, const fc_array *, int,
                                int) noexcept nogil
         int64_t (*unpool)(const fc_array *, const fc_array *, const fc_array *, int) noexcept nogil
         int64_t (*gather)(const fc_array *, const fc_array *, const fc_array *, int) noexcept nogil
         void (*conv_forward)(const fc_conv *, int) noexcept nogil
+        void (*conv_weight_grad)(const fc_conv_grad *, int) noexcept nogil
         int64_t (*pack_weight)(const fc_array *, int, char *, int) noexcept nogil
         int64_t (*tile_rows)() noexcept nogil
         int64_t (*tile_columns)(int) noexcept nogil

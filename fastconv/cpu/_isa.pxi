@@ -13,8 +13,8 @@ def isa_levels():
     Returns
     -------
     tuple of (str, bool, bool)
-        Name, whether this build contains it, whether this processor and its operating system can run
-        it.
+        Name, whether this build contains it, whether this processor and its operating system can
+        run it.
     """
     return tuple([
         (fc_levels[i].name.decode(), fc_levels[i].kernels != NULL, bool(fc_levels[i].supported()))

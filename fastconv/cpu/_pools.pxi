@@ -89,7 +89,8 @@ cdef fc_norm norm_of(double p, object kernel_volume, bint absolute) except *:
     return fc_norm(p, <double>number("kernel_volume", kernel_volume, 0), absolute)
 
 
-def lp_forward(Windows windows not None, x, y, double p, kernel_volume, bint absolute, dtype, threads):
+def lp_forward(Windows windows not None, x, y, double p, kernel_volume, bint absolute, dtype,
+               threads):
     """The p-norm of each window: (scale * sum of x^p)^(1/p).
 
     Parameters
@@ -99,11 +100,11 @@ def lp_forward(Windows windows not None, x, y, double p, kernel_volume, bint abs
     p : float
         Finite, not 0.
     kernel_volume : int
-        scale is kernel_volume over the product of the window's sizes (PyTorch, where windows are cut);
-        0 does not scale.
+        scale is kernel_volume over the product of the window's sizes (PyTorch, where windows are
+        cut); 0 does not scale.
     absolute : bool
-        Sum |x|^p (ONNX) instead of x^p (PyTorch: an odd p keeps signs, and a negative sum has no root
-        unless p is 1).
+        Sum |x|^p (ONNX) instead of x^p (PyTorch: an odd p keeps signs, and a negative sum has no
+        root unless p is 1).
     dtype : {"float32", "float64"}
         Of x and y; sums are float64.
     threads : int
@@ -117,8 +118,8 @@ def lp_forward(Windows windows not None, x, y, double p, kernel_volume, bint abs
         fc_active().lp_forward(&windows.w, &source.a, &target.a, &norm, code, t)
 
 
-def lp_backward(Windows windows not None, grad, x, y, dx, double p, kernel_volume, bint absolute, dtype,
-                threads):
+def lp_backward(Windows windows not None, grad, x, y, dx, double p, kernel_volume, bint absolute,
+                dtype, threads):
     """Add to dx, which is not cleared, grad * dy/dx; nothing where y is 0.
 
     Parameters
@@ -188,10 +189,11 @@ def scatter_add(grad, indices, dx, dtype, threads):
     Raises
     ------
     ValueError
-        Also where an index lies outside its plane; that plane's earlier gradients, and other planes,
-        have been added by then.
+        Also where an index lies outside its plane; that plane's earlier gradients, and other
+        planes, have been added by then.
     """
-    cdef Array source = hold("grad", grad, False, True), places = hold("indices", indices, False, True)
+    cdef Array source = hold("grad", grad, False, True)
+    cdef Array places = hold("indices", indices, False, True)
     cdef Array target = hold("dx", dx, True, True)
     cdef int code = sum_code(dtype), t = thread_count(threads)
     cdef int64_t fault

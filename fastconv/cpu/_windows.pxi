@@ -15,8 +15,8 @@ cdef class Windows:
     Parameters
     ----------
     axes : sequence of (begin, taps, size, step), one for each of one to three axes
-        Output o covers inputs begin[o] + k * step for k < taps[o], all of them inside; size[o] is the
-        axis's factor of the divisor. Sequences of one length, that of the output.
+        Output o covers inputs begin[o] + k * step for k < taps[o], all of them inside; size[o] is
+        the axis's factor of the divisor. Sequences of one length, that of the output.
     spatial_in : tuple of int
         The input's extents.
 
@@ -79,8 +79,8 @@ cdef class Windows:
             elif memory[o] < 0 or memory[o] >= inputs \
                     or memory[n + o] - 1 > (inputs - 1 - memory[o]) // step:
                 raise ValueError(
-                    f"Windows: output {o} covers {memory[n + o]} inputs from {memory[o]} in steps of "
-                    f"{step}, of which some are not inside [0, {inputs})"
+                    f"Windows: output {o} covers {memory[n + o]} inputs from {memory[o]} in steps "
+                    f"of {step}, of which some are not inside [0, {inputs})"
                 )
         fc_window_runs(memory, memory + n, n, memory + 3 * n)
         self.w.axis[axis] = fc_axis(

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-from fastconv.backend import Policy
 from fastconv.cpu.plans import itemsize
-from fastconv.precision import sum_dtype
 from fastconv.problem import ConvProblem
 
 # A panel should still be in the second-level cache when BLAS reads it.
@@ -68,6 +66,10 @@ class Costs:
 def choose_blocks(sizes: Sizes, costs: Costs, limit: int) -> Blocks | None:
     """Return blocks within `limit` bytes, or None if even the smallest don't fit."""
     limit -= 64 * 8  # what rounding scratch arrays up to cache lines may take
+    if limit <= 0:
+        return None
+    if limit <= 0:
+        return None
     channels = sizes.channels
     if costs.fixed_channel * channels > limit // 2:
         channels = limit // 2 // costs.fixed_channel
@@ -83,9 +85,9 @@ def choose_blocks(sizes: Sizes, costs: Costs, limit: int) -> Blocks | None:
     else:
         return _split_rows(sizes, costs, channels, budget)
     column = max(column, 1)
-    positions = max(PANEL_BYTES // column, min(LEAST_COLUMNS, budget // column), 1)
+    positions = min(max(PANEL_BYTES // column, LEAST_COLUMNS), budget // column)
     if positions < sizes.positions:
-        return Blocks(1, groups, sizes.rows, channels, min(positions, budget // column))
+        return Blocks(1, groups, sizes.rows, channels, positions)
     images = max(1, min(sizes.images, positions // max(sizes.positions, 1)))
     return Blocks(images, groups, sizes.rows, channels, sizes.positions)
 
@@ -96,15 +98,8 @@ def _split_rows(sizes: Sizes, costs: Costs, channels: int, budget: int) -> Block
     while channels > 1 and channels * costs.channel > budget // 8:
         channels = -(-channels // 2)
     left = budget - channels * costs.channel
-    rows = left // costs.row
+    rows = min(left // costs.row, sizes.rows)
     return Blocks(1, 1, rows, channels, 1) if rows >= 1 else None
-
-
-def compute_dtype(problem: ConvProblem, policy: Policy) -> str:
-    """Return the dtype of the products and sums under a policy: see :func:`refuses`."""
-    if policy.precision == "float64":
-        return "complex128" if problem.dtype.startswith("complex") else "float64"
-    return sum_dtype(problem.dtype)
 
 
 def panel_cost(problem: ConvProblem, dtype: str) -> int:

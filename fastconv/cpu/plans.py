@@ -101,3 +101,13 @@ def spatial_matrix(operand: Operand) -> bool:
     size = itemsize(operand.dtype)
     columns = (prod(operand.shape[2:]), stride)
     return is_blas_matrix((operand.shape[1], operand.strides[1]), columns, size)
+
+
+def is_contiguous(operand: Operand) -> bool:
+    """Whether an operand is C-contiguous."""
+    expected = itemsize(operand.dtype)
+    for extent, stride in zip(reversed(operand.shape), reversed(operand.strides), strict=True):
+        if extent != 1 and stride != expected:
+            return False
+        expected *= extent
+    return True

@@ -163,7 +163,8 @@ huge = 2**62 - 1
     ("place", "value"),
     [
         (0, (-1, 4)), (1, (0, 2)), (2, (1, 0)), (4, (0, 1)), (5, (3, -1)), (0, (4,)),
-        (5, (3, 3, 3)), (3, (huge, 0)), (1, (huge, huge)), (5, (2**40, 2**40)), (3, (2**70, 0)), (4, (-(2**80), 1)),
+        (5, (3, 3, 3)), (3, (huge, 0)), (1, (huge, huge)), (5, (2**40, 2**40)),
+        (3, (2**70, 0)), (4, (-(2**80), 1)),
     ],
 )  # fmt: skip
 def test_geometry_refuses(place, value):
@@ -267,3 +268,11 @@ def test_a_buffer_is_given_back_even_when_the_call_fails():
         core.im2col(geometry, x, np.zeros((1, 4, 9)), 0, 99, 0, 1)
     del x
     memory.clear()  # a BufferError if anything still held it
+
+
+def test_what_was_never_initialised_is_refused():
+    panel, x = np.zeros((1, 4, 9)), np.zeros((1, 1, 4, 4))
+    with pytest.raises(TypeError):
+        core.im2col(core.Geometry.__new__(core.Geometry), x, panel, 0, 0, 0, 1)
+    with pytest.raises(TypeError):
+        core.max_forward(core.Windows.__new__(core.Windows), x, x, None, "float64", 1)

@@ -4,8 +4,8 @@
 
 #include "common.h"
 
-/* A kernel element k of a channel: output o of an axis lies over input o * stride + offset, which is
- * inside for lo <= o < hi. */
+/* A kernel element k of a channel: output o of an axis lies over input o * stride + offset, which
+ * is inside for lo <= o < hi. */
 typedef struct {
     int64_t channel, k[3], offset[3], lo[3], hi[3];
 } fc_tap;
@@ -54,7 +54,7 @@ static void next_tap(const fc_geometry *g, fc_tap *tap)
 
 /* How (images, rows, positions) are cut into pieces of work. */
 typedef struct {
-    int64_t rows, positions, tile_rows, tile_positions, across, down;
+    int64_t images, rows, positions, tile_rows, tile_positions, across, down;
     int by_row; /* the inner loop runs along positions */
 } fc_tiling;
 
@@ -64,9 +64,10 @@ typedef struct {
 
 static fc_tile tile_of(const fc_tiling *t, int64_t index)
 {
+    int64_t tiles = t->down * t->across;
     int64_t row = index % t->down * t->tile_rows;
-    int64_t position = index / t->down % t->across * t->tile_positions;
-    return (fc_tile){index / t->down / t->across, row, position,
+    int64_t position = index % tiles / t->down * t->tile_positions;
+    return (fc_tile){index / tiles, row, position,
                      min64(t->tile_rows, t->rows - row),
                      min64(t->tile_positions, t->positions - position)};
 }
@@ -76,7 +77,7 @@ static fc_tile tile_of(const fc_tiling *t, int64_t index)
 static fc_tiling tiling_of(const fc_array *a)
 {
     enum { ROW_BYTES = 64 * 1024, TILE_BYTES = 16 * 1024, LINES = 32 };
-    fc_tiling t = {.rows = a->shape[1], .positions = a->shape[2]};
+    fc_tiling t = {.images = a->shape[0], .rows = a->shape[1], .positions = a->shape[2]};
 
     t.by_row = abs64(a->stride[2]) <= abs64(a->stride[1]) || t.rows == 1;
     if (t.by_row) {

@@ -1,5 +1,5 @@
-/* Includes FC_TEMPLATE once per dtype: FC_V is the value, FC_T the item in memory, FC_LOWEST the least
- * value, FC_NAN(v) whether v is not a number. */
+/* Includes FC_TEMPLATE once per dtype: FC_V is the value, FC_T the item in memory, FC_LOWEST the
+ * least value, FC_NAN(v) whether v is not a number. */
 #define FC_N(name) name##_float32
 #define FC_V float
 #define FC_T fc_float32

@@ -1,5 +1,5 @@
-/* Includes FC_TEMPLATE once per item size. FC_SIZE(n) is the size: a constant, so that copies become
- * single moves, except in the last instance, which takes any size. */
+/* Includes FC_TEMPLATE once per item size. FC_SIZE(n) is the size: a constant, so that copies
+ * become single moves, except in the last instance, which takes any size. */
 #define FC_N(name) name##_1
 #define FC_SIZE(n) ((void)(n), (int64_t)1)
 #include FC_TEMPLATE

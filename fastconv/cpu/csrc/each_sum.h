@@ -1,5 +1,5 @@
-/* Includes FC_TEMPLATE once per type that sums: the floats, and the unsigned integers, which wrap and so
- * serve the signed ones too. */
+/* Includes FC_TEMPLATE once per type that sums: the floats, and the unsigned integers, which wrap
+ * and so serve the signed ones too. */
 #define FC_N(name) name##_float32
 #define FC_V float
 #define FC_T fc_float32

@@ -38,8 +38,8 @@ typedef struct {
     int64_t in[3], kernel[3], stride[3], before[3], dilation[3], out[3];
 } fc_geometry;
 
-/* Output o of an axis reads inputs begin[o] + k * step for k < taps[o]; share[o] is the axis's factor
- * of the divisor. run[o] outputs from o on have equal taps and evenly spaced beginnings. */
+/* Output o of an axis reads inputs begin[o] + k * step for k < taps[o]; share[o] is the axis's
+ * factor of the divisor. run[o] outputs from o on have equal taps and evenly spaced beginnings. */
 typedef struct {
     const int64_t *begin, *taps, *share, *run;
     int64_t step, outputs, inputs;
@@ -49,15 +49,17 @@ typedef struct {
     fc_axis axis[3];
 } fc_windows;
 
-enum { FC_NONE, FC_RELU, FC_RELU6, FC_LEAKY_RELU, FC_SIGMOID, FC_TANH, FC_SILU, FC_GELU, FC_ACTIVATIONS };
+enum {
+    FC_NONE, FC_RELU, FC_RELU6, FC_LEAKY_RELU, FC_SIGMOID, FC_TANH, FC_SILU, FC_GELU, FC_ACTIVATIONS
+};
 
 typedef struct {
     double p, volume; /* volume 0: the sum is not rescaled */
     int absolute;
 } fc_norm;
 
-/* A convolution forward. Per group, `channels` outputs are sums over `rows` products. Units of `width`
- * positions take `depth` rows at a time; each thread has scratch_bytes of scratch:
+/* A convolution forward. Per group, `channels` outputs are sums over `rows` products. Units of
+ * `width` positions take `depth` rows at a time; each thread has scratch_bytes of scratch:
  * (depth + channels rounded up to tiles) * width items. */
 typedef struct {
     fc_geometry g;
@@ -69,8 +71,20 @@ typedef struct {
     int dtype, activation;
 } fc_conv;
 
-/* One row per instruction-set level. The index kernels return the place (plane * elements of a plane
- * + element) of the first index outside its plane, or -1. */
+/* The weight gradient of a convolution: sums (splits, groups * channels, rows), contiguous, each over
+ * its share of the images. Pieces of `width` rows take `images` images and `depth` positions of each at
+ * a time; `images` is above 1 only where depth is all positions. A thread's scratch_bytes are
+ * images * depth * (width + channels rounded up to tiles) + that many channels * width items. */
+typedef struct {
+    fc_geometry g, plain; /* plain: y's own positions as columns */
+    fc_array x, y;
+    char *sums, *scratch;
+    int64_t groups, channels, rows, splits, width, images, depth, scratch_bytes;
+    int dtype;
+} fc_conv_grad;
+
+/* One row per instruction-set level. The index kernels return the place (plane * elements of a
+ * plane + element) of the first index outside its plane, or -1. */
 typedef struct {
     void (*im2col)(const fc_geometry *, const fc_array *x, const fc_array *columns, int64_t n0,
                    int64_t r0, int64_t p0, int threads);
@@ -96,6 +110,7 @@ typedef struct {
     int64_t (*unpool)(const fc_array *x, const fc_array *indices, const fc_array *y, int threads);
     int64_t (*gather)(const fc_array *y, const fc_array *indices, const fc_array *x, int threads);
     void (*conv_forward)(const fc_conv *, int threads);
+    void (*conv_weight_grad)(const fc_conv_grad *, int threads);
     /* weight: (groups, channels, rows). Returns the bytes it takes, and writes them unless NULL. */
     int64_t (*pack_weight)(const fc_array *weight, int dtype, char *packed, int threads);
     int64_t (*tile_rows)(void);

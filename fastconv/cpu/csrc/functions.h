@@ -1,13 +1,14 @@
-/* exp, tanh and the normal distribution as straight-line arithmetic in double, which the compiler turns
- * into vectors; libm's functions are calls, one item at a time. Rounded to float32 they are correct to
- * the last bit or nearly so; in float64 to some units in the last place.
+/* exp, tanh and the normal distribution as straight-line arithmetic in double, which the compiler
+ * turns into vectors; libm's functions are calls, one item at a time. Rounded to float32 they are
+ * correct to the last bit or nearly so; in float64 to some units in the last place.
  */
 #ifndef FC_FUNCTIONS_H
 #define FC_FUNCTIONS_H
 
 #include "common.h"
 
-/* Beyond these bounds a double's exponent ends: exp is infinite or 0 to within the least normal number. */
+/* Beyond these bounds a double's exponent ends: exp is infinite or 0 to within the least normal
+ * number. */
 #define FC_EXP_MOST 709.4
 #define FC_EXP_LEAST (-708.3)
 
@@ -67,8 +68,8 @@ FC_INLINE double tanh_of(double x)
 }
 
 /* v times the normal distribution's share below v. In the left tail no digits cancel: with
- * a = |v| / sqrt(2) and t = 3 / (3 + a), erfc(a) * exp(a^2) / t is a smooth function of t in (0, 1],
- * here interpolated at the Chebyshev nodes of degree 12 in 2 t - 1, to 6e-10 of its value. */
+ * a = |v| / sqrt(2) and t = 3 / (3 + a), erfc(a) * exp(a^2) / t is a smooth function of t in
+ * (0, 1], here interpolated at the Chebyshev nodes of degree 12 in 2 t - 1, to 6e-10 of it. */
 FC_INLINE double gelu_float32(double v)
 {
     const double a = fabs(v) * 0.70710678118654752;

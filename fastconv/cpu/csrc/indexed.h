@@ -5,8 +5,9 @@
 #include "common.h"
 
 typedef struct {
-    fc_array listed, indices, plane; /* listed and indices have one shape; plane is what they point into */
-    int64_t elements, flat;          /* of a plane; its one stride, where it has one */
+    fc_array listed, indices; /* of one shape */
+    fc_array plane;           /* what the indices point into */
+    int64_t elements, flat;   /* of a plane; its one stride, where it has one */
     int is_flat;
     _Atomic int64_t fault; /* least place of an index outside its plane */
 } fc_index_job;
@@ -33,8 +34,8 @@ static void report_fault(fc_index_job *job, int64_t place)
 
 typedef void (*fc_pair)(char *listed, char *target, int64_t size);
 
-/* Acts on each listed item of plane t and its target, in order; stops at the first index outside. The
- * action is inlined. */
+/* Acts on each listed item of plane t and its target, in order; stops at the first index outside.
+ * The action is inlined. */
 FC_INLINE void each_listed(fc_index_job *job, int64_t t, fc_pair act)
 {
     const fc_array *listed = &job->listed, *indices = &job->indices, *plane = &job->plane;

@@ -56,6 +56,7 @@ const fc_kernels FC_TABLE(FC_ISA) = {
     .unpool = unpool,
     .gather = gather,
     .conv_forward = conv_forward,
+    .conv_weight_grad = conv_weight_grad,
     .pack_weight = pack_weight,
     .tile_rows = tile_rows,
     .tile_columns = tile_columns,

@@ -103,8 +103,8 @@ static int grow_pool(int wanted)
 }
 
 /* Calls body on disjoint ranges that cover [0, count), none shorter than grain but the last, on at
- * most `threads` threads. Who gets which range is decided by speed: a body's result for an index may
- * not depend on the range it came in. */
+ * most `threads` threads. Who gets which range is decided by speed: a body's result for an index
+ * may not depend on the range it came in. */
 void fc_parallel_for(fc_body body, void *context, int64_t count, int64_t grain, int threads)
 {
     if (count <= 0)

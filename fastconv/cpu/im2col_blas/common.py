@@ -14,7 +14,7 @@ from fastconv.cpu.blas import blas_threads
 from fastconv.cpu.blocking import Blocks, Sizes
 from fastconv.cpu.geometry import geometry_of
 from fastconv.cpu.isa import core
-from fastconv.cpu.plans import HostPlan, Scratch, itemsize
+from fastconv.cpu.plans import HostPlan, Scratch, is_contiguous
 from fastconv.problem import ConvProblem
 
 Span = tuple[int, int]
@@ -65,7 +65,7 @@ class ConvPlan(HostPlan):
         stream: object | None = None,
     ) -> None:
         """Fill `outputs` from `inputs`; see :class:`fastconv.backend.Plan`."""
-        with blas_threads(self.blas_threads):
+        with np.errstate(all="ignore"), blas_threads(self.blas_threads):
             self.compute(inputs, outputs, workspace)
 
     def compute(self, inputs: Sequence[Any], outputs: Sequence[Any], workspace: Any) -> None:
@@ -96,15 +96,8 @@ class ConvPlan(HostPlan):
 
 def copies_weight(problem: ConvProblem, dtype: str) -> bool:
     """Whether a weight must be converted, conjugated or made contiguous to be a matrix."""
-    weight = problem.weight
-    if dtype != problem.dtype or (problem.conjugate and dtype.startswith("complex")):
-        return True
-    expected = itemsize(dtype)
-    for extent, stride in zip(reversed(weight.shape), reversed(weight.strides), strict=True):
-        if extent != 1 and stride != expected:
-            return True
-        expected *= extent
-    return False
+    conjugated = problem.conjugate and dtype.startswith("complex")
+    return dtype != problem.dtype or conjugated or not is_contiguous(problem.weight)
 
 
 def weight_matrices(plan: ConvPlan, weight: Any, span: Span, workspace: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -57,7 +58,8 @@ def plan_blocks(problem: ConvProblem, dtype: str, limit: int) -> Blocks | None:
         if blocks is None or blocks.groups > groups or blocks.rows < sizes.rows:
             continue
         images = blocks.images if _is_direct(problem, dtype) else 1
-        return Blocks(images, groups, blocks.rows, blocks.channels, blocks.positions)
+        # Some of the output's channels go with a single group, whatever `groups` leaves room for.
+        return replace(blocks, images=images)
     return _some_channels(problem, dtype, limit, Costs(size, read, weight), taps)
 
 

@@ -11,7 +11,7 @@ from fastconv.backend import Decision
 from fastconv.cpu.blocking import Blocks, Costs, Sizes, choose_blocks, panel_cost
 from fastconv.cpu.geometry import plain_geometry
 from fastconv.cpu.im2col_blas.common import ConvPlan, Span, spans
-from fastconv.cpu.plans import itemsize
+from fastconv.cpu.plans import is_contiguous, itemsize
 from fastconv.problem import ConvProblem
 
 # Adding a product to the sum moves it three times through memory: worth long products.
@@ -19,16 +19,7 @@ LEAST_LENGTH = 512
 
 
 def _is_direct(problem: ConvProblem, dtype: str) -> bool:
-    if dtype != problem.dtype:
-        return False
-    expected = itemsize(dtype)
-    for extent, stride in zip(
-        reversed(problem.weight.shape), reversed(problem.weight.strides), strict=True
-    ):
-        if extent != 1 and stride != expected:
-            return False
-        expected *= extent
-    return True
+    return dtype == problem.dtype and is_contiguous(problem.weight)
 
 
 def plan_blocks(problem: ConvProblem, dtype: str, limit: int) -> Blocks | None:

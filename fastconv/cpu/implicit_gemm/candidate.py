@@ -1,0 +1,103 @@
+"""Decide for implicit GEMM: real sums as they are, within the workspace."""
+
+from __future__ import annotations
+
+from math import prod
+
+from fastconv.backend import Decision, Plan, Policy
+from fastconv.cpu.candidate import (
+    arithmetic,
+    error_bound,
+    precision_name,
+    refused,
+    threads_for,
+)
+from fastconv.cpu.implicit_gemm.plan import ProductPlan
+from fastconv.cpu.implicit_gemm.shape import PANEL_BYTES
+from fastconv.cpu.implicit_gemm.weight_grad import Pieces, WeightGradPlan, choose_pieces
+from fastconv.cpu.isa import active, core, why_no_core
+from fastconv.cpu.plans import itemsize
+from fastconv.machine import peak_flops
+from fastconv.problem import ConvProblem, Problem
+
+# Measured shares of the peak where tiles are full, and bytes of columns copied in a second.
+_PEAK_SHARE = 0.7
+_COLUMN_BYTES_PER_SECOND = 8e9
+
+
+class ImplicitGemm:
+    """Our own matrix product on panels of columns."""
+
+    name = "implicit_gemm"
+
+    def decide(self, problem: Problem, policy: Policy) -> Decision:
+        """Accept real convolutions whose packed weight and panels fit the workspace."""
+        if core is None:
+            return refused(self.name, why_no_core)
+        assert isinstance(problem, ConvProblem)
+        dtype, reason = arithmetic(problem, policy)
+        if reason:
+            return refused(self.name, reason)
+        if dtype != problem.dtype or dtype not in ("float32", "float64"):
+            return refused(
+                self.name,
+                f"it takes float32 and float64 as they are, not {dtype} sums of {problem.dtype}",
+            )
+        if any(operand.size == 0 for operand in (problem.x, problem.weight, problem.y)):
+            return refused(self.name, "an array is empty")
+        return self._within_limit(problem, policy)
+
+    def _within_limit(self, problem: ConvProblem, policy: Policy) -> Decision:
+        threads, limit = threads_for(policy), policy.workspace_limit
+        plan: ProductPlan | WeightGradPlan
+        detail: Pieces | int | None
+        if problem.operation == "conv_weight_grad":
+            detail = choose_pieces(problem, problem.dtype, limit, threads)
+            if detail is None:
+                return refused(self.name, f"its sums exceed {limit} bytes", over_limit=True)
+            plan = WeightGradPlan(problem, problem.dtype, threads, detail)
+        else:
+            plan = ProductPlan(problem, problem.dtype, threads, detail := PANEL_BYTES)
+            if plan.workspace_bytes > limit:
+                left = limit - plan.workspace_bytes + plan.panel_bytes * threads - 256
+                plan = ProductPlan(
+                    problem, problem.dtype, threads, detail := max(left, 0) // threads
+                )
+            if plan.workspace_bytes > limit:
+                return refused(
+                    self.name,
+                    f"its packed weight and narrowest panels take {plan.workspace_bytes} bytes, "
+                    f"over the limit of {limit}",
+                    over_limit=True,
+                )
+        return Decision(
+            True,
+            f"{active()} kernels on panels of columns",
+            self.name,
+            precision_name(problem.dtype),
+            error_bound(problem, problem.dtype),
+            _seconds(problem, threads),
+            plan.workspace_bytes,
+            threads=threads,
+            detail=detail,
+        )
+
+    def plan(self, problem: Problem, decision: Decision) -> Plan:
+        """Make it ready to run."""
+        assert isinstance(problem, ConvProblem)
+        if isinstance(decision.detail, Pieces):
+            return WeightGradPlan(problem, problem.dtype, decision.threads, decision.detail)
+        assert isinstance(decision.detail, int)
+        return ProductPlan(problem, problem.dtype, decision.threads, decision.detail)
+
+
+def _seconds(problem: ConvProblem, threads: int) -> float:
+    assert core is not None
+    tile_rows, _ = core.gemm_tile(problem.dtype)
+    forward = problem.operation != "conv_input_grad"
+    channels = problem.weight.shape[0] // problem.groups if forward else problem.weight.shape[1]
+    share = _PEAK_SHARE * channels / (-(-channels // tile_rows) * tile_rows)
+    columns = prod(problem.y.shape[2:]) * problem.y.shape[0] * prod(problem.kernel)
+    columns *= problem.weight.shape[1] * problem.groups
+    flops = problem.flops / (share * peak_flops(active(), problem.dtype, threads))
+    return float(flops) + columns * itemsize(problem.dtype) / (_COLUMN_BYTES_PER_SECOND * threads)

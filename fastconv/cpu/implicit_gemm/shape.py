@@ -1,0 +1,64 @@
+"""The extents of a packed product, and the panels that it is cut into."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastconv.cpu.isa import core
+from fastconv.cpu.plans import itemsize
+
+# A panel and its sums stay in the second-level cache, beside the weight passing through.
+PANEL_BYTES = 384 * 2**10
+DEPTH = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A product per group: weight (channels, rows) times columns (rows, positions).
+
+    `filled` is channels rounded up to whole tiles; a panel has `depth` rows and `width`
+    positions.
+    """
+
+    groups: int
+    channels: int
+    rows: int
+    filled: int
+    width: int
+    depth: int
+
+    def packed_bytes(self, size: int) -> int:
+        """Return the bytes of the packed weight."""
+        return self.groups * self.filled * self.rows * size
+
+    def panel_bytes(self, size: int) -> int:
+        """Return the bytes of one thread's panel and sums."""
+        return (self.depth + self.filled) * self.width * size
+
+
+def round_up(number: int, step: int) -> int:
+    """Return the least multiple of `step` that isn't below `number`."""
+    return -(-number // step) * step
+
+
+def even_width(extent: int, widest: int, step: int) -> int:
+    """Return the width of equal panels over an extent, whole steps, `widest` if that is one.
+
+    A narrow last panel would do less work for as many loads.
+    """
+    steps = -(-extent // step)
+    panels = -(-steps // max(1, min(widest // step, steps)))
+    return -(-steps // panels) * step
+
+
+def choose_shape(
+    groups: int, channels: int, rows: int, positions: int, dtype: str, budget: int
+) -> Shape:
+    """Return the panels of a product; as wide as the cache and a thread's budget allow."""
+    assert core is not None
+    tile_rows, tile_columns = core.gemm_tile(dtype)
+    filled = round_up(channels, tile_rows)
+    depth = min(rows, DEPTH)
+    widest = min(PANEL_BYTES, budget) // ((depth + filled) * itemsize(dtype))
+    width = even_width(positions, widest, tile_columns)
+    return Shape(groups, channels, rows, filled, width, depth)
