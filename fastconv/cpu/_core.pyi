@@ -95,6 +95,7 @@ def conv_forward(
     channels: int,
     activation: int,
     parameter: float,
+    images: int,
     width: int,
     depth: int,
     scratch: _Array,

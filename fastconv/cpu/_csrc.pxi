@@ -58,6 +58,7 @@ cdef extern from "fc.h" nogil:
         int64_t groups
         int64_t channels
         int64_t rows
+        int64_t images
         int64_t width
         int64_t depth
         int64_t scratch_bytes

@@ -52,7 +52,7 @@ cdef Flat flat(str name, object obj, bint writable):
 
 
 def conv_forward(Geometry geometry not None, x, packed, y, bias, dtype, groups, channels, int activation,
-                 double parameter, width, depth, scratch, threads):
+                 double parameter, images, width, depth, scratch, threads):
     """Convolve, add a bias, apply an activation: y is written once, columns never made whole.
 
     Parameters
@@ -67,6 +67,8 @@ def conv_forward(Geometry geometry not None, x, packed, y, bias, dtype, groups, 
         Output channels are counted per group.
     activation, parameter
         As in epilogue.
+    images : int
+        How many images a panel holds; above 1 only if all of their positions fit the width.
     width, depth : int
         Positions, a multiple of the tile's columns, and rows of a panel.
     scratch : writable contiguous buffer
@@ -84,6 +86,7 @@ def conv_forward(Geometry geometry not None, x, packed, y, bias, dtype, groups, 
     c.g, c.x, c.y = geometry.g, source.a, target.a
     c.dtype, c.activation, c.parameter = code, activation, parameter
     c.groups, c.channels = number("groups", groups, 1), number("channels", channels, 1)
+    c.images = number("images", images, 1)
     c.width, c.depth = number("width", width, 1), number("depth", depth, 1)
     check_shape("x", source, (target.a.shape[0], source.a.shape[1], *geometry.spatial_in))
     places = tuple([geometry.g.out[3 - geometry.axes + k] for k in range(geometry.axes)])
@@ -94,6 +97,8 @@ def conv_forward(Geometry geometry not None, x, packed, y, bias, dtype, groups, 
         raise ValueError(f"activation: expected 0 to {FC_ACTIVATIONS - 1}, got {activation}")
     if c.width % fc_active().tile_columns(code):
         raise ValueError(f"width: {width} is no multiple of the tile's columns")
+    if c.images > 1 and times(c.images, geometry.positions) > c.width:
+        raise ValueError(f"images: the positions of {images} images exceed width {width}")
     c.rows = times(source.a.shape[1] // c.groups, geometry.volume)
     filled = times((c.channels + tile - 1) // tile, tile)
     if left.bytes < times(times(times(c.groups, filled), c.rows), size):

@@ -58,15 +58,15 @@ typedef struct {
     int absolute;
 } fc_norm;
 
-/* A convolution forward. Per group, `channels` outputs are sums over `rows` products. Units of
- * `width` positions take `depth` rows at a time; each thread has scratch_bytes of scratch:
- * (depth + channels rounded up to tiles) * width items. */
+/* A convolution forward. Per group, `channels` outputs are sums over `rows` products. Units of `width`
+ * positions take `depth` rows at a time, or all positions of `images` images where they fit the width.
+ * Each thread has scratch_bytes of scratch: (depth + channels rounded up to tiles) * width items. */
 typedef struct {
     fc_geometry g;
     fc_array x, y;
     const char *packed, *bias; /* pack_weight's result; bias may be NULL */
     char *scratch;
-    int64_t groups, channels, rows, width, depth, scratch_bytes;
+    int64_t groups, channels, rows, images, width, depth, scratch_bytes;
     double parameter;
     int dtype, activation;
 } fc_conv;

@@ -14,7 +14,12 @@ from fastconv.cpu.candidate import (
 )
 from fastconv.cpu.implicit_gemm.plan import ProductPlan
 from fastconv.cpu.implicit_gemm.shape import PANEL_BYTES
-from fastconv.cpu.implicit_gemm.weight_grad import Pieces, WeightGradPlan, choose_pieces
+from fastconv.cpu.implicit_gemm.weight_grad import (
+    Pieces,
+    WeightGradPlan,
+    affordable_threads,
+    choose_pieces,
+)
 from fastconv.cpu.isa import active, core, why_no_core
 from fastconv.cpu.plans import itemsize
 from fastconv.machine import peak_flops
@@ -51,18 +56,21 @@ class ImplicitGemm:
         threads, limit = threads_for(policy), policy.workspace_limit
         plan: ProductPlan | WeightGradPlan
         detail: Pieces | int | None
+        # Where memory is short, fewer threads: another algorithm, or other splits of a sum,
+        # would round otherwise.
         if problem.operation == "conv_weight_grad":
-            detail = choose_pieces(problem, problem.dtype, limit, threads)
+            detail = choose_pieces(problem, problem.dtype, limit)
             if detail is None:
                 return refused(self.name, f"its sums exceed {limit} bytes", over_limit=True)
+            threads = min(threads, affordable_threads(problem, problem.dtype, detail, limit))
             plan = WeightGradPlan(problem, problem.dtype, threads, detail)
         else:
             plan = ProductPlan(problem, problem.dtype, threads, detail := PANEL_BYTES)
             if plan.workspace_bytes > limit:
-                left = limit - plan.workspace_bytes + plan.panel_bytes * threads - 256
-                plan = ProductPlan(
-                    problem, problem.dtype, threads, detail := max(left, 0) // threads
-                )
+                narrow = ProductPlan(problem, problem.dtype, 1, 0)
+                left = max(0, limit - narrow.workspace_bytes + narrow.panel_bytes - 64)
+                threads = max(1, min(threads, left // max(1, narrow.panel_bytes)))
+                plan = ProductPlan(problem, problem.dtype, threads, detail := left // threads)
             if plan.workspace_bytes > limit:
                 return refused(
                     self.name,

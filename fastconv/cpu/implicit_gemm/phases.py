@@ -71,7 +71,7 @@ def _axis_phases(problem: ConvProblem, axis: int) -> list[_AxisPhase]:
 def input_grad_phases(problem: ConvProblem, dtype: str, budget: int) -> Iterator[Phase]:
     """Yield the phases of ``conv_input_grad``."""
     assert core is not None
-    ndim = len(problem.kernel)
+    ndim, batch = len(problem.kernel), problem.y.shape[0]
     channels = problem.weight.shape[1]
     outputs = problem.weight.shape[0] // problem.groups
     for axes in product(*(_axis_phases(problem, axis) for axis in range(ndim))):
@@ -91,7 +91,7 @@ def input_grad_phases(problem: ConvProblem, dtype: str, budget: int) -> Iterator
             lengths,
         )
         rows = outputs * prod(counts)
-        shape = choose_shape(problem.groups, channels, rows, prod(lengths), dtype, budget)
+        shape = choose_shape(problem.groups, channels, rows, prod(lengths), batch, dtype, budget)
         yield Phase(taps, places, geometry, shape)
 
 
@@ -99,8 +99,8 @@ def forward_phase(problem: ConvProblem, dtype: str, budget: int) -> Phase:
     """Return the one phase of ``conv_forward``."""
     rows = problem.weight.shape[1] * prod(problem.kernel)
     channels = problem.weight.shape[0] // problem.groups
-    positions = prod(problem.y.shape[2:])
-    shape = choose_shape(problem.groups, channels, rows, positions, dtype, budget)
+    positions, batch = prod(problem.y.shape[2:]), problem.y.shape[0]
+    shape = choose_shape(problem.groups, channels, rows, positions, batch, dtype, budget)
     everything = (ALL,) * len(problem.kernel)
     return Phase(everything, everything, geometry_of(problem), shape)
 

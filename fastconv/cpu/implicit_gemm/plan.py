@@ -77,6 +77,7 @@ class ProductPlan(HostPlan):
             shape.channels,
             CODES[self._problem.activation],
             LEAKY_SLOPE,
+            shape.images,
             shape.width,
             shape.depth,
             self._scratch.cut("panels", workspace),

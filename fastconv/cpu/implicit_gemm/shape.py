@@ -17,13 +17,14 @@ class Shape:
     """A product per group: weight (channels, rows) times columns (rows, positions).
 
     `filled` is channels rounded up to whole tiles; a panel has `depth` rows and `width`
-    positions.
+    positions, or all positions of several `images`.
     """
 
     groups: int
     channels: int
     rows: int
     filled: int
+    images: int
     width: int
     depth: int
 
@@ -52,7 +53,7 @@ def even_width(extent: int, widest: int, step: int) -> int:
 
 
 def choose_shape(
-    groups: int, channels: int, rows: int, positions: int, dtype: str, budget: int
+    groups: int, channels: int, rows: int, positions: int, images: int, dtype: str, budget: int
 ) -> Shape:
     """Return the panels of a product; as wide as the cache and a thread's budget allow."""
     assert core is not None
@@ -60,5 +61,10 @@ def choose_shape(
     filled = round_up(channels, tile_rows)
     depth = min(rows, DEPTH)
     widest = min(PANEL_BYTES, budget) // ((depth + filled) * itemsize(dtype))
-    width = even_width(positions, widest, tile_columns)
-    return Shape(groups, channels, rows, filled, width, depth)
+    widest = widest // tile_columns * tile_columns
+    if widest >= 2 * positions:
+        images = min(images, widest // positions)
+        width = round_up(images * positions, tile_columns)
+    else:
+        images, width = 1, even_width(positions, widest, tile_columns)
+    return Shape(groups, channels, rows, filled, images, width, depth)

@@ -43,8 +43,8 @@ class Pieces:
         return (positions * (self.width + self.filled) + self.filled * self.width) * size
 
 
-def choose_pieces(problem: ConvProblem, dtype: str, limit: int, threads: int) -> Pieces | None:
-    """Return pieces whose scratch memory fits the limit, or None."""
+def choose_pieces(problem: ConvProblem, dtype: str, limit: int) -> Pieces | None:
+    """Return pieces whose scratch memory, of one thread, fits the limit, or None."""
     assert core is not None
     size = itemsize(dtype)
     tile_rows, tile_columns = core.gemm_tile(dtype)
@@ -57,7 +57,7 @@ def choose_pieces(problem: ConvProblem, dtype: str, limit: int, threads: int) ->
     sums = problem.weight.size * size
     while True:
         length = images * depth
-        budget = min(PANEL_BYTES, (limit - sums) // threads)
+        budget = min(PANEL_BYTES, limit - sums)
         widest = (budget // size - length * filled) // (length + filled)
         if widest >= tile_columns or length == 1:
             break
@@ -68,9 +68,16 @@ def choose_pieces(problem: ConvProblem, dtype: str, limit: int, threads: int) ->
     splits = max(1, min(-(-_PIECES // chunks), -(-batch // images), affordable))
     for count in (splits, 1):
         pieces = Pieces(channels, filled, rows, width, images, depth, count)
-        if pieces.panel_bytes(size) * threads + count * sums + 256 <= limit:
+        if affordable_threads(problem, dtype, pieces, limit) >= 1:
             return pieces
     return None
+
+
+def affordable_threads(problem: ConvProblem, dtype: str, pieces: Pieces, limit: int) -> int:
+    """Return for how many threads the pieces' scratch memory fits the limit."""
+    size = itemsize(dtype)
+    left = limit - pieces.splits * problem.weight.size * size - 256
+    return left // pieces.panel_bytes(size)
 
 
 class WeightGradPlan(HostPlan):
