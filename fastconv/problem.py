@@ -258,6 +258,25 @@ class Window:
     adaptive: bool = False
     count_padding: bool = False
 
+    @property
+    def step(self) -> int:
+        """Distance of a window's neighbouring elements."""
+        return 1 if self.adaptive else self.dilation
+
+    @property
+    def most_taps(self) -> int:
+        """Largest number of elements that a window may have."""
+        if self.adaptive:
+            return -(-self.length // max(self.count, 1)) + 1
+        return min(self.kernel, self.length)
+
+    @property
+    def most_windows(self) -> int:
+        """Largest number of windows that an element may be in."""
+        if self.adaptive:
+            return -(-self.count // max(self.length, 1)) + 1
+        return min(self.kernel, (self.kernel - 1) * self.dilation // self.stride + 1, self.count)
+
     def table(self) -> tuple[IntArray, IntArray, IntArray]:
         """Return each window's first valid element, its valid taps, and its divisor's share.
 
@@ -337,6 +356,17 @@ class PoolProblem(Problem):
         if self.operation in ("avg_pool", "lp_pool", "max_unpool_backward"):
             return (self.y,)
         return (self.x if self.x_grad is None else self.x_grad,)
+
+    @property
+    def reduction(self) -> int:
+        """Largest number of terms summed into one element of the output; 0 for a selection."""
+        if self.operation in ("max_pool", "max_unpool", "max_unpool_backward"):
+            return 0
+        if self.operation == "max_pool_backward":
+            return prod(self.y.shape[2:])
+        if self.operation.endswith("_backward"):
+            return prod(window.most_windows for window in self.windows)
+        return prod(window.most_taps for window in self.windows)
 
 
 ANY_PROBLEM = (ConvProblem, BiasProblem, ColumnsProblem, GemmProblem, PoolProblem)

@@ -27,6 +27,7 @@ def im2col(
                 columns[n, c * volume + row, targets] = x[n, c][reads].reshape(-1)
 
 
+@np.errstate(all="ignore")
 def col2im(
     problem: ColumnsProblem, inputs: Sequence[Any], outputs: Sequence[Any], dtype: str
 ) -> None:

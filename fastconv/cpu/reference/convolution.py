@@ -35,6 +35,7 @@ def _finish(problem: ConvProblem, sums: Any, bias: Any) -> Any:
     return activate(problem.activation, sums)
 
 
+@np.errstate(all="ignore")
 def forward(problem: ConvProblem, inputs: Arrays, outputs: Arrays, dtype: str) -> None:
     """y[n, o] = sum over c and taps of weight[o, c, tap] * x[n, c, shifted by the tap]."""
     x, weight, *rest = inputs
@@ -49,6 +50,7 @@ def forward(problem: ConvProblem, inputs: Arrays, outputs: Arrays, dtype: str) -
         y[n, o] = _finish(problem, sums, None if bias is None else bias[o])
 
 
+@np.errstate(all="ignore")
 def input_grad(problem: ConvProblem, inputs: Arrays, outputs: Arrays, dtype: str) -> None:
     """x[n, c, shifted by the tap] += weight[o, c, tap] * y[n, o], over o and taps."""
     y, weight, *rest = inputs
@@ -63,6 +65,7 @@ def input_grad(problem: ConvProblem, inputs: Arrays, outputs: Arrays, dtype: str
         x[n, c] = _finish(problem, sums, None if bias is None else bias[c])
 
 
+@np.errstate(all="ignore")
 def weight_grad(problem: ConvProblem, inputs: Arrays, outputs: Arrays, dtype: str) -> None:
     """weight[o, c, tap] = sum over n and positions of y[n, o] * x[n, c, shifted by the tap]."""
     x, y = inputs

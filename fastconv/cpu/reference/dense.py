@@ -18,6 +18,7 @@ def _wide(array: Any, dtype: str, conjugate: bool) -> Any:
     return wide.conj() if conjugate else wide
 
 
+@np.errstate(all="ignore")
 def forward(problem: GemmProblem, inputs: Arrays, outputs: Arrays, dtype: str) -> None:
     """y = x weight^T + bias."""
     x, weight, *rest = (array.astype(dtype) for array in inputs)
@@ -27,6 +28,7 @@ def forward(problem: GemmProblem, inputs: Arrays, outputs: Arrays, dtype: str) -
     outputs[0][...] = activate(problem.activation, sums)
 
 
+@np.errstate(all="ignore")
 def input_grad(problem: GemmProblem, inputs: Arrays, outputs: Arrays, dtype: str) -> None:
     """x = y conj(weight)."""
     y, weight = inputs
@@ -34,6 +36,7 @@ def input_grad(problem: GemmProblem, inputs: Arrays, outputs: Arrays, dtype: str
     outputs[0][...] = np.einsum("mn,nk->mk", y.astype(dtype), wide)
 
 
+@np.errstate(all="ignore")
 def weight_grad(problem: GemmProblem, inputs: Arrays, outputs: Arrays, dtype: str) -> None:
     """weight = y^T conj(x)."""
     x, y = inputs

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from fastconv.problem import BiasProblem
 
 
+@np.errstate(all="ignore")
 def bias_grad(
     problem: BiasProblem, inputs: Sequence[Any], outputs: Sequence[Any], dtype: str
 ) -> None:

@@ -1,0 +1,156 @@
+"""Plans of the pools that follow indices: unpooling, and the gradients of maxima."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from fastconv.cpu.isa import core
+from fastconv.cpu.plans import HostPlan
+from fastconv.cpu.pooling_blocks import Blocks, Planes
+from fastconv.cpu.pooling_indices import check_indices
+from fastconv.cpu.pooling_kernels import parts_of
+from fastconv.cpu.pooling_windows import cut_axis
+from fastconv.problem import Ints, PoolProblem
+
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """How many planes a widened block has; or of one plane, how many rows of x and of y.
+
+    Rows are taken along the first axis with an extent, `x_axis` and `y_axis`; 0 rows: all.
+    """
+
+    planes: Planes
+    x_axis: int
+    y_axis: int
+    x_rows: int = 0
+    y_rows: int = 0
+
+
+def _row_size(shape: Ints, axis: int) -> int:
+    return prod(shape[2:]) // max(shape[2 + axis], 1)
+
+
+def _sizes(problem: PoolProblem, dtype: str, rows: Rows) -> dict[str, tuple[int, str]]:
+    x, y = problem.x.shape, problem.y.shape
+    if not rows.x_rows:
+        return {"x": (prod(x[2:]), dtype), "y": (prod(y[2:]), dtype)}
+    listed = _row_size(y, rows.y_axis) * rows.y_rows
+    # One element more takes what other rows' indices name.
+    elements = _row_size(x, rows.x_axis) * rows.x_rows + 1
+    return {"x": (elements, dtype), "y": (listed, dtype), "indices": (listed, "int64")}
+
+
+def choose_rows(problem: PoolProblem, dtype: str, limit: int) -> Rows | None:
+    """Return how to sum gradients in a wider `dtype` within the limit; None if it can't be."""
+    x, y = problem.x.shape, problem.y.shape
+    axes = cut_axis(x[2:]), cut_axis(y[2:])
+    if dtype == problem.dtype:
+        return Rows(Planes(1, 1), *axes)
+    whole = Rows(Planes(1, 1), *axes)
+    per_plane = Blocks.plane_bytes(_sizes(problem, dtype, whole))
+    planes = Planes.within(x[:2], per_plane, limit)
+    if planes is not None:
+        return Rows(planes, *axes)
+    x_rows, y_rows = x[2 + axes[0]], y[2 + axes[1]]
+    while x_rows > 1 or y_rows > 1:
+        # The larger part of the limit goes to the sums: every part of them reads all of y.
+        if (y_rows > 1 and _row_size(y, axes[1]) * y_rows * 12 > limit // 4) or x_rows == 1:
+            y_rows = -(-y_rows // 2)
+        else:
+            x_rows = -(-x_rows // 2)
+        rows = Rows(Planes(1, 1), *axes, x_rows, y_rows)
+        if Blocks.plane_bytes(_sizes(problem, dtype, rows)) <= limit:
+            return rows
+    return None
+
+
+class IndexPlan(HostPlan):
+    """Write, read or add where indices say."""
+
+    def __init__(self, problem: PoolProblem, dtype: str, rows: Rows, threads: int) -> None:
+        self._problem = problem
+        self._rows = rows
+        self._threads = threads
+        self._batch = problem.y.shape[:2]
+        self._widens = problem.operation == "max_pool_backward" and dtype != problem.dtype
+        sizes = _sizes(problem, dtype, rows) if self._widens else {}
+        self._blocks = Blocks(sizes, rows.planes, False)
+
+    @property
+    def workspace_bytes(self) -> int:  # type: ignore[override]
+        """Bytes of scratch memory that `run` needs."""
+        return self._blocks.bytes
+
+    def run(
+        self,
+        inputs: Sequence[Any],
+        outputs: Sequence[Any],
+        workspace: Any,
+        stream: object | None = None,
+    ) -> None:
+        """Fill `outputs` from `inputs`; see :class:`fastconv.backend.Plan`."""
+        assert core is not None
+        (source, indices), (target,) = inputs, outputs
+        check_indices(self._problem, indices)
+        if self._problem.operation == "max_unpool_backward":
+            core.gather(source, indices, target, self._threads)
+        elif self._widens:
+            with np.errstate(over="ignore", invalid="ignore"):
+                self._add_widened(source, indices, target, workspace)
+        else:
+            target[...] = 0
+            if self._problem.operation == "max_unpool":
+                core.unpool(source, indices, target, self._threads)
+            else:
+                self._add(source, indices, target)
+
+    def _add(self, grad: Any, indices: Any, sums: Any) -> None:
+        assert core is not None
+        for source, target in parts_of(grad, sums):
+            core.scatter_add(source, indices, target, source.dtype.name, self._threads)
+
+    def _add_widened(self, grad: Any, indices: Any, x: Any, workspace: Any) -> None:
+        for planes in self._rows.planes.over(self._batch):
+            if self._rows.x_rows:
+                self._add_rows(grad[planes], indices[planes], x[planes], workspace)
+                continue
+            wide = self._blocks.cut("y", grad[planes].shape, workspace)
+            np.copyto(wide, grad[planes])
+            sums = self._blocks.cut("x", x[planes].shape, workspace)
+            sums[...] = 0
+            self._add(wide, indices[planes], sums)
+            np.copyto(x[planes], sums, casting="same_kind")
+
+    def _add_rows(self, grad: Any, indices: Any, x: Any, workspace: Any) -> None:
+        size = _row_size(x.shape, self._rows.x_axis)
+        for part, (low, high) in _slices(x, self._rows.x_axis, self._rows.x_rows):
+            count = size * (high - low)
+            sums = self._blocks.cut("x", (1, 1, count + 1), workspace)
+            sums[...] = 0
+            for some, _ in _slices(grad, self._rows.y_axis, self._rows.y_rows):
+                listed = prod(grad[some].shape)
+                wide = self._blocks.cut("y", grad[some].shape, workspace)
+                np.copyto(wide, grad[some])
+                places = self._blocks.cut("indices", grad[some].shape, workspace)
+                np.subtract(indices[some], size * low, out=places)
+                # Seen as unsigned, an index before this part is large, as one behind it is.
+                unsigned = places.view(np.uint64)
+                np.minimum(unsigned, np.uint64(count), out=unsigned)
+                flat = (1, 1, listed)
+                self._add(wide.reshape(flat), places.reshape(flat), sums)
+            np.copyto(x[part], sums[..., :count].reshape(x[part].shape), casting="same_kind")
+
+
+def _slices(array: Any, axis: int, rows: int) -> Iterator[tuple[tuple[slice, ...], Span]]:
+    extent = array.shape[2 + axis]
+    for low in range(0, extent, rows):
+        high = min(low + rows, extent)
+        yield (*(slice(None),) * (2 + axis), slice(low, high)), (low, high)

@@ -1,0 +1,117 @@
+"""The compiled pools on blocks of planes: dtypes, complex parts, innermost channels."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Any
+
+import numpy as np
+
+from fastconv.cpu.isa import core
+from fastconv.cpu.pooling_windows import Part, Windows
+from fastconv.problem import Operand, PoolProblem
+
+# Below so many channels the core's innermost loop is better spent on windows.
+_LEAST_CHANNELS = 4
+
+
+def are_channels_innermost(operand: Operand) -> bool:
+    """Whether a pool had better walk the channels in its innermost loop.
+
+    The core has three spatial axes, so that one of them must be free.
+    """
+    if len(operand.shape) > 4 or operand.shape[1] < _LEAST_CHANNELS:
+        return False
+    channel, *spatial = map(abs, operand.strides[1:])
+    return all(
+        channel < stride
+        for stride, extent in zip(spatial, operand.shape[2:], strict=True)
+        if extent > 1
+    )
+
+
+def parts_of(*arrays: Any) -> list[tuple[Any, ...]]:
+    """Return arrays as the core's dtypes: complex ones as two real ones, bool as uint8."""
+    kind = arrays[0].dtype.kind
+    if kind == "c":
+        return [tuple(a.real for a in arrays), tuple(a.imag for a in arrays)]
+    if kind == "b":
+        return [tuple(a.view(np.uint8) for a in arrays)]
+    return [arrays]
+
+
+class Kernels:
+    """One pool's kernels, on any part of its windows and any number of its planes."""
+
+    def __init__(self, problem: PoolProblem, windows: Windows, inner: bool, threads: int) -> None:
+        self._windows = windows
+        self._inner = inner
+        self._threads = threads
+        self._divisor = problem.divisor
+        self._norm = (problem.norm_type, problem.kernel_volume, False)
+        self._made: dict[tuple[Part, int], Any] = {}
+
+    def prepare(self, part: Part, channels: int) -> None:
+        """Make a part's windows ready; to be called before any of the others."""
+        key = (part, channels if self._inner else 0)
+        if key not in self._made:
+            self._made[key] = self._windows.for_core(*key)
+
+    def _for(self, part: Part, array: Any) -> Any:
+        return self._made[part, array.shape[1] if self._inner else 0]
+
+    def _seen(self, array: Any) -> Any:
+        if not self._inner:
+            return array
+        return array.transpose(0, *range(2, array.ndim), 1)[:, None]
+
+    def max(self, part: Part, x: Any, y: Any, indices: Any, local: bool = False) -> None:
+        """Fill y with maxima; unless None, indices into whole planes, or the part's if `local`."""
+        assert core is not None
+        windows = self._for(part, x)
+        seen = None if indices is None else self._seen(indices)
+        ((source, target),) = parts_of(self._seen(x), self._seen(y))
+        core.max_forward(windows, source, target, seen, source.dtype.name, self._threads)
+        if indices is None:
+            return
+        if self._inner:
+            np.floor_divide(indices, x.shape[1], out=indices)
+        offset = 0 if local else self._windows.offset(part)
+        if offset:
+            np.add(indices, offset, out=indices)
+
+    def average(self, part: Part, x: Any, y: Any) -> None:
+        """Fill y with averages."""
+        assert core is not None
+        windows = self._for(part, x)
+        for source, target in parts_of(self._seen(x), self._seen(y)):
+            name = source.dtype.name
+            core.avg_forward(windows, source, target, self._divisor, name, self._threads)
+
+    def spread(self, part: Part, grad: Any, x_grad: Any) -> None:
+        """Add averages' gradients to x_grad."""
+        assert core is not None
+        windows = self._for(part, x_grad)
+        for source, target in parts_of(self._seen(grad), self._seen(x_grad)):
+            name = source.dtype.name
+            core.avg_backward(windows, source, target, self._divisor, name, self._threads)
+
+    def norm(self, part: Part, x: Any, y: Any) -> None:
+        """Fill y with norms."""
+        assert core is not None
+        arguments = (*self._norm, x.dtype.name, self._threads)
+        core.lp_forward(self._for(part, x), self._seen(x), self._seen(y), *arguments)
+
+    def slopes(self, part: Part, grad: Any, x: Any, norms: Any, x_grad: Any) -> None:
+        """Add norms' gradients to x_grad."""
+        assert core is not None
+        arrays = map(self._seen, (grad, x, norms, x_grad))
+        arguments = (*self._norm, x.dtype.name, self._threads)
+        core.lp_backward(self._for(part, x), *arrays, *arguments)
+
+
+def magnitudes(x: Any, norm_type: float, out: Any) -> None:
+    """Fill `out` with what an infinite norm takes the maximum of: |x|, or -|x| at -inf."""
+    np.absolute(x, out=out)
+    if norm_type == -inf:
+        np.negative(out, out=out)

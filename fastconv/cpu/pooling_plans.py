@@ -1,0 +1,194 @@
+"""Plans of the pools over windows: in one go, or widened block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf
+from typing import Any
+
+import numpy as np
+
+from fastconv.cpu.isa import core
+from fastconv.cpu.plans import HostPlan
+from fastconv.cpu.pooling_blocks import Blocks, Planes
+from fastconv.cpu.pooling_kernels import Kernels, are_channels_innermost, magnitudes
+from fastconv.cpu.pooling_windows import Part, Windows
+from fastconv.problem import PoolProblem
+
+Sizes = dict[str, tuple[int, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The parts that a plan goes through, and the planes in a block of each."""
+
+    parts: tuple[Part, ...]
+    planes: Planes
+
+
+def _scratch_sizes(
+    problem: PoolProblem, dtype: str, windows: Windows, part: Part, split: bool
+) -> Sizes:
+    """Return the scratch arrays that one plane of a part takes."""
+    x, y = windows.elements(part), windows.outputs(part)
+    wide, infinite = dtype != problem.dtype, abs(problem.norm_type) == inf
+    sizes: Sizes = {}
+    if problem.operation != "avg_pool_backward" and (wide or infinite):
+        sizes["x"] = x, dtype
+    if wide:
+        sizes["y"] = y, dtype
+    if problem.operation == "lp_pool_backward":
+        sizes["norms"] = y, dtype
+        if infinite:
+            sizes["indices"] = y, "int64"
+    if problem.operation.endswith("_backward") and (wide or split):
+        sizes["x_grad"] = x, dtype
+    return sizes
+
+
+def choose_cut(problem: PoolProblem, dtype: str, limit: int) -> Cut | None:
+    """Return parts and blocks whose scratch arrays fit the limit; None if even rows don't."""
+    windows = Windows(problem)
+    batch = problem.x.shape[:2]
+    backward = problem.operation.endswith("_backward")
+    whole = windows.whole()
+    rows = max(whole.elements if backward else whole.windows, 1)
+    parts: tuple[Part, ...] = (whole,)
+    while True:
+        split = len(parts) > 1
+        per_plane = max(
+            Blocks.plane_bytes(_scratch_sizes(problem, dtype, windows, part, split))
+            for part in parts
+        )
+        planes = Planes.within(batch, per_plane, limit)
+        if planes is not None:
+            return Cut(parts, planes)
+        if rows == 1:
+            return None
+        rows = -(-rows // 2)
+        if backward:
+            # An average's share of the gradient needs nothing of its window, a norm's does.
+            parts = tuple(windows.by_elements(rows, problem.operation != "avg_pool_backward"))
+        else:
+            parts = tuple(windows.by_windows(rows))
+
+
+class WindowPlan(HostPlan):
+    """A pool over windows, or the gradient of an average or norm."""
+
+    def __init__(self, problem: PoolProblem, dtype: str, cut: Cut, threads: int) -> None:
+        self._problem = problem
+        self._parts, self._planes = cut.parts, cut.planes
+        self._batch = problem.x.shape[:2]
+        self._infinite = abs(problem.norm_type) == inf
+        windows = Windows(problem)
+        self._axis = windows.axis
+        inner = are_channels_innermost(problem.inputs[0])
+        split = len(cut.parts) > 1
+        every = [_scratch_sizes(problem, dtype, windows, part, split) for part in cut.parts]
+        largest = {name: max(sizes[name] for sizes in every) for name in every[0]}
+        self._blocks = Blocks(largest, cut.planes, inner)
+        self._kernels = Kernels(problem, windows, inner, threads)
+        for part in cut.parts:
+            for _, channels in cut.planes.over(self._batch):
+                self._kernels.prepare(part, channels.stop - channels.start)
+        self._threads = threads
+
+    @property
+    def workspace_bytes(self) -> int:  # type: ignore[override]
+        """Bytes of scratch memory that `run` needs."""
+        return self._blocks.bytes
+
+    def run(
+        self,
+        inputs: Sequence[Any],
+        outputs: Sequence[Any],
+        workspace: Any,
+        stream: object | None = None,
+    ) -> None:
+        """Fill `outputs` from `inputs`; see :class:`fastconv.backend.Plan`."""
+        step = self._gradient if self._problem.operation.endswith("_backward") else self._forward
+        # A float16 result may overflow to infinity, as any sum may.
+        with np.errstate(over="ignore", invalid="ignore"):
+            for part in self._parts:
+                for planes in self._planes.over(self._batch):
+                    step(part, planes, inputs, outputs, workspace)
+
+    def _some(self, array: Any, planes: tuple[slice, slice], first: int, last: int) -> Any:
+        return array[(*planes, *(slice(None),) * self._axis, slice(first, last))]
+
+    def _widened(self, name: str, array: Any, workspace: Any) -> Any:
+        if name not in self._blocks:
+            return array
+        wide = self._blocks.cut(name, array.shape, workspace)
+        np.copyto(wide, array)
+        return wide
+
+    def _forward(
+        self,
+        part: Part,
+        planes: tuple[slice, slice],
+        inputs: Sequence[Any],
+        outputs: Sequence[Any],
+        workspace: Any,
+    ) -> None:
+        x = self._widened("x", self._some(inputs[0], planes, part.start, part.stop), workspace)
+        y, *rest = (self._some(each, planes, part.first, part.last) for each in outputs)
+        target = self._blocks.cut("y", y.shape, workspace) if "y" in self._blocks else y
+        if self._problem.operation == "avg_pool":
+            self._kernels.average(part, x, target)
+        elif self._problem.operation == "max_pool":
+            self._kernels.max(part, x, target, rest[0] if rest else None)
+        elif self._infinite:
+            magnitudes(x, self._problem.norm_type, out=x)
+            self._kernels.max(part, x, target, None)
+            np.absolute(target, out=target)
+        else:
+            self._kernels.norm(part, x, target)
+        if target is not y:
+            np.copyto(y, target, casting="same_kind")
+
+    def _gradient(
+        self,
+        part: Part,
+        planes: tuple[slice, slice],
+        inputs: Sequence[Any],
+        outputs: Sequence[Any],
+        workspace: Any,
+    ) -> None:
+        grad = self._some(inputs[0], planes, part.first, part.last)
+        grad = self._widened("y", grad, workspace)
+        target = sums = self._some(outputs[0], planes, part.start, part.stop)
+        if "x_grad" in self._blocks:
+            sums = self._blocks.cut("x_grad", target.shape, workspace)
+        sums[...] = 0
+        if self._problem.operation == "avg_pool_backward":
+            self._kernels.spread(part, grad, sums)
+        else:
+            x = self._some(inputs[1], planes, part.start, part.stop)
+            self._norm_gradient(part, grad, x, sums, workspace)
+        if sums is not target:
+            some = (part.keep - part.start, part.end - part.start)
+            every = (slice(None), slice(None))
+            np.copyto(
+                self._some(outputs[0], planes, part.keep, part.end),
+                self._some(sums, every, *some),
+                casting="same_kind",
+            )
+
+    def _norm_gradient(self, part: Part, grad: Any, x: Any, sums: Any, workspace: Any) -> None:
+        assert core is not None
+        norms = self._blocks.cut("norms", grad.shape, workspace)
+        wide = self._widened("x", x, workspace)
+        if not self._infinite:
+            self._kernels.norm(part, wide, norms)
+            self._kernels.slopes(part, grad, wide, norms, sums)
+            return
+        # The largest |x| takes the gradient, with the sign of x.
+        places = self._blocks.cut("indices", grad.shape, workspace)
+        magnitudes(wide, self._problem.norm_type, out=wide)
+        self._kernels.max(part, wide, norms, places, local=True)
+        core.scatter_add(grad, places, sums, sums.dtype.name, self._threads)
+        np.sign(x, out=wide)
+        np.multiply(sums, wide, out=sums)
