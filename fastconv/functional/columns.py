@@ -15,6 +15,7 @@ from fastconv.functional.parameters import (
     IntOrInts,
     Padding,
     is_channels_last,
+    is_sequence,
     per_axis,
 )
 from fastconv.functional.posing import Draft, Layout, fresh, kept, layout_of
@@ -42,19 +43,27 @@ def _layout(function: str, layout: Any, ndim: int) -> bool:
     return is_channels_last(function, LAYOUTS[ndim][0] if layout is None else layout, ndim)
 
 
+def _image_axes(kernel_size: Any, axes: int) -> int:
+    """Return the number of spatial axes of an array of so many axes."""
+    count = len(kernel_size) if is_sequence(kernel_size) else 0
+    if count > 1 or (count == 1 and axes < 4):
+        return count
+    # As in PyTorch, a lone int on three axes means an image without N.
+    return 2 if axes == 3 else axes - 2
+
+
 def _im2col(call: Call) -> Request:
     kernel_size, stride, padding, dilation, layout = call.parameters
     name, (x,) = call.function, call.arrays
-    by_sequence = hasattr(kernel_size, "__len__") and len(kernel_size) > 1
-    ndim = len(kernel_size) if by_sequence else x.ndim - 2
+    ndim = _image_axes(kernel_size, x.ndim)
     if ndim not in (1, 2, 3):
         raise ValueError(
             bad_argument(
                 name,
                 "x",
                 got=f"{x.ndim} axes, shape {tuple(x.shape)}",
-                expected="3 to 5 axes (N, C, spatial...)",
-                hint="Without N, give kernel_size one int per spatial axis",
+                expected="(N, C, spatial...) or (C, spatial...) with 1 to 3 spatial axes",
+                hint="kernel_size as one int per spatial axis tells their number",
             )
         )
     kernel = per_axis(name, "kernel_size", kernel_size, ndim, 1)
@@ -74,7 +83,7 @@ def _col2im(call: Call) -> Request:
     output_size, kernel_size, stride, padding, dilation, layout = call.parameters
     name, (columns,) = call.function, call.arrays
     # Two ints mean an image, as in PyTorch.
-    counts = [len(v) for v in (output_size, kernel_size) if hasattr(v, "__len__")]
+    counts = [len(v) for v in (output_size, kernel_size) if is_sequence(v)]
     ndim = counts[0] if counts else 2
     if ndim not in LAYOUTS:
         raise ValueError(
@@ -139,7 +148,8 @@ def im2col(
     x : array, shape (N, C, spatial...) or without N
         One to three spatial axes; any dtype, which is kept.
     kernel_size : int or one per axis
-        Extents of a window. Without N, an int for each axis is needed.
+        Extents of a window. One int per axis also tells the number of spatial axes; a lone
+        int on three axes means an image without N, as in PyTorch.
     stride, padding, dilation : optional
         As in :func:`conv2d`.
     layout : str, optional

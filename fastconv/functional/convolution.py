@@ -125,8 +125,8 @@ def conv2d(
     >>> import numpy as np, fastconv
     >>> image = np.arange(16.0).reshape(1, 1, 4, 4)
     >>> fastconv.conv2d(image, np.ones((1, 1, 3, 3)), padding="same", stride=2)
-    array([[[[30., 57.],
-             [81., 90.]]]])
+    array([[[[45., 39.],
+             [66., 50.]]]])
     """
     parameters = (2, stride, padding, dilation, groups, activation, layout)
     return call(FORWARD[2], (x, weight, bias), parameters, out, policy)[0]

@@ -19,8 +19,12 @@ ACTIVATIONS = ("relu", "relu6", "leaky_relu", "sigmoid", "tanh", "silu", "gelu")
 LAYOUTS = {1: ("NCW", "NWC", "NCL", "NLC"), 2: ("NCHW", "NHWC"), 3: ("NCDHW", "NDHWC")}
 
 
+# No array reaches so far, and sums and products of a few such numbers fit 62 bits in the core.
+LARGEST = 2**48
+
+
 def whole(function: str, argument: str, value: object, minimum: int) -> int:
-    """Return an int that is at least `minimum`."""
+    """Return an int that is at least `minimum`, and one that an array's extent could be."""
     if isinstance(value, bool):
         raise TypeError(bad_argument(function, argument, got=repr(value), expected="an int"))
     try:
@@ -33,6 +37,8 @@ def whole(function: str, argument: str, value: object, minimum: int) -> int:
         raise ValueError(
             bad_argument(function, argument, got=number, expected=f"{minimum} or more")
         )
+    if number > LARGEST:
+        raise ValueError(bad_argument(function, argument, got=number, expected="at most 2**48"))
     return number
 
 
@@ -43,13 +49,16 @@ def flag(function: str, argument: str, value: object) -> bool:
     raise TypeError(bad_argument(function, argument, got=repr(value), expected="True or False"))
 
 
-def _is_sequence(value: object) -> bool:
-    return hasattr(value, "__len__") and not isinstance(value, str | bytes | dict | set)
+def is_sequence(value: object) -> bool:
+    """Whether a parameter is given as several values rather than one."""
+    # A NumPy array without axes has a length in name only: it stands for a number.
+    sized = hasattr(value, "__len__") and getattr(value, "ndim", 1) != 0
+    return sized and not isinstance(value, str | bytes | dict | set)
 
 
 def per_axis(function: str, argument: str, value: Any, ndim: int, minimum: int) -> Ints:
     """Return one int per spatial axis, from an int, one int in a sequence, or one per axis."""
-    if not _is_sequence(value):
+    if not is_sequence(value):
         return (whole(function, argument, value, minimum),) * ndim
     numbers = tuple(whole(function, argument, each, minimum) for each in value)
     if len(numbers) == 1:
@@ -98,11 +107,11 @@ def pad_pairs(function: str, value: Any, ndim: int, *, names: bool = True) -> Pa
         forms += ', "valid", "same" or "same_lower"'
     if isinstance(value, str):
         raise ValueError(bad_argument(function, "padding", got=repr(value), expected=forms))
-    if not _is_sequence(value):
+    if not is_sequence(value):
         number = whole(function, "padding", value, 0)
         return ((number, number),) * ndim
-    if any(_is_sequence(each) for each in value):
-        if len(value) != ndim or not all(_is_sequence(p) and len(p) == 2 for p in value):
+    if any(is_sequence(each) for each in value):
+        if len(value) != ndim or not all(is_sequence(p) and len(p) == 2 for p in value):
             raise ValueError(bad_argument(function, "padding", got=repr(value), expected=forms))
         return tuple(
             (whole(function, "padding", before, 0), whole(function, "padding", after, 0))
@@ -150,6 +159,10 @@ def activation_name(function: str, value: object, dtype: str) -> str | None:
     """Return an activation's name, checked, or None."""
     if value is None:
         return None
+    if not isinstance(value, str):
+        raise TypeError(
+            bad_argument(function, "activation", got=repr(value), expected="a name (str) or None")
+        )
     if value not in ACTIVATIONS:
         raise ValueError(
             bad_argument(
@@ -173,14 +186,13 @@ def activation_name(function: str, value: object, dtype: str) -> str | None:
 
 def wanted(function: str, wrt: Iterable[str]) -> frozenset[str]:
     """Return the gradients that `wrt` names."""
+    expected = 'names out of "x", "weight", "bias"'
+    if not isinstance(wrt, Iterable):
+        raise TypeError(bad_argument(function, "wrt", got=repr(wrt), expected=expected))
     names = (wrt,) if isinstance(wrt, str) else tuple(wrt)
     for name in names:
         if name not in ("x", "weight", "bias"):
-            raise ValueError(
-                bad_argument(
-                    function, "wrt", got=repr(name), expected='names out of "x", "weight", "bias"'
-                )
-            )
+            raise ValueError(bad_argument(function, "wrt", got=repr(name), expected=expected))
     return frozenset(names)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,9 @@ def promoted(function: str, **arrays: Any) -> np.dtype[Any]:
             + ". Cast the arguments"
         )
     return dtype if dtype.isnative else dtype.newbyteorder("=")
+
+
+_MOST_ELEMENTS = 2**60
 
 
 class Layout:
@@ -108,7 +112,12 @@ class Draft:
         )
 
     def request(self, problem: Problem, *outputs: Output) -> Request:
-        """Return the finished request."""
+        """Return the finished request; MemoryError for a result that no memory could hold."""
+        for output in outputs:
+            if prod(max(extent, 1) for extent in output.shape) > _MOST_ELEMENTS:
+                raise MemoryError(
+                    f"{problem.function}: no memory for a result of shape {output.shape}"
+                )
         return Request(problem, tuple(self._inputs), outputs, self._conversion_bytes)
 
 
