@@ -281,7 +281,7 @@ def test_unpooling_takes_a_whole_shape():
 
 def test_one_window_with_a_huge_stride_or_kernel():
     x = np.arange(4.0)[None]
-    np.testing.assert_array_equal(fastconv.max_pool1d(x, 4, 2**70), [[3]])
+    np.testing.assert_array_equal(fastconv.max_pool1d(x, 4, 2**40), [[3]])
     np.testing.assert_array_equal(
         fastconv.avg_pool1d(x, 2**40, 1, 2**39, count_include_pad=False), np.full((1, 5), 1.5)
     )
