@@ -32,6 +32,8 @@ test: $(VENV)/.test
 test-all: $(VENV)/.test
 	$(BIN)/python -m pytest
 
+# cython-lint looks for pycodestyle on the PATH.
+lint: export PATH := $(CURDIR)/$(BIN):$(PATH)
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -15,7 +15,7 @@ from cpython.buffer cimport (
     PyBUF_SIMPLE, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
 )
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
-from libc.stdint cimport INT64_MAX, int64_t
+from libc.stdint cimport int64_t
 
 include "_csrc.pxi"
 include "_buffers.pxi"

@@ -2,7 +2,7 @@
 
 
 def gemm_tile(dtype):
-    """The (rows, columns) of a tile of the product at the level in use: what sizes are rounded up to."""
+    """The (rows, columns) of a product's tile at the level in use: sizes are rounded up to them."""
     cdef int code = dtype_code(dtype, True)
     return fc_active().tile_rows(), fc_active().tile_columns(code)
 
@@ -51,8 +51,8 @@ cdef Flat flat(str name, object obj, bint writable):
     return result
 
 
-def conv_forward(Geometry geometry not None, x, packed, y, bias, dtype, groups, channels, int activation,
-                 double parameter, images, width, depth, scratch, threads):
+def conv_forward(Geometry geometry not None, x, packed, y, bias, dtype, groups, channels,
+                 int activation, double parameter, images, width, depth, scratch, threads):
     """Convolve, add a bias, apply an activation: y is written once, columns never made whole.
 
     Parameters
@@ -110,15 +110,15 @@ def conv_forward(Geometry geometry not None, x, packed, y, bias, dtype, groups, 
     if bias is not None:
         added = flat("bias", bias, False)
         if added.bytes != c.groups * c.channels * size:
-            raise ValueError(f"bias: expected {c.groups * c.channels} contiguous items of {size} bytes")
+            raise ValueError(f"bias: expected {groups * channels} contiguous items of {size} bytes")
         c.bias = added.data
     c.packed, c.scratch = left.data, space.data
     with nogil:
         fc_active().conv_forward(&c, t)
 
 
-def conv_weight_grad(Geometry geometry not None, Geometry plain not None, x, y, sums, dtype, groups, width,
-                     images, depth, scratch, threads):
+def conv_weight_grad(Geometry geometry not None, Geometry plain not None, x, y, sums, dtype, groups,
+                     width, images, depth, scratch, threads):
     """Sum y times the columns of x over positions: a convolution's weight gradient, in splits.
 
     Parameters

@@ -58,9 +58,10 @@ typedef struct {
     int absolute;
 } fc_norm;
 
-/* A convolution forward. Per group, `channels` outputs are sums over `rows` products. Units of `width`
- * positions take `depth` rows at a time, or all positions of `images` images where they fit the width.
- * Each thread has scratch_bytes of scratch: (depth + channels rounded up to tiles) * width items. */
+/* A convolution forward. Per group, `channels` outputs are sums over `rows` products. Units of
+ * `width` positions, or of all positions of `images` images where they fit the width, take `depth`
+ * rows at a time. Each thread has scratch_bytes of scratch: (depth + channels rounded up to tiles)
+ * * width items. */
 typedef struct {
     fc_geometry g;
     fc_array x, y;
@@ -71,10 +72,11 @@ typedef struct {
     int dtype, activation;
 } fc_conv;
 
-/* The weight gradient of a convolution: sums (splits, groups * channels, rows), contiguous, each over
- * its share of the images. Pieces of `width` rows take `images` images and `depth` positions of each at
- * a time; `images` is above 1 only where depth is all positions. A thread's scratch_bytes are
- * images * depth * (width + channels rounded up to tiles) + that many channels * width items. */
+/* The weight gradient of a convolution: sums (splits, groups * channels, rows), contiguous, each
+ * over its share of the images. Pieces of `width` rows take `images` images and `depth` positions
+ * of each at a time; `images` is above 1 only where depth is all positions. With `filled` channels,
+ * rounded up to tiles, a thread's scratch_bytes are images * depth * (width + filled) + filled *
+ * width items. */
 typedef struct {
     fc_geometry g, plain; /* plain: y's own positions as columns */
     fc_array x, y;

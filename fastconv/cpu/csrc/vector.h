@@ -1,7 +1,7 @@
 /* The vectors of one instruction-set level, through the compiler's own vector types.
  *
  * A tile of the product is held in registers while the reduction runs: TILE_ROWS x TILE_VECTORS
- * sums, as many vectors of the right operand, and a broadcast of the left one must fit: 32 registers
+ * sums, TILE_VECTORS of the right operand, and a broadcast of the left one must fit: 32 registers
  * with AVX-512 and NEON, 16 with AVX and SSE.
  */
 #ifndef FC_VECTOR_H
