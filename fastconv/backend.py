@@ -7,7 +7,7 @@ found through the entry-point group ``fastconv.backends`` or given to
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -53,6 +53,9 @@ class Info:
         For instance "cpu" or "cuda".
     operations : tuple of str
         Names from :data:`fastconv.problem.OPERATIONS`.
+    algorithms : mapping of str to tuple of str, optional
+        The operations of each algorithm, so that ``use(algorithm=...)`` can leave others
+        alone.
     version : str
         The backend's own version, for people to read.
     """
@@ -63,6 +66,7 @@ class Info:
     array_types: tuple[str, ...]
     device_kinds: tuple[str, ...]
     operations: tuple[str, ...]
+    algorithms: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     version: str = ""
 
 

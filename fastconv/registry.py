@@ -12,11 +12,13 @@ import threading
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from importlib.metadata import EntryPoint, entry_points
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from fastconv.backend import API_VERSION, Backend, Info, Probe
 from fastconv.errors import BackendWarning
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "fastconv.backends"
 BUILT_IN = "cpu"
@@ -52,6 +54,13 @@ class Entry:
     info: Info | None = None
     devices: tuple[str, ...] = ()
     backend: Backend | None = None
+
+
+def _installed() -> Iterable[EntryPoint]:
+    # Costs more to import than all of fastconv: only when the first call needs it.
+    from importlib.metadata import entry_points
+
+    return entry_points(group=GROUP)
 
 
 def _source(point: EntryPoint) -> str:
@@ -110,10 +119,10 @@ class Registry:
                     + ("" if name == BUILT_IN else ", or pass replace_existing=True")
                 )
             self._pending.pop(name, None)
-            entry = _probed(backend, source="register_backend")
-            entries[name] = entry
+            entry = self._probe(backend, source="register_backend")
             self.generation += 1
-            return entry
+        self._complain()
+        return entry
 
     def unregister(self, name: str) -> None:
         """Forget a backend that was added by hand."""
@@ -128,7 +137,7 @@ class Registry:
         if self._entries is not None:
             return self._entries
         self._entries = {}
-        points = self._points if self._points is not None else entry_points(group=GROUP)
+        points = self._points if self._points is not None else _installed()
         by_name: dict[str, list[EntryPoint]] = {}
         for point in points:
             same = by_name.setdefault(point.name, [])
@@ -195,25 +204,33 @@ class Registry:
         self.generation += 1
         try:
             backend = point.load()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             return self._reject(name, f"import failed: {type(error).__name__}: {error}", source)
-        fault = _contract_fault(backend, name)
+        try:
+            fault = _contract_fault(backend, name)
+        except Exception as error:
+            fault = f"its info failed: {type(error).__name__}: {error}"
         if fault:
             return self._reject(name, fault, source)
-        entry = _probed(backend, source)
-        self._entries[name] = entry
-        return entry
+        return self._probe(backend, source)
 
-
-def _probed(backend: Backend, source: str) -> Entry:
-    found = Entry(backend.info.name, "ready", "", source, backend.info, backend=backend)
-    try:
-        probe = backend.probe()
-    except Exception as error:
-        probe = Probe((), f"probe failed: {type(error).__name__}: {error}")
-    if not probe.devices:
-        return replace(found, status="unusable", reason=probe.reason or "it found no device")
-    return replace(found, devices=tuple(probe.devices), reason=probe.reason)
+    def _probe(self, backend: Backend, source: str) -> Entry:
+        """Add a backend that keeps the contract's form, with the devices that it finds."""
+        assert self._entries is not None
+        name = backend.info.name
+        try:
+            probe = backend.probe()
+            if not isinstance(probe, Probe):
+                raise TypeError(f"it gave a {type(probe).__name__}, expected Probe")
+        except Exception as error:
+            return self._reject(name, f"probe failed: {type(error).__name__}: {error}", source)
+        found = Entry(name, "ready", probe.reason, source, backend.info, backend=backend)
+        if probe.devices:
+            found = replace(found, devices=tuple(probe.devices))
+        else:
+            found = replace(found, status="unusable", reason=probe.reason or "it found no device")
+        self._entries[name] = found
+        return found
 
 
 def _contract_fault(backend: object, name: str | None = None) -> str:

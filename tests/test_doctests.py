@@ -7,8 +7,9 @@ import importlib
 import inspect
 import pkgutil
 
-import fastconv
 import pytest
+
+import fastconv
 
 # Collected by the kit's own command only.
 LEFT_OUT = ("fastconv.__main__", "fastconv.testing.conformance", "fastconv.cpu._core")

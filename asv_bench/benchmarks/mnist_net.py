@@ -11,8 +11,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-import fastconv
 import numpy as np
+
+import fastconv
 
 from . import textbook
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import fastconv
 import numpy as np
+
+import fastconv
 
 
 class Call:

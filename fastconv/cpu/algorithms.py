@@ -37,3 +37,12 @@ def candidates(problem: Problem) -> tuple[Candidate, ...]:
 def named(problem: Problem, name: str) -> Candidate:
     """Return the candidate of that name."""
     return next(candidate for candidate in candidates(problem) if candidate.name == name)
+
+
+def operations_by_algorithm() -> dict[str, tuple[str, ...]]:
+    """Return the operations that each candidate is listed for."""
+    found: dict[str, tuple[str, ...]] = {}
+    for kind, listed in _CANDIDATES.items():
+        for candidate in listed:
+            found[candidate.name] = found.get(candidate.name, ()) + kind.OPERATIONS
+    return found

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from fastconv._version import __version__
 from fastconv.backend import API_VERSION, Decision, Info, Plan, Policy, Probe
-from fastconv.cpu.algorithms import candidates, named
+from fastconv.cpu.algorithms import candidates, named, operations_by_algorithm
 from fastconv.cpu.isa import why_no_core
 from fastconv.problem import OPERATIONS, Problem
 
@@ -22,6 +22,7 @@ class CpuBackend:
         array_types=("numpy.ndarray",),
         device_kinds=("cpu",),
         operations=OPERATIONS,
+        algorithms=operations_by_algorithm(),
         version=__version__,
     )
 
@@ -31,6 +32,8 @@ class CpuBackend:
 
     def decide(self, problem: Problem, policy: Policy) -> Sequence[Decision]:
         """Return every candidate's decision: those that can first, in their order."""
+        if problem.operation not in self.info.operations:
+            return [Decision(False, f"it has no operation {problem.operation}", "")]
         if problem.device not in ("cpu", "auto"):
             return [Decision(False, f"it runs on cpu, not on {problem.device}", "")]
         found = [candidate.decide(problem, policy) for candidate in candidates(problem)]

@@ -82,7 +82,8 @@ class ColumnsPlan(HostPlan):
                 np.copyto(wide[0], columns[n, c * volume : (c + 1) * volume])
                 sums[...] = 0
                 self._add(wide, sums)
-                x[n, c] = sums[0, 0]
+                with np.errstate(all="ignore"):
+                    x[n, c] = sums[0, 0]
 
 
 class CompiledColumns:

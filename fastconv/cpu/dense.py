@@ -75,22 +75,13 @@ def choose_blocks(problem: GemmProblem, dtype: str, limit: int) -> tuple[int, in
     """Return the block extents (m, n, k) whose copies fit `limit` bytes, or None."""
     a, _, c = _roles(problem)
     m, n, k = (*c.shape, a.shape[1])
-    while (scratch := _scratch(problem, dtype, (m, n, k))).bytes > limit:
+    while _scratch(problem, dtype, (m, n, k)).bytes > limit:
         if m == n == k == 1:
             return None
-        copies = {name: name in scratch for name in ("a", "b", "c", "part")}
-        # The extent that the larger copies share; k last, since splitting it adds a product.
-        weights = {
-            "m": m * (copies["a"] * k + copies["c"] * n) if m > 1 else -1,
-            "n": n * (copies["b"] * k + copies["c"] * m) if n > 1 else -1,
-        }
-        name = max(weights, key=lambda extent: weights[extent])
-        if weights[name] <= 0 or (k > 1 and k > 64 * max(m, n)):
-            k = -(-k // 2)
-        elif name == "m":
-            m = -(-m // 2)
-        else:
-            n = -(-n // 2)
+        # Halve what leaves the least; k last of equals, since splitting it adds a product.
+        halves = ((-(-m // 2), n, k), (m, -(-n // 2), k), (m, n, -(-k // 2)))
+        smaller = [blocks for blocks in halves if blocks != (m, n, k)]
+        m, n, k = min(smaller, key=lambda blocks: _scratch(problem, dtype, blocks).bytes)
     return m, n, k
 
 
@@ -128,7 +119,7 @@ class DensePlan(HostPlan):
         else:
             a, b = second.T, first
         m, n, _ = self._detail.blocks
-        with blas_threads(self._detail.blas_threads):
+        with np.errstate(all="ignore"), blas_threads(self._detail.blas_threads):
             for columns in spans(outputs[0].shape[1], n):
                 for rows in spans(outputs[0].shape[0], m):
                     self._block(a, b, bias, outputs[0], workspace, (rows, columns))

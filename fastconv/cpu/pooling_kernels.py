@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from fastconv.cpu.isa import core
-from fastconv.cpu.pooling_windows import Part, Windows
+from fastconv.cpu.pooling_windows import Part, Windows, for_core, identity
 from fastconv.problem import Operand, PoolProblem
 
-# Below so many channels the core's innermost loop is better spent on windows.
-_LEAST_CHANNELS = 4
+# Fewer channels are not worth the core's innermost loop; more need long tables.
+_FITTING_CHANNELS = range(4, 2**15)
 
 
 def are_channels_innermost(operand: Operand) -> bool:
@@ -20,7 +20,7 @@ def are_channels_innermost(operand: Operand) -> bool:
 
     The core has three spatial axes, so that one of them must be free.
     """
-    if len(operand.shape) > 4 or operand.shape[1] < _LEAST_CHANNELS:
+    if len(operand.shape) > 4 or operand.shape[1] not in _FITTING_CHANNELS:
         return False
     channel, *spatial = map(abs, operand.strides[1:])
     return all(
@@ -50,12 +50,26 @@ class Kernels:
         self._divisor = problem.divisor
         self._norm = (problem.norm_type, problem.kernel_volume, False)
         self._made: dict[tuple[Part, int], Any] = {}
+        self._unlike: dict[tuple[bytes | int, ...], Any] = {}
 
     def prepare(self, part: Part, channels: int) -> None:
         """Make a part's windows ready; to be called before any of the others."""
         key = (part, channels if self._inner else 0)
-        if key not in self._made:
-            self._made[key] = self._windows.for_core(*key)
+        if key in self._made:
+            return
+        tables = self._windows.tables(part)
+        if self._inner:
+            tables.append(identity(channels))
+        # Seen from their own beginning, all parts but the outermost are alike: a long signal
+        # takes no long tables.
+        content = tuple(
+            column if isinstance(column, int) else column.tobytes()
+            for table in tables
+            for column in table
+        )
+        if content not in self._unlike:
+            self._unlike[content] = for_core(tables)
+        self._made[key] = self._unlike[content]
 
     def _for(self, part: Part, array: Any) -> Any:
         return self._made[part, array.shape[1] if self._inner else 0]

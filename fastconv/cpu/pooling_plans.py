@@ -18,6 +18,9 @@ from fastconv.problem import PoolProblem
 
 Sizes = dict[str, tuple[int, str]]
 
+# Tables of windows are made for so many rows at a time, whatever the scratch arrays take.
+MOST_ROWS = 2**15
+
 
 @dataclass(frozen=True, slots=True)
 class Cut:
@@ -42,36 +45,37 @@ def _scratch_sizes(
         sizes["norms"] = y, dtype
         if infinite:
             sizes["indices"] = y, "int64"
-    if problem.operation.endswith("_backward") and (wide or split):
+    norm_in_parts = problem.operation == "lp_pool_backward" and split
+    if problem.operation.endswith("_backward") and (wide or norm_in_parts):
         sizes["x_grad"] = x, dtype
     return sizes
+
+
+def _parts(windows: Windows, operation: str, rows: int) -> tuple[Part, ...]:
+    if not operation.endswith("_backward"):
+        return tuple(windows.by_windows(rows))
+    # After whole strides the windows repeat. An average's share of the gradient needs nothing
+    # else of its window; a norm's does.
+    stride = windows.cut.stride
+    whole = operation == "lp_pool_backward"
+    return tuple(windows.by_elements(rows // stride * stride or rows, whole))
 
 
 def choose_cut(problem: PoolProblem, dtype: str, limit: int) -> Cut | None:
     """Return parts and blocks whose scratch arrays fit the limit; None if even rows don't."""
     windows = Windows(problem)
     batch = problem.x.shape[:2]
-    backward = problem.operation.endswith("_backward")
-    whole = windows.whole()
-    rows = max(whole.elements if backward else whole.windows, 1)
-    parts: tuple[Part, ...] = (whole,)
+    rows = MOST_ROWS
     while True:
+        parts = _parts(windows, problem.operation, rows)
         split = len(parts) > 1
-        per_plane = max(
-            Blocks.plane_bytes(_scratch_sizes(problem, dtype, windows, part, split))
-            for part in parts
-        )
-        planes = Planes.within(batch, per_plane, limit)
+        sizes = [_scratch_sizes(problem, dtype, windows, part, split) for part in parts]
+        planes = Planes.within(batch, max(map(Blocks.plane_bytes, sizes), default=0), limit)
         if planes is not None:
             return Cut(parts, planes)
         if rows == 1:
             return None
-        rows = -(-rows // 2)
-        if backward:
-            # An average's share of the gradient needs nothing of its window, a norm's does.
-            parts = tuple(windows.by_elements(rows, problem.operation != "avg_pool_backward"))
-        else:
-            parts = tuple(windows.by_windows(rows))
+        rows = min(rows, max(windows.cut.length, windows.cut.count)) // 2 or 1
 
 
 class WindowPlan(HostPlan):
@@ -87,7 +91,8 @@ class WindowPlan(HostPlan):
         inner = are_channels_innermost(problem.inputs[0])
         split = len(cut.parts) > 1
         every = [_scratch_sizes(problem, dtype, windows, part, split) for part in cut.parts]
-        largest = {name: max(sizes[name] for sizes in every) for name in every[0]}
+        names = every[0] if every else ()
+        largest = {name: max(sizes[name] for sizes in every) for name in names}
         self._blocks = Blocks(largest, cut.planes, inner)
         self._kernels = Kernels(problem, windows, inner, threads)
         for part in cut.parts:

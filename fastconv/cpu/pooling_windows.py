@@ -10,7 +10,10 @@ from typing import Any
 import numpy as np
 
 from fastconv.cpu.isa import core
-from fastconv.problem import IntArray, Ints, PoolProblem
+from fastconv.problem import IntArray, Ints, PoolProblem, Window
+
+# Of one axis: each window's first element, its taps, its divisor's share; step; extent.
+Table = tuple[IntArray, IntArray, IntArray, int, int]
 
 
 def cut_axis(extents: Ints) -> int:
@@ -48,48 +51,40 @@ class Part:
 
 
 class Windows:
-    """A pool's windows and the axis along which they may be cut."""
+    """A pool's windows and the axis along which they are cut."""
 
     def __init__(self, problem: PoolProblem) -> None:
-        self._tables = [window.table() for window in problem.windows]
-        self._steps = [window.step for window in problem.windows]
+        self._windows = problem.windows
         self.extents: Ints = tuple(window.length for window in problem.windows)
         self.counts: Ints = tuple(window.count for window in problem.windows)
         self.axis = cut_axis(self.extents)
 
-    def whole(self) -> Part:
-        """Return all windows as one part."""
-        extent = self.extents[self.axis]
-        return Part(0, self.counts[self.axis], 0, extent, 0, extent)
+    @property
+    def cut(self) -> Window:
+        """The windows along the axis that is cut."""
+        return self._windows[self.axis]
 
     def by_windows(self, rows: int) -> Iterator[Part]:
         """Yield parts of at most `rows` windows."""
-        count = self.counts[self.axis]
-        for first in range(0, count, rows):
-            last = min(first + rows, count)
-            start, stop = self._reach(first, last)
+        for first in range(0, self.cut.count, rows):
+            last = min(first + rows, self.cut.count)
+            start, stop = self._reach(first, last) or (0, 1)
             yield Part(first, last, start, stop, start, stop)
 
     def by_elements(self, rows: int, whole: bool) -> Iterator[Part]:
         """Yield parts with all windows that touch some `rows` elements: `whole` or cut off."""
-        begin, taps, end = self._cut()
-        extent = self.extents[self.axis]
-        for low in range(0, extent, rows):
-            high = min(low + rows, extent)
-            touching = np.flatnonzero((taps > 0) & (begin < high) & (end >= low))
-            first, last = (touching[0], touching[-1] + 1) if len(touching) else (0, 0)
-            start, stop = self._reach(first, last) if whole and len(touching) else (low, high)
-            yield Part(int(first), int(last), min(start, low), max(stop, high), low, high)
+        for low in range(0, self.cut.length, rows):
+            high = min(low + rows, self.cut.length)
+            first, last = self.cut.touching(low, high)
+            start, stop = (whole and self._reach(first, last)) or (low, high)
+            yield Part(first, last, min(start, low), max(stop, high), low, high)
 
-    def _cut(self) -> tuple[IntArray, IntArray, IntArray]:
-        """Return each window's first element, its taps, and its last element."""
-        begin, taps, _ = self._tables[self.axis]
-        return begin, taps, begin + (taps - 1) * self._steps[self.axis]
-
-    def _reach(self, first: int, last: int) -> tuple[int, int]:
-        begin, taps, end = (column[first:last] for column in self._cut())
+    def _reach(self, first: int, last: int) -> tuple[int, int] | None:
+        """Return from where to where some windows have elements, if they have any."""
+        begin, taps, _ = self.cut.table(first, last)
+        end = begin + (taps - 1) * self.cut.step
         hit = taps > 0
-        return (int(begin[hit].min()), int(end[hit].max()) + 1) if hit.any() else (0, 1)
+        return (int(begin[hit].min()), int(end[hit].max()) + 1) if hit.any() else None
 
     def elements(self, part: Part) -> int:
         """Return the number of a part's elements in one plane."""
@@ -103,23 +98,33 @@ class Windows:
         """Return what to add to an index into the part."""
         return part.start * prod(self.extents[self.axis + 1 :])
 
-    def for_core(self, part: Part, channels: int = 0) -> Any:
-        """Return a part for the core; `channels`, if any, as the innermost spatial axis."""
-        assert core is not None
-        axes: list[Any] = []
-        extents = list(self.extents)
-        for axis, (begin, taps, size) in enumerate(self._tables):
+    def tables(self, part: Part) -> list[Table]:
+        """Return a part's windows for the core, axis by axis."""
+        tables = []
+        for axis, window in enumerate(self._windows):
             if axis == self.axis:
-                some = slice(part.first, part.last)
-                size = size[some]
-                begin, taps = _within(part, begin[some], taps[some], self._steps[axis])
-                extents[axis] = part.elements
-            axes.append((begin.tolist(), taps.tolist(), size.tolist(), self._steps[axis]))
-        if channels:
-            ones = [1] * channels
-            axes.append((range(channels), ones, ones, 1))
-            extents.append(channels)
-        return core.Windows(axes, tuple(extents))
+                begin, taps, size = window.table(part.first, part.last)
+                begin, taps = _within(part, begin, taps, window.step)
+                tables.append((begin, taps, size, window.step, part.elements))
+            else:
+                tables.append((*window.table(), window.step, window.length))
+        return tables
+
+
+def identity(count: int) -> Table:
+    """Return an axis whose windows are its elements."""
+    ones = np.ones(count, np.int64)
+    return np.arange(count, dtype=np.int64), ones, ones, 1, count
+
+
+def for_core(tables: list[Table]) -> Any:
+    """Return windows in the core's own form."""
+    assert core is not None
+    axes = [
+        (begin.tolist(), taps.tolist(), size.tolist(), step)
+        for begin, taps, size, step, _ in tables
+    ]
+    return core.Windows(axes, tuple(extent for *_, extent in tables))
 
 
 def _within(part: Part, begin: IntArray, taps: IntArray, step: int) -> tuple[IntArray, IntArray]:

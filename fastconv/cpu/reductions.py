@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from fastconv.backend import Decision, Plan, Policy
 from fastconv.cpu.candidate import arithmetic, error_bound, precision_name, refused
 from fastconv.cpu.plans import HostPlan, itemsize
@@ -28,7 +30,8 @@ class SumPlan(HostPlan):
     ) -> None:
         """Fill the bias; see :class:`fastconv.backend.Plan`."""
         y = inputs[0]
-        outputs[0][...] = y.sum(axis=(0, *range(2, y.ndim)), dtype=self._dtype)
+        with np.errstate(all="ignore"):
+            outputs[0][...] = y.sum(axis=(0, *range(2, y.ndim)), dtype=self._dtype)
 
 
 class NumpySum:

@@ -24,17 +24,22 @@ def type_name(array: object) -> str:
     return f"{module}.{kind.__qualname__}"
 
 
-def servers(array: object) -> list[Backend]:
-    """Return the loaded backends that take arrays of this type."""
+def takes(backend: Backend, array: object) -> bool:
+    """Whether a backend takes arrays of this type."""
     names = {type_name(array)}
     for kind in type(array).__mro__:
         names.add(f"{kind.__module__}.{kind.__qualname__}")
         # cupy.ndarray lives in cupy._core.core: its public name counts too.
         names.add(f"{kind.__module__.partition('.')[0]}.{kind.__qualname__}")
+    return not names.isdisjoint(backend.info.array_types)
+
+
+def servers(array: object) -> list[Backend]:
+    """Load every plugin; return the backends that take arrays of this type."""
     return [
         entry.backend
         for entry in REGISTRY.all()
-        if entry.backend is not None and names.intersection(entry.backend.info.array_types)
+        if entry.backend is not None and takes(entry.backend, array)
     ]
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from fastconv.backend import Decision, Policy
 from fastconv.dispatch.arrays import device_of, overlaps_itself, take, type_name
-from fastconv.dispatch.choose import consider, refuse
+from fastconv.dispatch.choose import consider, naming, refuse
 from fastconv.dispatch.policy import current, settle
 from fastconv.dispatch.prepared import PreparedWeight
 from fastconv.dispatch.ready import Ready
@@ -73,18 +73,32 @@ def _signature(array: Any) -> object:
     return type(array), tuple(array.shape), strides, array.dtype, device_of(array)
 
 
+_PLAIN = frozenset({int, bool, float, str, type(None)})
+
+
+def _is_plain(value: object) -> bool:
+    kind = type(value)
+    return kind in _PLAIN or (kind in (tuple, list) and all(map(_is_plain, value)))  # type: ignore[call-overload]
+
+
 def _fingerprint(parameters: tuple[Any, ...]) -> object:
     # marshal tells 1 from 1.0 and True, as equality does not; version 2 has no references,
-    # so that equal values give equal bytes.
+    # so that equal values give equal bytes. Of NumPy's numbers and arrays it keeps the bytes
+    # alone, neither dtype nor shape; it marks such with an "s".
     try:
-        return marshal.dumps(parameters, 2)
+        dumped = marshal.dumps(parameters, 2)
     except ValueError:
-        return repr([(type(p), p) for p in parameters])
+        dumped = b"s"
+    if b"s" not in dumped or all(map(_is_plain, parameters)):
+        return dumped
+    return repr([(type(p), getattr(p, "dtype", None), p) for p in parameters])
 
 
 # While explain() looks, calls put (problem, candidates, the one taken) here and run nothing.
 Consideration = tuple[Problem, list[Decision], Decision | None]
 EXPLAINING: ContextVar[list[Consideration] | None] = ContextVar("fastconv_explaining", default=None)
+# The only array arguments that may be missing.
+OPTIONAL = frozenset({"bias"})
 _NO_OPTIONS: Mapping[str, object] = {}
 
 
@@ -115,15 +129,19 @@ def call(
         operands, policy = _unwrap(function, operands, policy)
     arrays = [
         operand
-        if operand is None or type(operand) is np.ndarray
+        if type(operand) is np.ndarray or (operand is None and argument in OPTIONAL)
         else take(function.name, argument, operand)
         for argument, operand in zip(function.arguments, operands, strict=True)
     ]
+    # A call's own algorithm= must be followed; that of a block or a layer holds for the
+    # operations that have such an algorithm.
+    strict = options.get("algorithm") is not None
     key = (
         id(function),
+        strict,
         tuple(map(_signature, arrays)),
         _fingerprint(parameters),
-        None if out is None or not hasattr(out, "shape") else _signature(out),
+        _signature(out) if hasattr(out, "shape") else type(out),
         policy,
         REGISTRY.generation,
     )
@@ -131,7 +149,8 @@ def call(
     explanation = EXPLAINING.get()
     if ready is None or explanation is not None:
         request, policy = pose(function, arrays, parameters, out, policy)
-        found, decision = consider(request.problem, policy, arrays[request.inputs[0][0]])
+        array = arrays[request.inputs[0][0]]
+        found, decision = consider(request.problem, policy, array, strict)
         if explanation is not None:
             explanation.append((request.problem, [d for _, d in found], decision))
             return tuple(_stand_in(output) for output in request.outputs)
@@ -168,7 +187,9 @@ def _make_ready(
             PerformanceWarning,
             stacklevel=_levels_to_user(),
         )
-    return Ready(request, decision, backend.plan(request.problem, decision), policy)
+    with naming(decision.backend, "plan"):
+        plan = backend.plan(request.problem, decision)
+    return Ready(request, decision, plan, policy)
 
 
 def _unwrap(

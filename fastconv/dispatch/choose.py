@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from fastconv.backend import Backend, Decision, Policy
-from fastconv.dispatch.arrays import servers, type_name
+from fastconv.dispatch.arrays import servers, takes, type_name
 from fastconv.errors import UnsupportedError, WorkspaceLimitError, bad_argument
 from fastconv.problem import Problem
 from fastconv.registry import BUILT_IN, REGISTRY
@@ -22,11 +23,7 @@ def allowed(function: str, policy: Policy, array: Any) -> list[Backend]:
     on_host = isinstance(array, np.ndarray)
     if on_host and policy.device in (None, "cpu"):
         return [_named(function, BUILT_IN)]
-    backends = servers(array)
-    if policy.device is None or policy.device == "auto":
-        return backends
-    kind = policy.device.partition(":")[0]
-    offering = [backend for backend in backends if kind in backend.info.device_kinds]
+    offering = [b for b in servers(array) if _offers(b, policy.device)]
     if not offering:
         raise UnsupportedError(
             bad_argument(
@@ -38,6 +35,15 @@ def allowed(function: str, policy: Policy, array: Any) -> list[Backend]:
             )
         )
     return offering
+
+
+def _offers(backend: Backend, device: str | None) -> bool:
+    """Whether a backend is usable here on a device, or on one of a kind ("cuda")."""
+    entry = REGISTRY.get(backend.info.name)
+    if entry is None or entry.status != "ready":
+        return False
+    names = {name for found in entry.devices for name in (found, found.partition(":")[0])}
+    return device in (None, "auto") or device in names
 
 
 def _states() -> list[str]:
@@ -69,15 +75,26 @@ def decisions(backend: Backend, problem: Problem, policy: Policy, array: Any) ->
     info = backend.info
     if problem.operation not in info.operations:
         return [_refusal(info.name, f"it has no operation {problem.operation}")]
-    if backend not in servers(array):
+    if not takes(backend, array):
         return [
             _refusal(
                 info.name,
                 f"it takes {', '.join(info.array_types)}, not {type_name(array)}",
             )
         ]
-    found = [replace(d, backend=info.name) for d in backend.decide(problem, policy)]
+    with naming(info.name, "decide"):
+        found = [replace(d, backend=info.name) for d in backend.decide(problem, policy)]
     return [_held_to(decision, policy) for decision in found]
+
+
+@contextmanager
+def naming(backend: str, member: str) -> Iterator[None]:
+    """Add to an exception which backend's member it was raised by."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"raised by {member}() of fastconv's backend {backend!r}")
+        raise
 
 
 def _refusal(backend: str, reason: str) -> Decision:
@@ -108,10 +125,15 @@ def _held_to(decision: Decision, policy: Policy) -> Decision:
 
 
 def consider(
-    problem: Problem, policy: Policy, array: Any
+    problem: Problem, policy: Policy, array: Any, strict: bool
 ) -> tuple[list[tuple[Backend, Decision]], Decision | None]:
-    """Return every candidate of every allowed backend, and the one to take, if any."""
+    """Return every candidate of every allowed backend, and the one to take, if any.
+
+    Unless `strict`, the policy's algorithm is left aside where it is one of other operations.
+    """
     backends = allowed(problem.function, policy, array)
+    if _is_of_other_operations(problem, policy, backends, strict):
+        policy = replace(policy, algorithm=None)
     found = [(b, d) for b in backends for d in decisions(b, problem, policy, array)]
     takeable = [decision for _, decision in found if decision.can]
     if not takeable:
@@ -119,6 +141,17 @@ def consider(
     if policy.device == "auto":
         return found, min(takeable, key=lambda decision: decision.seconds)
     return found, takeable[0]
+
+
+def _is_of_other_operations(
+    problem: Problem, policy: Policy, backends: Sequence[Backend], strict: bool
+) -> bool:
+    name = policy.algorithm
+    # A bias's gradient is part of a larger call, whose algorithm it never has.
+    if name is None or (strict and problem.operation != "bias_grad"):
+        return False
+    operations = [o for b in backends for o in b.info.algorithms.get(name, ())]
+    return bool(operations) and problem.operation not in operations
 
 
 def refuse(problem: Problem, policy: Policy, found: Sequence[Decision]) -> Exception:

@@ -35,7 +35,7 @@ class Ready:
         ]
         inputs = [view(arrays[i]) for i, view in request.inputs]
         targets = list(results)
-        if out is not None and any(may_overlap(out, arrays[i]) for i, _ in request.inputs):
+        if out is not None and self._needs_copy(arrays, out):
             self._afford_copy(out)
             targets[0] = plan.empty(tuple(out.shape), request.outputs[0].dtype)
         outputs = [spec.view(target) for spec, target in zip(request.outputs, targets, strict=True)]
@@ -64,15 +64,22 @@ class Ready:
                 f"{output.shape} and dtype {output.dtype} ({error})"
             ) from error
 
+    def _needs_copy(self, arrays: Sequence[Any], out: Any) -> bool:
+        """Whether the plan must not write to `out`, or can't: a reshape of it would be a copy."""
+        if self.request.outputs[0].view.shape is not None and not out.flags.c_contiguous:
+            return True
+        return any(may_overlap(out, arrays[i]) for i, _ in self.request.inputs)
+
     def _afford_copy(self, out: Any) -> None:
-        needed = out.nbytes + self.request.conversion_bytes + self.plan.workspace_bytes
+        # The policy here is the call's less what its conversions take.
+        needed = out.nbytes + self.decision.workspace_bytes
         if needed > self.policy.workspace_limit:
             raise WorkspaceLimitError(
                 bad_argument(
                     self.request.problem.function,
                     "out",
-                    got=f"an array that overlaps an input: {needed} bytes of workspace with the "
-                    "copy that this needs",
+                    got="an array that overlaps an input, or that can't be reshaped in place: "
+                    f"{needed} bytes of workspace with the copy that this needs",
                     expected=f"at most workspace_limit={self.policy.workspace_limit}",
                     hint="Give an out= of its own, or raise workspace_limit=",
                 )
@@ -91,7 +98,7 @@ class Ready:
                     decision.precision,
                     decision.device,
                     decision.threads,
-                    self.plan.workspace_bytes + self.request.conversion_bytes,
+                    decision.workspace_bytes + self.request.conversion_bytes,
                     seconds,
                 )
             )

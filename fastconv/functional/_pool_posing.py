@@ -12,6 +12,8 @@ from fastconv.functional.parameters import is_channels_last
 from fastconv.functional.posing import Draft, Layout, check_shape, fresh, layout_of
 from fastconv.problem import Ints, Operand, PoolProblem
 
+_TO_Y = ("max_pool", "avg_pool", "lp_pool", "max_unpool_backward")
+
 
 def laid_out(call: Call, argument: str, array: Any, ndim: int, layout: Any) -> Layout:
     """Return a call's layout; refuse an array that is empty elsewhere than in its batch."""
@@ -107,9 +109,6 @@ def pool_request(
         **fields,
     )
     return draft.request(problem, *outputs)
-
-
-_TO_Y = ("max_pool", "avg_pool", "lp_pool", "max_unpool_backward")
 
 
 def per_ndim(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import prod
+from math import inf, prod
 from typing import Any
 
 from fastconv.dispatch.request import Call, Request
@@ -16,13 +16,8 @@ from fastconv.functional._pool_posing import (
     pool_request,
     shape_of_x,
 )
-from fastconv.functional._pool_windows import (
-    LARGEST,
-    adaptive_counts,
-    adaptive_windows,
-    pool_geometry,
-)
-from fastconv.functional.parameters import flag, whole
+from fastconv.functional._pool_windows import adaptive_counts, adaptive_windows, pool_geometry
+from fastconv.functional.parameters import LARGEST, flag, whole
 from fastconv.functional.posing import Draft, Layout, promoted
 from fastconv.problem import Ints, Window
 
@@ -56,10 +51,10 @@ def _max_request(
 
 
 def _check_windows_hit(function: str, windows: tuple[Window, ...]) -> None:
-    # A dilated window may step over a short input. Its maximum is that of no elements, the
-    # least number; but no index can say where that is.
+    # A dilated window that starts in the padding may step over a short input. The maximum of
+    # no elements is the least number, but no index can say where that is.
     for axis, window in enumerate(windows):
-        _, taps, _ = window.table()
+        _, taps, _ = window.table(0, min(window.count, -(-window.padding[0] // window.stride)))
         if not taps.all():
             raise ValueError(
                 bad_argument(
@@ -67,7 +62,7 @@ def _check_windows_hit(function: str, windows: tuple[Window, ...]) -> None:
                     "dilation",
                     got=f"{window.dilation} with padding {window.padding} on spatial axis {axis}, "
                     f"so that a window has all of its taps outside {window.length} elements",
-                    expected="windows with an element each, as return_indices=True needs",
+                    expected="windows with an element each, of which one is the largest",
                 )
             )
 
@@ -135,13 +130,10 @@ def _divisor(function: str, value: Any) -> int | None:
     if value is None:
         return None
     number = whole(function, "divisor_override", value, -LARGEST)
-    if number == 0 or number > LARGEST:
+    if number == 0:
         raise ValueError(
             bad_argument(
-                function,
-                "divisor_override",
-                got=number,
-                expected="None, or an int other than 0 within 2**60",
+                function, "divisor_override", got=number, expected="None, or an int other than 0"
             )
         )
     return number
@@ -232,7 +224,10 @@ def _lp_parameters(
     geometry = pool_geometry(name, extents, kernel_size, stride, padding, dilation, ceil)
     # PyTorch takes the average of the powers, padding counted, times the kernel's volume:
     # a window that ceil_mode lets stick out is scaled up.
-    return geometry.windows(name, "x", extents, True), norm, prod(geometry.kernel)
+    windows = geometry.windows(name, "x", extents, True)
+    if abs(norm) == inf:
+        _check_windows_hit(name, windows)
+    return windows, norm, prod(geometry.kernel)
 
 
 def _lp_pool(call: Call) -> Request:

@@ -13,8 +13,8 @@ from fastconv.problem import Ints, Pairs, Window
 
 OutputSize = int | None | Sequence[int | None]
 
-# Sums of a few such numbers still fit an int64.
-LARGEST = 2**60
+# A window's elements and its reach: sums of a few such numbers still fit an int64.
+_MOST_COVERED = 2**60
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +62,7 @@ class PoolGeometry:
                 length=extents[axis],
                 count=count,
                 kernel=self.kernel[axis],
-                # One window takes no step: a stride past all numbers does no harm then.
-                stride=self.stride[axis] if count > 1 else 1,
+                stride=self.stride[axis],
                 padding=self.padding[axis],
                 dilation=self.dilation[axis],
                 count_padding=count_padding,
@@ -83,8 +82,9 @@ def pool_geometry(
 ) -> PoolGeometry:
     """Check a pool's parameters and settle its padding.
 
-    A number pads as in PyTorch, by at most half of what the kernel covers; with pairs and
-    names each side must only be less than that, so that no window lies in padding alone.
+    A number pads by at most half of the kernel, dilated or not, as in PyTorch; with pairs
+    and names each side must only be less than what the dilated kernel covers, so that no
+    window lies in padding alone.
     """
     ndim = len(extents)
     kernel = per_axis(function, "kernel_size", kernel_size, ndim, 1)
@@ -94,18 +94,18 @@ def pool_geometry(
     spread = per_axis(function, "dilation", dilation, ndim, 1)
     pads = resolve_padding(function, padding, extents, kernel, steps, spread)
     reach = tuple((k - 1) * d + 1 for k, d in zip(kernel, spread, strict=True))
-    if max(prod(kernel), *reach) > LARGEST:
+    if max(prod(kernel), *reach) > _MOST_COVERED:
         raise ValueError(
             bad_argument(
                 function,
                 "kernel_size",
                 got=f"{kernel_size!r} with dilation {dilation!r}",
-                expected=f"windows that cover at most 2**60 = {LARGEST} elements",
+                expected="windows that cover at most 2**60 elements",
             )
         )
     in_pairs = isinstance(padding, str) or _has_pairs(padding)
     for axis, pair in enumerate(pads):
-        most = reach[axis] - 1 if in_pairs else reach[axis] // 2
+        most = reach[axis] - 1 if in_pairs else kernel[axis] // 2
         if max(pair) > most:
             raise ValueError(
                 bad_argument(
@@ -113,9 +113,12 @@ def pool_geometry(
                     "padding",
                     got=f"{padding!r}, which is {max(pair)} on spatial axis {axis}",
                     expected=f"at most {most}, "
-                    + ("one less than" if in_pairs else "half of")
-                    + f" the {reach[axis]} that a kernel of {kernel[axis]} with dilation "
-                    f"{spread[axis]} covers",
+                    + (
+                        f"one less than the {reach[axis]} that a kernel of {kernel[axis]} with "
+                        f"dilation {spread[axis]} covers"
+                        if in_pairs
+                        else f"half of the kernel's {kernel[axis]}"
+                    ),
                     hint="" if in_pairs else "(before, after) pairs may pad by more",
                 )
             )

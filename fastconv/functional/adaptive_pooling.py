@@ -153,7 +153,7 @@ def adaptive_max_pool1d(
     y : array, shape (N, C, windows...)
         Fresh and C-contiguous in `layout`, unless `out` is given.
     indices : array of int64, of y's shape
-        With `return_indices` alone; as :func:`max_pool2d` returns them.
+        Only with `return_indices`; as :func:`max_pool2d` returns them.
 
     Raises
     ------
@@ -205,7 +205,7 @@ def adaptive_max_pool2d(
     y : array, shape (N, C, windows...)
         Fresh and C-contiguous in `layout`, unless `out` is given.
     indices : array of int64, of y's shape
-        With `return_indices` alone; as :func:`max_pool2d` returns them.
+        Only with `return_indices`; as :func:`max_pool2d` returns them.
 
     Raises
     ------
@@ -247,7 +247,7 @@ def adaptive_max_pool3d(
     y : array, shape (N, C, windows...)
         Fresh and C-contiguous in `layout`, unless `out` is given.
     indices : array of int64, of y's shape
-        With `return_indices` alone; as :func:`max_pool2d` returns them.
+        Only with `return_indices`; as :func:`max_pool2d` returns them.
 
     Raises
     ------

@@ -56,7 +56,7 @@ def _im2col(call: Call) -> Request:
     kernel_size, stride, padding, dilation, layout = call.parameters
     name, (x,) = call.function, call.arrays
     ndim = _image_axes(kernel_size, x.ndim)
-    if ndim not in (1, 2, 3):
+    if ndim not in LAYOUTS:
         raise ValueError(
             bad_argument(
                 name,

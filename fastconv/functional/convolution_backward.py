@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple, Unpack
 
 from fastconv.dispatch import PolicyOptions, call
-from fastconv.functional._conv_problems import BIAS_GRAD, INPUT_GRAD, WEIGHT_GRAD
+from fastconv.functional._conv_gradient_problems import BACKWARD
 from fastconv.functional.parameters import IntOrInts, Padding, shape_of, wanted
 
 
@@ -168,17 +168,17 @@ def _backward(
     wrt: Iterable[str],
     policy: PolicyOptions,
 ) -> ConvGradients:
-    want = wanted(BIAS_GRAD[ndim].name, wrt)
-    gradients: dict[str, Any] = dict.fromkeys(("x", "weight", "bias"))
-    if "x" in want:
-        gradients["x"] = call(
-            INPUT_GRAD[ndim], (grad, weight), (ndim, shape_of(x), *parameters), None, policy
-        )[0]
-    if "weight" in want:
-        gradients["weight"] = call(
-            WEIGHT_GRAD[ndim], (x, grad), (ndim, shape_of(weight), *parameters), None, policy
-        )[0]
-    if "bias" in want:
-        layout = parameters[-1]
-        gradients["bias"] = call(BIAS_GRAD[ndim], (grad,), (ndim, layout), None, policy)[0]
+    want = wanted(BACKWARD["bias"][ndim].name, wrt)
+    x_shape, weight_shape = shape_of(x), shape_of(weight)
+    operands: dict[str, tuple[Any, ...]] = {
+        "x": ((grad, weight), x_shape),
+        "weight": ((x, grad), weight_shape),
+        "bias": ((grad,), x_shape, weight_shape),
+    }
+    gradients: dict[str, Any] = dict.fromkeys(operands)
+    for name, (arrays, *shapes) in operands.items():
+        if name not in want:
+            continue
+        rest = (ndim, *shapes, *parameters)
+        gradients[name] = call(BACKWARD[name][ndim], arrays, rest, None, policy)[0]
     return ConvGradients(**gradients)

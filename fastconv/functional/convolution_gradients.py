@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Unpack
 
 from fastconv.dispatch import PolicyOptions, call
-from fastconv.functional._conv_problems import INPUT_GRAD, WEIGHT_GRAD
+from fastconv.functional._conv_gradient_problems import INPUT_GRAD, WEIGHT_GRAD
 from fastconv.functional.parameters import IntOrInts, Padding
 
 

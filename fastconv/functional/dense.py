@@ -123,9 +123,11 @@ def _weight_grad(call: Call) -> Request:
 
 def _bias_grad(call: Call) -> Request:
     name, (grad,) = call.function, call.arrays
-    (bias_shape,) = call.parameters
-    n = prod(bias_shape)
-    m = prod(grad.shape) // n if n else 0
+    x_shape, weight_shape = call.parameters
+    m, n, _ = _sizes(name, x_shape, weight_shape)
+    expected = _y_shape(x_shape, weight_shape)
+    check_shape(name, "grad", grad, expected, "that of the layer's output")
+    bias_shape = weight_shape[:-1]
     dtype = promoted(name, grad=grad)
     output = Output(bias_shape, dtype.name, View() if bias_shape == (n,) else View(shape=(n,)))
     draft = Draft(call)
@@ -233,5 +235,5 @@ def linear_backward(
     if "weight" in want:
         gradients["weight"] = call(_WEIGHT_GRAD, (x, grad), (weight_shape,), None, policy)[0]
     if "bias" in want:
-        gradients["bias"] = call(_BIAS_GRAD, (grad,), (weight_shape[:-1],), None, policy)[0]
+        gradients["bias"] = call(_BIAS_GRAD, (grad,), (x_shape, weight_shape), None, policy)[0]
     return LinearGradients(**gradients)

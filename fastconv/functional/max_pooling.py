@@ -36,7 +36,7 @@ def max_pool1d(
     y : array, shape (N, C, windows...)
         Fresh and C-contiguous in `layout`, unless `out` is given.
     indices : array of int64, of y's shape
-        With `return_indices` alone.
+        Only with `return_indices`.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def max_pool2d(
         Step between windows, kernel_size by default, and between a window's elements.
     padding : int, one per axis, (before, after) pairs, or a name, optional
         Elements around the input that no window chooses. A number may be at most half of
-        what a window covers, as in PyTorch; each side of a pair must only be less than that.
+        the kernel; each side of a pair must only be less than what a window covers.
         "valid" is none; "same" makes the output ceil(extent / stride), an odd element
         behind; "same_lower" puts it in front.
     ceil_mode : bool, optional
@@ -107,7 +107,7 @@ def max_pool2d(
     y : array, shape (N, C, windows...)
         Fresh and C-contiguous in `layout`, unless `out` is given.
     indices : array of int64, of y's shape
-        With `return_indices` alone: each maximum's place in its plane of x, row by row. The
+        Only with `return_indices`: each maximum's place in its plane of x, row by row. The
         first of equal maxima counts; of several NaN the last, as in PyTorch.
 
     Raises
@@ -166,7 +166,7 @@ def max_pool3d(
     y : array, shape (N, C, windows...)
         Fresh and C-contiguous in `layout`, unless `out` is given.
     indices : array of int64, of y's shape
-        With `return_indices` alone.
+        Only with `return_indices`.
 
     Raises
     ------

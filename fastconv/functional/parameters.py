@@ -120,7 +120,8 @@ def pad_pairs(function: str, value: Any, ndim: int, *, names: bool = True) -> Pa
     if len(value) not in (1, ndim):
         hint = ""
         if len(value) == 2 * ndim:
-            pairs = tuple(zip(value[::2], value[1::2], strict=True))
+            flat = [whole(function, "padding", each, 0) for each in value]
+            pairs = tuple(zip(flat[::2], flat[1::2], strict=True))
             hint = f"A flat sequence is ambiguous: write pairs, for instance {pairs}"
         raise ValueError(
             bad_argument(function, "padding", got=repr(value), expected=forms, hint=hint)

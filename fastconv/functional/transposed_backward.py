@@ -6,11 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Unpack
 
 from fastconv.dispatch import PolicyOptions, call
-from fastconv.functional._conv_problems import (
-    TRANSPOSED_BIAS_GRAD,
-    TRANSPOSED_INPUT_GRAD,
-    TRANSPOSED_WEIGHT_GRAD,
-)
+from fastconv.functional._conv_gradient_problems import TRANSPOSED_BACKWARD
 from fastconv.functional.convolution_backward import ConvGradients
 from fastconv.functional.parameters import IntOrInts, Padding, shape_of, wanted
 
@@ -174,17 +170,20 @@ def _backward(
     wrt: Iterable[str],
     policy: PolicyOptions,
 ) -> ConvGradients:
-    want = wanted(TRANSPOSED_BIAS_GRAD[ndim].name, wrt)
-    gradients: dict[str, Any] = dict.fromkeys(("x", "weight", "bias"))
-    rest = (ndim, *parameters)
-    if "x" in want:
-        function = TRANSPOSED_INPUT_GRAD[ndim]
-        gradients["x"] = call(function, (grad, weight, x), rest, None, policy)[0]
-    if "weight" in want:
-        function = TRANSPOSED_WEIGHT_GRAD[ndim]
-        found = call(function, (grad, x), (shape_of(weight), *rest), None, policy)[0]
-        gradients["weight"] = found.conj() if found.dtype.kind == "c" else found
-    if "bias" in want:
-        rest = (ndim, parameters[-1])
-        gradients["bias"] = call(TRANSPOSED_BIAS_GRAD[ndim], (grad,), rest, None, policy)[0]
+    want = wanted(TRANSPOSED_BACKWARD["bias"][ndim].name, wrt)
+    x_shape, weight_shape = shape_of(x), shape_of(weight)
+    operands: dict[str, tuple[Any, ...]] = {
+        "x": ((grad, weight), x_shape),
+        "weight": ((grad, x), weight_shape),
+        "bias": ((grad,), x_shape, weight_shape),
+    }
+    gradients: dict[str, Any] = dict.fromkeys(operands)
+    for name, (arrays, *shapes) in operands.items():
+        if name not in want:
+            continue
+        rest = (ndim, *shapes, *parameters)
+        gradients[name] = call(TRANSPOSED_BACKWARD[name][ndim], arrays, rest, None, policy)[0]
+    found = gradients["weight"]
+    if found is not None and found.dtype.kind == "c":
+        gradients["weight"] = found.conj()
     return ConvGradients(**gradients)

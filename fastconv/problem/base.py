@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from math import prod
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -30,6 +30,8 @@ class Operand:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """What every problem has: the function that was called, and where its arrays live."""
+
+    OPERATIONS: ClassVar[tuple[str, ...]] = ()
 
     function: str
     operation: str

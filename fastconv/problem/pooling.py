@@ -47,13 +47,26 @@ class Window:
             return -(-self.count // max(self.length, 1)) + 1
         return min(self.kernel, (self.kernel - 1) * self.dilation // self.stride + 1, self.count)
 
-    def table(self) -> tuple[IntArray, IntArray, IntArray]:
+    def touching(self, low: int, high: int) -> tuple[int, int]:
+        """Return a range of windows, first and last + 1, with all that touch these elements."""
+        if self.adaptive:
+            first = low * self.count // self.length - 1
+            last = -(-high * self.count // self.length) + 1
+        else:
+            before = self.padding[0]
+            first = (low + before - (self.kernel - 1) * self.dilation) // self.stride
+            last = (high - 1 + before) // self.stride + 1
+        first = min(max(first, 0), self.count)
+        return first, min(max(last, first), self.count)
+
+    def table(self, first: int = 0, last: int | None = None) -> tuple[IntArray, IntArray, IntArray]:
         """Return each window's first valid element, its valid taps, and its divisor's share.
 
         The share counts the taps, and with `count_padding` those in the padding too, but
-        never those past it, where ceil_mode may put some.
+        never those past it, where ceil_mode may put some. Of windows `first` to `last` alone,
+        if they are given.
         """
-        o = np.arange(self.count, dtype=np.int64)
+        o = np.arange(first, self.count if last is None else last, dtype=np.int64)
         if self.adaptive:
             begin = o * self.length // max(self.count, 1)
             taps = -((-(o + 1) * self.length) // max(self.count, 1)) - begin

@@ -124,6 +124,42 @@ def test_nothing_is_allocated_beyond_the_limit():
         assert peak <= output.nbytes + limit + 2**17
 
 
+def test_long_signals():
+    """Cut into parts that are alike: neither tables nor results are longer than they must be."""
+    rng = np.random.default_rng(6)
+    length = 300_001
+    x = rng.integers(-99, 100, (1, 1, length)).astype(np.float32)
+    options = {"algorithm": "compiled"}
+    tracemalloc.start()
+    y, indices = fastconv.max_pool1d(x, 3, 2, 1, return_indices=True, **options)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < y.nbytes + indices.nbytes + 2**24
+    padded = np.pad(x[0, 0], 1, constant_values=-np.inf)
+    windows = np.stack([padded[k : k + length : 2] for k in range(3)])
+    np.testing.assert_array_equal(y[0, 0], windows.max(0))
+    places = 2 * np.arange(len(windows[0])) - 1 + windows.argmax(0)
+    np.testing.assert_array_equal(indices[0, 0], places)
+    zeros = np.pad(x[0, 0], 1)
+    average = fastconv.avg_pool1d(x, 3, 2, 1, **options)
+    sums = zeros[:-2:2] + zeros[1:-1:2] + zeros[2::2]
+    np.testing.assert_allclose(average[0, 0], sums / 3, rtol=1e-6)
+    for stride in (1, 2, 7, 2**16):
+        norms = fastconv.lp_pool1d(x, 2, 5, stride, 2, **options)
+        grad = rng.standard_normal(norms.shape).astype(np.float32)
+        share = fastconv.avg_pool1d_backward(grad, x, 5, stride, 2, **options)
+        expected = np.zeros(length + 4)
+        slopes = np.zeros(length + 4)
+        wide = np.pad(x[0, 0].astype(float), 2)
+        for k in range(5):
+            reads = slice(k, k + length, stride)
+            expected[reads] += grad[0, 0] / 5
+            slopes[reads] += grad[0, 0] * wide[reads] / np.maximum(norms[0, 0], 1)
+        np.testing.assert_allclose(share[0, 0], expected[2:-2], atol=1e-5)
+        gradient = fastconv.lp_pool1d_backward(grad, x, 2, 5, stride, 2, **options)
+        np.testing.assert_allclose(gradient[0, 0], slopes[2:-2], atol=1e-5)
+
+
 def test_too_small_a_limit_is_refused():
     x = np.zeros((1, 1, 4, 1000), np.float16)
     with pytest.raises(fastconv.WorkspaceLimitError, match="max_pool2d: workspace_limit=2000"):

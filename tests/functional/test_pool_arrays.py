@@ -9,6 +9,8 @@ import fastconv
 from fastconv.cpu.isa import core
 
 ALGORITHMS = ["reference"] if core is None else ["compiled", "reference"]
+if core is None:  # everything is the reference's then, which says that it is slow
+    pytestmark = pytest.mark.filterwarnings("ignore::fastconv.PerformanceWarning")
 every_algorithm = pytest.mark.parametrize("algorithm", ALGORITHMS)
 LAYOUTS = {1: ("NCW", "NWC"), 2: ("NCHW", "NHWC"), 3: ("NCDHW", "NDHWC")}
 INTEGERS = [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]

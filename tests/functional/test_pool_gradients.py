@@ -11,6 +11,8 @@ import fastconv
 from fastconv.cpu.isa import core
 
 ALGORITHMS = ["reference"] if core is None else ["compiled", "reference"]
+if core is None:  # everything is the reference's then, which says that it is slow
+    pytestmark = pytest.mark.filterwarnings("ignore::fastconv.PerformanceWarning")
 every_algorithm = pytest.mark.parametrize("algorithm", ALGORITHMS)
 
 
@@ -101,6 +103,8 @@ def test_norm_against_differences(algorithm, pool, norm, seed):
     shape, geometry = pool
     rng = np.random.default_rng(seed)
     x = rng.uniform(0.5, 2, shape)
+    if np.isinf(norm):
+        geometry["padding"] = 0  # every window needs an element
     if norm in (2, 4, np.inf):
         x *= rng.choice([-1, 1], shape)
     y = named("lp_pool", x)(x, norm, **geometry, algorithm=algorithm)

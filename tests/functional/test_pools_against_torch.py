@@ -7,10 +7,14 @@ import numpy as np
 import pytest
 
 import fastconv
+from fastconv.cpu.isa import core
 
 REASON = "PyTorch isn't installed: its semantics can't be compared"
 torch = pytest.importorskip("torch", reason=REASON)
 F = torch.nn.functional
+
+if core is None:  # everything is the reference's then, which says that it is slow
+    pytestmark = pytest.mark.filterwarnings("ignore::fastconv.PerformanceWarning")
 
 STEMS = ("max_pool", "avg_pool", "adaptive_avg_pool", "adaptive_max_pool", "max_unpool")
 NAMES = [f"{stem}{ndim}d" for stem in STEMS for ndim in (1, 2, 3)]
@@ -53,15 +57,22 @@ def _compare(results, expected, rtol=1e-12, atol=1e-14, message=""):
         np.testing.assert_allclose(result, wanted, rtol=rtol, atol=atol, err_msg=message)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("dtype", "algorithm"),
+    [
+        ("float32", None),
+        ("float64", None),
+        pytest.param("float64", "reference", marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.filterwarnings("ignore::UserWarning:torch")
-def test_opinfo_samples(name, dtype):
+def test_opinfo_samples(name, dtype, algorithm):
     compared = 0
     for op in _op_infos(name):
         for sample in op.sample_inputs("cpu", getattr(torch, dtype)):
             expected = op.op(sample.input, *sample.args, **sample.kwargs)
-            ours = _ours(getattr(fastconv, name), sample)
+            with fastconv.use(algorithm=algorithm):
+                ours = _ours(getattr(fastconv, name), sample)
             _compare(ours, expected, *TOLERANCES[dtype])
             compared += 1
     assert compared > 0

@@ -12,6 +12,7 @@ from fastconv.cpu.candidate import (
     refused,
     threads_for,
 )
+from fastconv.cpu.implicit_gemm.phases import phase_count
 from fastconv.cpu.implicit_gemm.plan import ProductPlan
 from fastconv.cpu.implicit_gemm.shape import PANEL_BYTES
 from fastconv.cpu.implicit_gemm.weight_grad import (
@@ -28,6 +29,8 @@ from fastconv.problem import ConvProblem, Problem
 # Measured shares of the peak where tiles are full, and bytes of columns copied in a second.
 _PEAK_SHARE = 0.7
 _COLUMN_BYTES_PER_SECOND = 8e9
+# Each takes some microseconds to plan and to start, however few products it comes to.
+_MOST_PHASES = 4096
 
 
 class ImplicitGemm:
@@ -50,6 +53,8 @@ class ImplicitGemm:
             )
         if any(operand.size == 0 for operand in (problem.x, problem.weight, problem.y)):
             return refused(self.name, "an array is empty")
+        if problem.operation == "conv_input_grad" and phase_count(problem) > _MOST_PHASES:
+            return refused(self.name, f"its {phase_count(problem)} phases are too small")
         return self._within_limit(problem, policy)
 
     def _within_limit(self, problem: ConvProblem, policy: Policy) -> Decision:

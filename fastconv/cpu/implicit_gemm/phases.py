@@ -3,7 +3,7 @@
 The input gradient with stride s falls into phases: the inputs a, a + s, a + 2s, ... of an axis are
 reached through the same taps of the kernel only, every (s / gcd(s, dilation))-th, and over those
 the gradient is an ordinary convolution of y with stride 1, taps in reverse. Nothing is multiplied
-by zeros between strided elements.
+by zeros between strided elements. Inputs that no tap reaches are in no phase.
 """
 
 from __future__ import annotations
@@ -24,15 +24,12 @@ ALL = slice(None)
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """One product: which taps of the kernel it uses, and which elements of the output it fills.
-
-    A phase that no tap reaches has no shape and no geometry: its sums are 0.
-    """
+    """One product: which taps of the kernel it uses, and which elements of the output it fills."""
 
     taps: tuple[slice, ...]
     places: tuple[slice, ...]
-    geometry: Any = None
-    shape: Shape | None = None
+    geometry: Any
+    shape: Shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +50,35 @@ def _axis_phases(problem: ConvProblem, axis: int) -> list[_AxisPhase]:
     common = gcd(stride, dilation)
     step = stride // common
     phases = []
-    for a in range(min(stride, extent)):
-        places, length = slice(a, None, stride), len(range(a, extent, stride))
-        first = next((t for t in range(step) if (a + before - t * dilation) % stride == 0), kernel)
-        count = len(range(first, kernel, step))
-        if count == 0:
-            phases.append(_AxisPhase(slice(0, 0), 0, places, length, 0, 1))
+    for first in range(min(step, kernel)):
+        a = (first * dilation - before) % stride
+        if a >= extent:
             continue
+        places, length = slice(a, None, stride), len(range(a, extent, stride))
+        count = len(range(first, kernel, step))
         last = first + (count - 1) * step
         taps = slice(last, first - 1 if first else None, -step)
         c = (a + before - first * dilation) // stride
         spread = dilation // common
         phases.append(_AxisPhase(taps, count, places, length, (count - 1) * spread - c, spread))
     return phases
+
+
+def phase_count(problem: ConvProblem) -> int:
+    """Return how many phases an input gradient has at most."""
+    geometry = zip(problem.stride, problem.dilation, problem.kernel, strict=True)
+    return prod(min(s // gcd(s, d), k) for s, d, k in geometry)
+
+
+def leaves_gaps(problem: ConvProblem) -> bool:
+    """Whether there are elements of the output that no phase fills."""
+    if problem.operation == "conv_forward":
+        return False
+    extents = zip(problem.stride, problem.x.shape[2:], strict=True)
+    return any(
+        len(_axis_phases(problem, axis)) < min(stride, extent)
+        for axis, (stride, extent) in enumerate(extents)
+    )
 
 
 def input_grad_phases(problem: ConvProblem, dtype: str, budget: int) -> Iterator[Phase]:
@@ -77,9 +90,6 @@ def input_grad_phases(problem: ConvProblem, dtype: str, budget: int) -> Iterator
     for axes in product(*(_axis_phases(problem, axis) for axis in range(ndim))):
         taps = tuple(axis.taps for axis in axes)
         places = tuple(axis.places for axis in axes)
-        if any(axis.count == 0 for axis in axes):
-            yield Phase(taps, places)
-            continue
         lengths = tuple(axis.length for axis in axes)
         counts = tuple(axis.count for axis in axes)
         geometry = core.Geometry(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastconv.cpu.epilogue import CODES, LEAKY_SLOPE, finish
-from fastconv.cpu.implicit_gemm.phases import ALL, Phase, phases_of
+from fastconv.cpu.implicit_gemm.phases import ALL, Phase, leaves_gaps, phases_of
 from fastconv.cpu.isa import core
 from fastconv.cpu.plans import HostPlan, Scratch, itemsize, merged_stride
 from fastconv.problem import ConvProblem
@@ -23,9 +23,10 @@ class ProductPlan(HostPlan):
         self._dtype = dtype
         self._threads = threads
         self._phases = phases_of(problem, dtype, budget)
+        self._gaps = leaves_gaps(problem)
         self._backward = problem.operation == "conv_input_grad"
         size = itemsize(dtype)
-        shapes = [phase.shape for phase in self._phases if phase.shape is not None]
+        shapes = [phase.shape for phase in self._phases]
         packed = max((shape.packed_bytes(size) for shape in shapes), default=0)
         self.panel_bytes = max((shape.panel_bytes(size) for shape in shapes), default=0)
         self._scratch = Scratch()
@@ -50,18 +51,16 @@ class ProductPlan(HostPlan):
         """Fill the output; see :class:`fastconv.backend.Plan`."""
         source, weight, *rest = inputs
         bias = np.ascontiguousarray(rest[0]) if rest else None
+        if self._gaps:
+            self._fill(outputs[0], bias)
         for phase in self._phases:
             target = outputs[0][(ALL, ALL, *phase.places)]
-            if phase.shape is None:
-                self._fill(target, bias)
-            else:
-                self._multiply(phase, source, weight, bias, target, workspace)
+            self._multiply(phase, source, weight, bias, target, workspace)
 
     def _multiply(
         self, phase: Phase, source: Any, weight: Any, bias: Any, target: Any, workspace: Any
     ) -> None:
         assert core is not None
-        assert phase.shape is not None
         shape = phase.shape
         packed = self._scratch.cut("packed", workspace)
         matrices = self._matrices(phase, weight, workspace)
@@ -86,7 +85,6 @@ class ProductPlan(HostPlan):
 
     def _matrices(self, phase: Phase, weight: Any, workspace: Any) -> Any:
         """Return the weight as (groups, channels, rows), for the taps of a phase."""
-        assert phase.shape is not None
         shape = phase.shape
         groups = shape.groups
         if self._backward:
@@ -100,7 +98,7 @@ class ProductPlan(HostPlan):
         return weight.reshape(groups, shape.channels, shape.rows)
 
     def _fill(self, target: Any, bias: Any) -> None:
-        """Fill elements that no tap reaches: the bias, activated."""
+        """Fill elements as where no tap reaches them: the bias, activated."""
         values = np.zeros((1, target.shape[1], 1), self._dtype)
         finish(values, bias, self._problem.activation, 1)
         target[...] = values.reshape(1, -1, *(1,) * (target.ndim - 2))

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from fastconv.cpu.pooling_indices import check_indices
-from fastconv.problem import Ints, PoolProblem
+from fastconv.problem import PoolProblem
 
 Grid = tuple[Any, ...]
 _ALL = slice(None)
+_BUFFERS = 2**14
 
 
 def _taps(problem: PoolProblem) -> Iterator[tuple[Grid, Grid]]:
@@ -159,7 +160,7 @@ def _norms(problem: PoolProblem, x: Any, dtype: str) -> Any:
     p = problem.norm_type
     if abs(p) == inf:
         magnitudes = np.copysign(np.abs(x), p)
-        return np.where(_hit(problem), np.abs(_maxima(problem, magnitudes)[0]), 0)
+        return np.abs(_maxima(problem, magnitudes)[0])
     sums = np.zeros((len(x), *(window.count for window in problem.windows)), dtype)
     with np.errstate(all="ignore"):
         for windows, elements in _taps(problem):
@@ -205,22 +206,18 @@ def _add_slopes(problem: PoolProblem, sums: Any, x: Any, grad: Any) -> None:
             np.add.at(sums, elements, np.where(norm == 0, 0, grad[windows] * slopes))
 
 
-def _plane_sizes(problem: PoolProblem) -> Ints:
-    shape = problem.x.shape
-    return shape[1] * prod(shape[2:]), shape[1] * prod(problem.y.shape[2:])
-
-
 def workspace_bytes(problem: PoolProblem, itemsize: int) -> int:
     """Return what the sums of one image take, and the temporary arrays of one tap."""
-    inputs, outputs = _plane_sizes(problem)
-    wide = max(itemsize, 8)
-    if problem.operation in ("max_pool", "avg_pool", "lp_pool"):
-        image = inputs * itemsize if abs(problem.norm_type) == inf else 0
-        return outputs * 6 * wide + image
-    return inputs * 2 * wide + outputs * 6 * wide
+    wide, channels = max(itemsize, 8), problem.x.shape[1]
+    # Results so far and a tap's own, with places and masks; the tables; NumPy's buffers.
+    windows = channels * prod(problem.y.shape[2:]) + sum(w.count for w in problem.windows)
+    size = 9 * windows * wide + _BUFFERS
+    images = 2 if problem.operation.endswith("_backward") or "unpool" in problem.operation else 0
+    if abs(problem.norm_type) == inf:
+        images += 2  # the magnitudes, and for a gradient the signs
+    return size + images * channels * prod(problem.x.shape[2:]) * wide
 
 
 def steps(problem: PoolProblem) -> int:
     """Return the number of array operations."""
-    taps = prod(int(window.table()[1].max(initial=1)) for window in problem.windows)
-    return problem.x.shape[0] * max(taps, 1)
+    return problem.x.shape[0] * prod(window.most_taps for window in problem.windows)

@@ -1,0 +1,1 @@
+"""The tests that a backend must pass; ``--pyargs fastconv.testing.conformance`` runs them."""

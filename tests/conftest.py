@@ -1,0 +1,11 @@
+"""Hypothesis profiles: no deadlines on shared machines, and the same examples in every CI run."""
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "fastconv", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.register_profile("ci", settings.get_profile("fastconv"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "fastconv")
