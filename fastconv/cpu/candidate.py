@@ -7,7 +7,7 @@ from typing import Protocol
 from fastconv.backend import Decision, Plan, Policy
 from fastconv.machine import usable_cores
 from fastconv.precision import COMPLEX, FLOATING, classical_error_bound, sum_dtype
-from fastconv.problem import Problem
+from fastconv.problem import PoolProblem, Problem
 
 
 class Candidate(Protocol):
@@ -59,6 +59,11 @@ def error_bound(problem: Problem, dtype: str) -> float:
     length = getattr(problem, "reduction", 0)
     if dtype not in FLOATING or length == 0:
         return 0.0
+    if isinstance(problem, PoolProblem) and problem.operation.startswith("lp_pool"):
+        p = problem.norm_type
+        if p % 2 == 1 and p > 1:
+            # Powers of either sign may cancel, and the root magnifies what is left.
+            return float("inf")
     return classical_error_bound(
         length + (getattr(problem, "bias", None) is not None), dtype, problem.dtype
     )

@@ -54,7 +54,7 @@ class CompiledPools:
             f"{active()} code",
             self.name,
             precision_name(dtype),
-            _error_bound(problem, dtype),
+            error_bound(problem, dtype),
             _seconds(problem, dtype) / threads,
             plan.workspace_bytes,
             threads=threads,
@@ -92,14 +92,6 @@ def _sums(problem: PoolProblem, policy: Policy) -> tuple[str, str]:
     ):
         return dtype, "complex numbers have no order"
     return dtype, ""
-
-
-def _error_bound(problem: PoolProblem, dtype: str) -> float:
-    p = problem.norm_type
-    if problem.operation.startswith("lp_pool") and p % 2 == 1 and p > 1:
-        # Powers of either sign may cancel, and the root magnifies what is left.
-        return float("inf")
-    return error_bound(problem, dtype)
 
 
 def _seconds(problem: PoolProblem, dtype: str) -> float:

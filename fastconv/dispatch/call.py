@@ -124,6 +124,10 @@ def call(
     options : mapping
         Policy keywords of this call.
     """
+    if isinstance(out, np.ndarray) and type(out) not in (np.ndarray, np.ma.MaskedArray):
+        # A subclass, a memmap for instance, is filled through its plain view.
+        _, *rest = call(function, operands, parameters, out.view(np.ndarray), options)
+        return (out, *rest)
     policy = settle(function.name, current(), options) if options else current()
     if any(type(operand) is PreparedWeight for operand in operands):
         operands, policy = _unwrap(function, operands, policy)

@@ -147,3 +147,16 @@ def test_results_without_out_are_fresh_writable_and_contiguous(arguments):
     assert first.flags.writeable
     assert first.flags.owndata
     assert not np.shares_memory(first, second)
+
+
+def test_a_memmap_is_filled_and_returned(arguments, expected, tmp_path):
+    path = tmp_path / "out.bin"
+    out = np.memmap(path, dtype=expected.dtype, mode="w+", shape=expected.shape)
+    assert fastconv.conv2d(*arguments, padding=1, out=out) is out
+    out.flush()
+    np.testing.assert_array_equal(np.fromfile(path).reshape(expected.shape), expected)
+
+
+def test_a_masked_array_is_refused(arguments, expected):
+    with pytest.raises(TypeError, match=r"conv2d: out: got a numpy.ma.MaskedArray"):
+        fastconv.conv2d(*arguments, padding=1, out=np.ma.zeros(expected.shape))

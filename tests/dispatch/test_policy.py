@@ -240,3 +240,26 @@ def test_the_settled_policy_reaches_the_backend(arguments, fake):
     (_, policy) = fake.asked[0]
     assert (policy.threads, policy.tolerance, policy.deterministic) == (3, 0.5, True)
     assert (policy.workspace_limit, policy.backend) == (12345, "fake")
+
+
+def test_a_block_s_algorithm_holds_where_there_is_one_of_that_name():
+    x, weight = np.ones((1, 1, 6, 6)), np.ones((1, 1, 3, 3))
+    with fastconv.use(algorithm="im2col_blas"), fastconv.trace() as ran:
+        y = fastconv.max_pool2d(fastconv.conv2d(x, weight), 2)
+        fastconv.conv2d_backward(np.ones((1, 1, 4, 4)), x, weight)
+    assert y.shape == (1, 1, 2, 2)
+    assert [r.algorithm for r in ran][:2] == ["im2col_blas", "compiled"]
+    assert {r.algorithm for r in ran if r.operation.startswith("conv_")} == {"im2col_blas"}
+
+
+def test_an_algorithm_that_nothing_has_is_an_error_everywhere():
+    with (
+        fastconv.use(algorithm="im2cul"),
+        pytest.raises(ValueError, match="max_pool2d: algorithm: got 'im2cul'"),
+    ):
+        fastconv.max_pool2d(np.ones((1, 1, 4, 4)), 2)
+
+
+def test_a_call_s_own_algorithm_must_be_one_of_its_operation():
+    with pytest.raises(ValueError, match="max_pool2d: algorithm: got 'im2col_blas'"):
+        fastconv.max_pool2d(np.ones((1, 1, 4, 4)), 2, algorithm="im2col_blas")
