@@ -53,11 +53,11 @@ class Info:
         For instance "cpu" or "cuda".
     operations : tuple of str
         Names from :data:`fastconv.problem.OPERATIONS`.
+    version : str
+        The backend's own version, for people to read.
     algorithms : mapping of str to tuple of str, optional
         The operations of each algorithm, so that ``use(algorithm=...)`` can leave others
         alone.
-    version : str
-        The backend's own version, for people to read.
     """
 
     name: str
@@ -66,8 +66,8 @@ class Info:
     array_types: tuple[str, ...]
     device_kinds: tuple[str, ...]
     operations: tuple[str, ...]
-    algorithms: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     version: str = ""
+    algorithms: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)

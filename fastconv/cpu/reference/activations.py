@@ -16,6 +16,14 @@ def _sigmoid(x: Any) -> Any:
     return np.where(x >= 0, 1, small) / (1 + small)
 
 
+def activation_bytes(name: str | None, itemsize: int) -> int:
+    """Return what the temporary arrays of an activation take for each item."""
+    if name is None:
+        return 0
+    # math.erf goes through Python numbers, of 24 bytes each beside two pointers.
+    return 4 * itemsize + (64 if name == "gelu" else 0)
+
+
 def activate(name: str | None, x: Any) -> Any:
     """Apply an activation to an array; NaN stays NaN."""
     if name is None:

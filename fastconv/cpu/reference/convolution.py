@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.cpu.reference.activations import activate
+from fastconv.cpu.reference.activations import activate, activation_bytes
 from fastconv.cpu.reference.taps import taps
 from fastconv.problem import ConvProblem
 
@@ -26,7 +26,7 @@ def _planes(problem: ConvProblem) -> Iterator[tuple[int, slice, slice]]:
 
 def _weight(problem: ConvProblem, weight: Any, dtype: str) -> Any:
     wide = weight.astype(dtype)
-    return wide.conj() if problem.conjugate else wide
+    return np.conjugate(wide, out=wide) if problem.conjugate else wide
 
 
 def _finish(problem: ConvProblem, sums: Any, bias: Any) -> Any:
@@ -72,11 +72,12 @@ def weight_grad(problem: ConvProblem, inputs: Arrays, outputs: Arrays, dtype: st
     sums: Any = np.zeros(problem.weight.shape, dtype)
     for n, c, o in _planes(problem):
         for tap, box, reads in taps(problem, problem.x.shape[2:], problem.y.shape[2:]):
-            shifted = x[n, c][(ALL, *reads)].astype(dtype)
+            shifted = x[n, c][(ALL, *reads)].astype(dtype, order="C")
             if problem.conjugate:
-                shifted = shifted.conj()
-            grads = y[n, o][(ALL, *box)].astype(dtype)
-            pairs = (grads.reshape(len(grads), -1), shifted.reshape(len(shifted), -1))
+                np.conjugate(shifted, out=shifted)
+            grads = y[n, o][(ALL, *box)].astype(dtype, order="C")
+            positions = prod(grads.shape[1:])
+            pairs = (grads.reshape(-1, positions), shifted.reshape(-1, positions))
             sums[(o, ALL, *tap)] += np.einsum("op,cp->oc", *pairs)
     outputs[0][...] = sums
 
@@ -86,10 +87,11 @@ def workspace_bytes(problem: ConvProblem, itemsize: int) -> int:
     images = max(problem.y.shape[0], 1) * problem.groups
     x, y = problem.x.size // images, problem.y.size // images
     weight = problem.weight.size
+    per_item = activation_bytes(problem.activation, itemsize)
     if problem.operation == "conv_forward":
-        return itemsize * (weight + 2 * y + problem.weight.shape[1] * y)
+        return itemsize * (weight + 2 * y + problem.weight.shape[1] * y) + per_item * y
     if problem.operation == "conv_input_grad":
-        return itemsize * (weight + 2 * x + y)
+        return itemsize * (weight + 2 * x + y) + per_item * x
     return itemsize * (2 * weight + x + y)
 
 

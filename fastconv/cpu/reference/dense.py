@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.cpu.reference.activations import activate
+from fastconv.cpu.reference.activations import activate, activation_bytes
 from fastconv.problem import GemmProblem
 
 Arrays = Sequence[Any]
@@ -15,7 +15,7 @@ Arrays = Sequence[Any]
 
 def _wide(array: Any, dtype: str, conjugate: bool) -> Any:
     wide = array.astype(dtype)
-    return wide.conj() if conjugate else wide
+    return np.conjugate(wide, out=wide) if conjugate else wide
 
 
 @np.errstate(all="ignore")
@@ -46,7 +46,8 @@ def weight_grad(problem: GemmProblem, inputs: Arrays, outputs: Arrays, dtype: st
 
 def workspace_bytes(problem: GemmProblem, itemsize: int) -> int:
     """Return what the converted operands and the result take."""
-    return itemsize * (problem.x.size + problem.weight.size + problem.y.size)
+    arrays = itemsize * (problem.x.size + problem.weight.size + problem.y.size)
+    return arrays + activation_bytes(problem.activation, itemsize) * problem.y.size
 
 
 def steps(problem: GemmProblem) -> int:
