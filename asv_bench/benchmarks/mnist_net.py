@@ -44,13 +44,18 @@ def parameters(dtype: str) -> list[tuple[Any, Any]]:
     return found
 
 
-def by_textbook(x: Any, layers: list[tuple[Any, Any]]) -> Any:
-    """Run the network on the textbook's layers."""
+def by_textbook(x: Any, layers: list[tuple[Any, Any]], keep: bool = False) -> Any:
+    """Run the network on the textbook's layers, whose columns are float64 unless kept."""
     for number, (weight, bias) in enumerate(layers):
-        x = textbook.relu(textbook.convolution(x, weight, bias, pad=1))
+        x = textbook.relu(textbook.convolution(x, weight, bias, pad=1, keep=keep))
         if number % 2:
-            x = textbook.max_pool(x, 2, 2)
+            x = textbook.max_pool(x, 2, 2, keep)
     return x
+
+
+def by_textbook_kept(x: Any, layers: list[tuple[Any, Any]]) -> Any:
+    """Run the network on the textbook's layers with columns of the images' dtype."""
+    return by_textbook(x, layers, keep=True)
 
 
 def by_fastconv(x: Any, layers: list[tuple[Any, Any]]) -> Any:

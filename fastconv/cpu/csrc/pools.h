@@ -33,6 +33,23 @@ static fc_line line_of(const fc_pool_job *job, int64_t index)
                      rest % axis[1].outputs};
 }
 
+static fc_line next_pool_line(const fc_pool_job *job, fc_line at)
+{
+    const fc_axis *axis = job->windows.axis;
+
+    if (++at.h < axis[1].outputs)
+        return at;
+    at.h = 0;
+    if (++at.d < axis[0].outputs)
+        return at;
+    at.d = 0;
+    if (++at.c < job->x.shape[1])
+        return at;
+    at.c = 0;
+    at.n++;
+    return at;
+}
+
 static char *plane_at(const fc_array *a, fc_line at)
 {
     return a->data + at.n * a->stride[0] + at.c * a->stride[1];
