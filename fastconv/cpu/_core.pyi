@@ -98,9 +98,14 @@ def conv_forward(
     images: int,
     width: int,
     depth: int,
+    band: int,
+    offsets: _Array | None,
     scratch: _Array,
     threads: int,
 ) -> None: ...
+def band_items(
+    geometry: Geometry, channels_in: int, channels: int, band: int, dtype: str
+) -> int: ...
 def conv_weight_grad(
     geometry: Geometry,
     plain: Geometry,

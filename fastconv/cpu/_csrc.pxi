@@ -55,6 +55,8 @@ cdef extern from "fc.h" nogil:
         const char *packed
         const char *bias
         char *scratch
+        int64_t *offsets
+        int64_t band
         int64_t groups
         int64_t channels
         int64_t rows
@@ -110,6 +112,7 @@ cdef extern from "fc.h" nogil:
         void (*conv_weight_grad)(const fc_conv_grad *, int) noexcept nogil
         int64_t (*pack_weight)(const fc_array *, int, char *, int) noexcept nogil
         int64_t (*tile_rows)() noexcept nogil
+        int64_t (*tile_vectors)() noexcept nogil
         int64_t (*tile_columns)(int) noexcept nogil
 
     ctypedef struct fc_level:

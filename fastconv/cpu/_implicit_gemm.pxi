@@ -51,8 +51,28 @@ cdef Flat flat(str name, object obj, bint writable):
     return result
 
 
+def band_items(Geometry geometry not None, channels_in, channels, band, dtype):
+    """How many items of scratch a thread needs where it convolves `band` lines of output at a time.
+
+    Parameters
+    ----------
+    channels_in, channels : int
+        Input and output channels of a group.
+    band : int
+        Lines of the output.
+    dtype : {"float32", "float64"}
+    """
+    cdef int code = dtype_code(dtype, True)
+    lanes = fc_active().tile_columns(code) // fc_active().tile_vectors()
+    tile = fc_active().tile_rows()
+    line = geometry.g.out[2] + (geometry.g.kernel[2] - 1) * geometry.g.dilation[2]
+    lines = band + (geometry.g.kernel[1] - 1) * geometry.g.dilation[1]
+    width = ((band - 1) * line + geometry.g.out[2] + lanes - 1) // lanes * lanes
+    return channels_in * lines * line + lanes + (channels + tile - 1) // tile * tile * width
+
+
 def conv_forward(Geometry geometry not None, x, packed, y, bias, dtype, groups, channels,
-                 int activation, double parameter, images, width, depth, scratch, threads):
+                 int activation, double parameter, images, width, depth, band, offsets, scratch, threads):
     """Convolve, add a bias, apply an activation: y is written once, columns never made whole.
 
     Parameters
@@ -71,11 +91,18 @@ def conv_forward(Geometry geometry not None, x, packed, y, bias, dtype, groups, 
         How many images a panel holds; above 1 only if all of their positions fit the width.
     width, depth : int
         Positions, a multiple of the tile's columns, and rows of a panel.
+    band : int
+        0, or how many lines of a two-dimensional output with stride 1 a unit has; then columns
+        are not made at all, and images, width play no part.
+    offsets : writable contiguous buffer of int64, or None
+        One for each row, where band is above 0.
     scratch : writable contiguous buffer
-        For each thread, (depth + channels rounded up to tiles) * width items.
+        For each thread, (depth + channels rounded up to tiles) * width items; with a band, what
+        band_items tells.
     threads : int
     """
     cdef Array source = hold("x", x, False, True), target = hold("y", y, True, True)
+    cdef Flat numbers
     cdef Flat left = flat("packed", packed, False), space = flat("scratch", scratch, True)
     cdef Flat added
     cdef fc_conv c
@@ -104,6 +131,17 @@ def conv_forward(Geometry geometry not None, x, packed, y, bias, dtype, groups, 
     if left.bytes < times(times(times(c.groups, filled), c.rows), size):
         raise ValueError(f"packed: {left.bytes} bytes are too few for this weight")
     c.scratch_bytes = times(times(c.depth + filled, c.width), size)
+    c.band, c.offsets = number("band", band, 0), NULL
+    if c.band > 0:
+        if any([geometry.g.stride[k] != 1 for k in range(3)]) or geometry.axes != 2:
+            raise ValueError("band: expected 0, as this is not two-dimensional with stride 1")
+        items = band_items(geometry, source.a.shape[1] // c.groups, c.channels, band, dtype)
+        c.scratch_bytes = times(number("band", items, 0), size)
+        numbers = flat("offsets", offsets, True)
+        if numbers.bytes < times(c.rows, 8):
+            raise ValueError(f"offsets: {numbers.bytes} bytes are too few for {c.rows} rows")
+        c.offsets = <int64_t *>numbers.data
+        c.images = 1
     if space.bytes < times(c.scratch_bytes, t):
         raise ValueError(f"scratch: {space.bytes} bytes are too few for {t} threads")
     c.bias = NULL

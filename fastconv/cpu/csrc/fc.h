@@ -61,12 +61,14 @@ typedef struct {
 /* A convolution forward. Per group, `channels` outputs are sums over `rows` products. Units of
  * `width` positions, or of all positions of `images` images where they fit the width, take `depth`
  * rows at a time. Each thread has scratch_bytes of scratch: (depth + channels rounded up to tiles)
- * * width items. */
+ * * width items. With `band` above 0, a unit is so many lines of a two-dimensional output with stride
+ * 1, and offsets has room for `rows` numbers. */
 typedef struct {
     fc_geometry g;
     fc_array x, y;
     const char *packed, *bias; /* pack_weight's result; bias may be NULL */
     char *scratch;
+    int64_t *offsets, band;
     int64_t groups, channels, rows, images, width, depth, scratch_bytes;
     double parameter;
     int dtype, activation;
@@ -116,6 +118,7 @@ typedef struct {
     /* weight: (groups, channels, rows). Returns the bytes it takes, and writes them unless NULL. */
     int64_t (*pack_weight)(const fc_array *weight, int dtype, char *packed, int threads);
     int64_t (*tile_rows)(void);
+    int64_t (*tile_vectors)(void);
     int64_t (*tile_columns)(int dtype);
 } fc_kernels;
 

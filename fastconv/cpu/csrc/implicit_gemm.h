@@ -5,6 +5,12 @@
 #include "common.h"
 #include "vector.h"
 
+/* A band of an input's padded lines: items of a line, lines, positions of the output counted along
+ * padded lines, and items of all channels with room for a last vector. */
+typedef struct {
+    int64_t line, lines, width, items;
+} fc_band;
+
 /* A unit of work is an image's group and `width` positions of it; units are handed out one by one
  * to slots, each with scratch memory of its own. */
 typedef struct {

@@ -59,5 +59,6 @@ const fc_kernels FC_TABLE(FC_ISA) = {
     .conv_weight_grad = conv_weight_grad,
     .pack_weight = pack_weight,
     .tile_rows = tile_rows,
+    .tile_vectors = tile_vectors,
     .tile_columns = tile_columns,
 };

@@ -15,7 +15,7 @@ from math import gcd, prod
 from typing import Any
 
 from fastconv.cpu.geometry import geometry_of
-from fastconv.cpu.implicit_gemm.shape import Shape, choose_shape
+from fastconv.cpu.implicit_gemm.shape import Shape, Way, choose_shape, with_band
 from fastconv.cpu.isa import core
 from fastconv.problem import ConvProblem
 
@@ -102,6 +102,8 @@ def input_grad_phases(problem: ConvProblem, dtype: str, budget: int) -> Iterator
         )
         rows = outputs * prod(counts)
         shape = choose_shape(problem.groups, channels, rows, prod(lengths), batch, dtype, budget)
+        way = Way(counts, (1,) * ndim, tuple(axis.dilation for axis in axes), lengths)
+        shape = with_band(shape, geometry, outputs, way, batch, dtype, budget)
         yield Phase(taps, places, geometry, shape)
 
 
@@ -111,8 +113,11 @@ def forward_phase(problem: ConvProblem, dtype: str, budget: int) -> Phase:
     channels = problem.weight.shape[0] // problem.groups
     positions, batch = prod(problem.y.shape[2:]), problem.y.shape[0]
     shape = choose_shape(problem.groups, channels, rows, positions, batch, dtype, budget)
+    way = Way(problem.kernel, problem.stride, problem.dilation, problem.y.shape[2:])
+    geometry = geometry_of(problem)
+    shape = with_band(shape, geometry, problem.weight.shape[1], way, batch, dtype, budget)
     everything = (ALL,) * len(problem.kernel)
-    return Phase(everything, everything, geometry_of(problem), shape)
+    return Phase(everything, everything, geometry, shape)
 
 
 def phases_of(problem: ConvProblem, dtype: str, budget: int) -> tuple[Phase, ...]:

@@ -32,6 +32,8 @@ class ProductPlan(HostPlan):
         self._scratch = Scratch()
         self._scratch.add("packed", (packed,), "uint8")
         self._scratch.add("panels", (self.panel_bytes * threads,), "uint8")
+        most_rows = max((shape.rows for shape in shapes if shape.band), default=0)
+        self._scratch.add("offsets", (most_rows,), "int64")
         if self._backward or not _rows_merge(problem):
             most = max((s.groups * s.channels * s.rows for s in shapes), default=0)
             self._scratch.add("weight", (most,), dtype)
@@ -79,6 +81,8 @@ class ProductPlan(HostPlan):
             shape.images,
             shape.width,
             shape.depth,
+            shape.band,
+            self._scratch.cut("offsets", workspace)[: shape.rows] if shape.band else None,
             self._scratch.cut("panels", workspace),
             self._threads,
         )
