@@ -72,7 +72,8 @@ def band_items(Geometry geometry not None, channels_in, channels, band, dtype):
 
 
 def conv_forward(Geometry geometry not None, x, packed, y, bias, dtype, groups, channels,
-                 int activation, double parameter, images, width, depth, band, offsets, scratch, threads):
+                 int activation, double parameter, images, width, depth, band, offsets, scratch,
+                 threads):
     """Convolve, add a bias, apply an activation: y is written once, columns never made whole.
 
     Parameters

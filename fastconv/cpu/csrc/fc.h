@@ -61,8 +61,8 @@ typedef struct {
 /* A convolution forward. Per group, `channels` outputs are sums over `rows` products. Units of
  * `width` positions, or of all positions of `images` images where they fit the width, take `depth`
  * rows at a time. Each thread has scratch_bytes of scratch: (depth + channels rounded up to tiles)
- * * width items. With `band` above 0, a unit is so many lines of a two-dimensional output with stride
- * 1, and offsets has room for `rows` numbers. */
+ * * width items. With `band` above 0, a unit is so many lines of a two-dimensional output with
+ * stride 1, and offsets has room for `rows` numbers. */
 typedef struct {
     fc_geometry g;
     fc_array x, y;
