@@ -18,9 +18,7 @@ MODULES = sorted(
     for found in pkgutil.walk_packages(fastconv.__path__, "fastconv.")
     if not found.name.startswith(LEFT_OUT)
 )
-FUNCTIONS = sorted(
-    name for name in fastconv.__all__ if inspect.isfunction(getattr(fastconv, name))
-)
+FUNCTIONS = sorted(name for name in fastconv.__all__ if inspect.isfunction(getattr(fastconv, name)))
 
 
 @pytest.mark.parametrize("name", ["fastconv", *MODULES])

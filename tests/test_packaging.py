@@ -69,7 +69,8 @@ def test_the_wheel_is_one_for_all_versions_and_holds_no_sources(built: Path) -> 
 
 def test_the_sdist_holds_what_a_build_and_the_tests_need(built: Path) -> None:
     (sdist,) = built.glob("*.tar.gz")
-    names = {name.partition("/")[2] for name in tarfile.open(sdist).getnames()}
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
     for needed in (
         "setup.py",
         "LICENSE",

@@ -68,8 +68,6 @@ def choose_blocks(sizes: Sizes, costs: Costs, limit: int) -> Blocks | None:
     limit -= 64 * 8  # what rounding scratch arrays up to cache lines may take
     if limit <= 0:
         return None
-    if limit <= 0:
-        return None
     channels = sizes.channels
     if costs.fixed_channel * channels > limit // 2:
         channels = limit // 2 // costs.fixed_channel

@@ -69,9 +69,7 @@ class ColumnsPlan(HostPlan):
         if self._dtype.startswith("complex"):
             parts = [(columns.real, x.real), (columns.imag, x.imag)]
         for source, target in parts:
-            # Wrapping sums are the same bits with or without a sign.
-            name = source.dtype.name if source.dtype.kind != "i" else f"u{source.dtype.name}"
-            core.col2im(self._geometry, source, target, name, 0, 0, 0, self._threads)
+            core.col2im(self._geometry, source, target, source.dtype.name, 0, 0, 0, self._threads)
 
     def _add_planes(self, columns: Any, x: Any, workspace: Any) -> None:
         sums = self._scratch.cut("sums", workspace)

@@ -111,8 +111,6 @@ def pool_request(
     return draft.request(problem, *outputs)
 
 
-def per_ndim(
-    stem: str, suffix: str, arguments: tuple[str, ...], build: Any
-) -> dict[int, Function]:
+def per_ndim(stem: str, suffix: str, arguments: tuple[str, ...], build: Any) -> dict[int, Function]:
     """Return a function's three instances, by number of spatial axes."""
     return {n: Function(f"{stem}{n}d{suffix}", arguments, build) for n in (1, 2, 3)}

@@ -29,9 +29,7 @@ def _counts(windows: tuple[Window, ...]) -> Ints:
 def _max_windows(call: Call, extents: Ints, parameters: tuple[Any, ...]) -> tuple[Window, ...]:
     kernel_size, stride, padding, dilation, ceil_mode = parameters
     ceil = flag(call.function, "ceil_mode", ceil_mode)
-    geometry = pool_geometry(
-        call.function, extents, kernel_size, stride, padding, dilation, ceil
-    )
+    geometry = pool_geometry(call.function, extents, kernel_size, stride, padding, dilation, ceil)
     return geometry.windows(call.function, "x", extents)
 
 
@@ -212,9 +210,7 @@ def _lp_parameters(
     norm_type, kernel_size, stride, padding, ceil_mode, dilation = parameters
     name = call.function
     if isinstance(norm_type, bool | str | bytes) or not hasattr(norm_type, "__float__"):
-        raise TypeError(
-            bad_argument(name, "norm_type", got=repr(norm_type), expected="a number")
-        )
+        raise TypeError(bad_argument(name, "norm_type", got=repr(norm_type), expected="a number"))
     norm = float(norm_type)
     if norm == 0 or norm != norm:
         raise ValueError(
@@ -236,9 +232,7 @@ def _lp_pool(call: Call) -> Request:
     ordered_dtype(call.function, "x", x)
     order = laid_out(call, "x", x, ndim, layout)
     windows, norm, volume = _lp_parameters(call, order.logical(x.shape)[2:], tuple(parameters))
-    return _window_request(
-        call, "lp_pool", order, windows, norm_type=norm, kernel_volume=volume
-    )
+    return _window_request(call, "lp_pool", order, windows, norm_type=norm, kernel_volume=volume)
 
 
 def _lp_pool_backward(call: Call) -> Request:

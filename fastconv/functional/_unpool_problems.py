@@ -20,9 +20,7 @@ from fastconv.functional.posing import Draft
 from fastconv.problem import Ints
 
 
-def _sizes(
-    function: str, shape: Ints, parameters: tuple[Any, ...], channels_last: bool
-) -> Ints:
+def _sizes(function: str, shape: Ints, parameters: tuple[Any, ...], channels_last: bool) -> Ints:
     """Return the result's extents, as PyTorch's _unpool_output_size settles them."""
     kernel_size, stride, padding, output_size = parameters
     ndim = len(shape) - 2
@@ -31,9 +29,7 @@ def _sizes(
     pads = pad_pairs(function, padding, ndim, names=False)
     default = tuple(
         (extent - 1) * step + size - before - after
-        for extent, step, size, (before, after) in zip(
-            shape[2:], steps, kernel, pads, strict=True
-        )
+        for extent, step, size, (before, after) in zip(shape[2:], steps, kernel, pads, strict=True)
     )
     if output_size is None:
         if min(default) < 1:

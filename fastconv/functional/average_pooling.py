@@ -55,8 +55,15 @@ def avg_pool1d(
     array([[2., 7.]])
     """
     parameters = (
-        1, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override,
-        dilation, layout,
+        1,
+        kernel_size,
+        stride,
+        padding,
+        ceil_mode,
+        count_include_pad,
+        divisor_override,
+        dilation,
+        layout,
     )
     return call(AVG[1], (x,), parameters, out, policy)[0]
 
@@ -133,8 +140,15 @@ def avg_pool2d(
              [12. , 13.5, 15. ]]]])
     """
     parameters = (
-        2, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override,
-        dilation, layout,
+        2,
+        kernel_size,
+        stride,
+        padding,
+        ceil_mode,
+        count_include_pad,
+        divisor_override,
+        dilation,
+        layout,
     )
     return call(AVG[2], (x,), parameters, out, policy)[0]
 
@@ -185,7 +199,14 @@ def avg_pool3d(
     array([[[[3.5]]]])
     """
     parameters = (
-        3, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override,
-        dilation, layout,
+        3,
+        kernel_size,
+        stride,
+        padding,
+        ceil_mode,
+        count_include_pad,
+        divisor_override,
+        dilation,
+        layout,
     )
     return call(AVG[3], (x,), parameters, out, policy)[0]

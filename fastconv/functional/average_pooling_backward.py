@@ -54,8 +54,16 @@ def avg_pool1d_backward(
     array([[0.5, 0.5, 0.5, 0.5]])
     """
     parameters = (
-        1, shape_of(x), kernel_size, stride, padding, ceil_mode, count_include_pad,
-        divisor_override, dilation, layout,
+        1,
+        shape_of(x),
+        kernel_size,
+        stride,
+        padding,
+        ceil_mode,
+        count_include_pad,
+        divisor_override,
+        dilation,
+        layout,
     )
     return call(AVG_BACKWARD[1], (grad,), parameters, None, policy)[0]
 
@@ -106,8 +114,16 @@ def avg_pool2d_backward(
             [0.25, 0.5 , 0.25]]])
     """
     parameters = (
-        2, shape_of(x), kernel_size, stride, padding, ceil_mode, count_include_pad,
-        divisor_override, dilation, layout,
+        2,
+        shape_of(x),
+        kernel_size,
+        stride,
+        padding,
+        ceil_mode,
+        count_include_pad,
+        divisor_override,
+        dilation,
+        layout,
     )
     return call(AVG_BACKWARD[2], (grad,), parameters, None, policy)[0]
 
@@ -159,7 +175,15 @@ def avg_pool3d_backward(
            [1., 1.]])
     """
     parameters = (
-        3, shape_of(x), kernel_size, stride, padding, ceil_mode, count_include_pad,
-        divisor_override, dilation, layout,
+        3,
+        shape_of(x),
+        kernel_size,
+        stride,
+        padding,
+        ceil_mode,
+        count_include_pad,
+        divisor_override,
+        dilation,
+        layout,
     )
     return call(AVG_BACKWARD[3], (grad,), parameters, None, policy)[0]

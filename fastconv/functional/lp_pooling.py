@@ -51,9 +51,7 @@ def lp_pool1d(
     >>> fastconv.lp_pool1d([[3.0, 4.0, 0.0, 2.0]], 2, 2)
     array([[5., 2.]])
     """
-    parameters = (
-        1, norm_type, kernel_size, stride, padding, ceil_mode, dilation, layout
-    )
+    parameters = (1, norm_type, kernel_size, stride, padding, ceil_mode, dilation, layout)
     return call(LP[1], (x,), parameters, out, policy)[0]
 
 
@@ -120,9 +118,7 @@ def lp_pool2d(
     >>> fastconv.lp_pool2d(np.array([[[3.0, 0.0], [0.0, 4.0]]]), 2, kernel_size=2)
     array([[[5.]]])
     """
-    parameters = (
-        2, norm_type, kernel_size, stride, padding, ceil_mode, dilation, layout
-    )
+    parameters = (2, norm_type, kernel_size, stride, padding, ceil_mode, dilation, layout)
     return call(LP[2], (x,), parameters, out, policy)[0]
 
 
@@ -168,7 +164,5 @@ def lp_pool3d(
     >>> fastconv.lp_pool3d(np.ones((1, 2, 2, 2)), 3, kernel_size=2)
     array([[[[2.]]]])
     """
-    parameters = (
-        3, norm_type, kernel_size, stride, padding, ceil_mode, dilation, layout
-    )
+    parameters = (3, norm_type, kernel_size, stride, padding, ceil_mode, dilation, layout)
     return call(LP[3], (x,), parameters, out, policy)[0]

@@ -51,9 +51,7 @@ def lp_pool1d_backward(
     >>> fastconv.lp_pool1d_backward([[10.0]], [[3.0, 4.0]], 2, 2)
     array([[6., 8.]])
     """
-    parameters = (
-        1, norm_type, kernel_size, stride, padding, ceil_mode, dilation, layout
-    )
+    parameters = (1, norm_type, kernel_size, stride, padding, ceil_mode, dilation, layout)
     return call(LP_BACKWARD[1], (grad, x), parameters, None, policy)[0]
 
 
@@ -101,9 +99,7 @@ def lp_pool2d_backward(
     array([[[0.6, 0. ],
             [0. , 0.8]]])
     """
-    parameters = (
-        2, norm_type, kernel_size, stride, padding, ceil_mode, dilation, layout
-    )
+    parameters = (2, norm_type, kernel_size, stride, padding, ceil_mode, dilation, layout)
     return call(LP_BACKWARD[2], (grad, x), parameters, None, policy)[0]
 
 
@@ -151,7 +147,5 @@ def lp_pool3d_backward(
     array([[0.25, 0.25],
            [0.25, 0.25]])
     """
-    parameters = (
-        3, norm_type, kernel_size, stride, padding, ceil_mode, dilation, layout
-    )
+    parameters = (3, norm_type, kernel_size, stride, padding, ceil_mode, dilation, layout)
     return call(LP_BACKWARD[3], (grad, x), parameters, None, policy)[0]

@@ -53,9 +53,7 @@ def max_pool1d(
     >>> fastconv.max_pool1d([[1.0, 4.0, 2.0, 3.0]], 2)
     array([[4., 3.]])
     """
-    parameters = (
-        1, kernel_size, stride, padding, dilation, ceil_mode, return_indices, layout
-    )
+    parameters = (1, kernel_size, stride, padding, dilation, ceil_mode, return_indices, layout)
     results = call(MAX[1], (x,), parameters, out, policy)
     return results if return_indices else results[0]
 
@@ -132,9 +130,7 @@ def max_pool2d(
     array([[[[ 5,  7],
              [13, 15]]]])
     """
-    parameters = (
-        2, kernel_size, stride, padding, dilation, ceil_mode, return_indices, layout
-    )
+    parameters = (2, kernel_size, stride, padding, dilation, ceil_mode, return_indices, layout)
     results = call(MAX[2], (x,), parameters, out, policy)
     return results if return_indices else results[0]
 
@@ -183,8 +179,6 @@ def max_pool3d(
     >>> fastconv.max_pool3d(np.arange(8.0).reshape(1, 2, 2, 2), 2)
     array([[[[7.]]]])
     """
-    parameters = (
-        3, kernel_size, stride, padding, dilation, ceil_mode, return_indices, layout
-    )
+    parameters = (3, kernel_size, stride, padding, dilation, ceil_mode, return_indices, layout)
     results = call(MAX[3], (x,), parameters, out, policy)
     return results if return_indices else results[0]

@@ -49,9 +49,7 @@ def max_pool1d_backward(
     >>> fastconv.max_pool1d_backward([[10.0, 20.0]], x, indices, 2)
     array([[ 0., 10.,  0., 20.]])
     """
-    parameters = (
-        1, shape_of(x), kernel_size, stride, padding, dilation, ceil_mode, layout
-    )
+    parameters = (1, shape_of(x), kernel_size, stride, padding, dilation, ceil_mode, layout)
     return call(MAX_BACKWARD[1], (grad, indices), parameters, None, policy)[0]
 
 
@@ -105,9 +103,7 @@ def max_pool2d_backward(
     array([[[[0., 1.],
              [0., 0.]]]])
     """
-    parameters = (
-        2, shape_of(x), kernel_size, stride, padding, dilation, ceil_mode, layout
-    )
+    parameters = (2, shape_of(x), kernel_size, stride, padding, dilation, ceil_mode, layout)
     return call(MAX_BACKWARD[2], (grad, indices), parameters, None, policy)[0]
 
 
@@ -152,7 +148,5 @@ def max_pool3d_backward(
     array([[0., 0.],
            [0., 7.]])
     """
-    parameters = (
-        3, shape_of(x), kernel_size, stride, padding, dilation, ceil_mode, layout
-    )
+    parameters = (3, shape_of(x), kernel_size, stride, padding, dilation, ceil_mode, layout)
     return call(MAX_BACKWARD[3], (grad, indices), parameters, None, policy)[0]

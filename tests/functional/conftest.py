@@ -1,4 +1,4 @@
-"""Let the tests of this folder import its helpers: importlib mode leaves the folder off the path."""
+"""Let the tests of this folder import its helpers: importlib mode leaves it off the path."""
 
 import sys
 from pathlib import Path

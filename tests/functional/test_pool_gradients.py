@@ -121,9 +121,7 @@ def test_norm_against_differences(algorithm, pool, norm, seed):
 def test_a_norm_of_zero_gives_no_gradient(algorithm, norm, dtype):
     x = np.zeros((1, 2, 6), dtype)
     x[0, 1, 4] = 2
-    back = fastconv.lp_pool1d_backward(
-        np.ones((1, 2, 3), dtype), x, norm, 2, algorithm=algorithm
-    )
+    back = fastconv.lp_pool1d_backward(np.ones((1, 2, 3), dtype), x, norm, 2, algorithm=algorithm)
     assert back.dtype == x.dtype
     assert np.isfinite(back[0, 0]).all()
     assert (back[0, 0] == 0).all()

@@ -66,9 +66,7 @@ def pools(draw):
 
     kernel, stride, dilation = each(1, 3), each(1, 3), each(1, 2)
     reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
-    pads = tuple(
-        (draw(st.integers(0, r - 1)), draw(st.integers(0, r - 1))) for r in reach
-    )
+    pads = tuple((draw(st.integers(0, r - 1)), draw(st.integers(0, r - 1))) for r in reach)
     extents = tuple(draw(st.integers(r, max(r, most))) for r in reach)
     shape = (draw(st.integers(1, 2)), draw(st.integers(1, 5)), *extents)
     geometry = {
@@ -120,7 +118,6 @@ def test_max_pool(algorithm, pool, random):
     values = [-2.0, -1.0, 0.0, 1.0, 2.0, np.nan, -np.inf]
     x = np.array(random.choices(values, k=prod(shape))).reshape(shape)
 
-
     reference = textbook(
         x, geometry, lambda p, e, _: first_maximum(p, e, _) if e else (-np.inf, -1)
     )
@@ -138,9 +135,7 @@ def test_max_pool(algorithm, pool, random):
 
 @every_algorithm
 @settings(max_examples=60, deadline=None)
-@given(
-    pools(), st.booleans(), st.sampled_from([None, None, 3, -2]), st.integers(0, 2**32 - 1)
-)
+@given(pools(), st.booleans(), st.sampled_from([None, None, 3, -2]), st.integers(0, 2**32 - 1))
 def test_avg_pool(algorithm, pool, count_include_pad, divisor, seed):
     shape, geometry = pool
     x = np.random.default_rng(seed).standard_normal(shape)

@@ -216,9 +216,7 @@ def test_max_pool_with_gradient_and_unpooling(ndim):
         x = rng.integers(-3, 4, (2, 2, *rng.integers(4, 9, ndim))).astype(float)
         dilation = int(rng.integers(1, 3))
         geometry = (*_random_geometry(rng, ndim), dilation, bool(rng.integers(2)))
-        ours = _either(
-            getattr(fastconv, f"max_pool{ndim}d"), x, *geometry, return_indices=True
-        )
+        ours = _either(getattr(fastconv, f"max_pool{ndim}d"), x, *geometry, return_indices=True)
         if ours is None:
             continue
         function = getattr(F, f"max_pool{ndim}d")
@@ -246,8 +244,10 @@ def test_max_pool_with_gradient_and_unpooling(ndim):
 def test_adaptive_pools_with_gradient(ndim, kind):
     rng = np.random.default_rng(4)
     for _ in range(40):
-        x = _values(rng, (2, 2, *rng.integers(1, 8, ndim))) if kind == "max" else (
-            rng.standard_normal((2, 2, *rng.integers(1, 8, ndim)))
+        x = (
+            _values(rng, (2, 2, *rng.integers(1, 8, ndim)))
+            if kind == "max"
+            else (rng.standard_normal((2, 2, *rng.integers(1, 8, ndim))))
         )
         size = tuple(int(n) for n in rng.integers(1, 10, ndim))
         name = f"adaptive_{kind}_pool{ndim}d"
@@ -275,9 +275,7 @@ def test_lp_pool_with_gradient(ndim, norm):
             kernel = kernel[0]
         geometry = (norm, kernel, stride)
         name = f"lp_pool{ndim}d"
-        expected, grad, gradient = _gradient(
-            getattr(F, name), x, norm, kernel, stride, ceil_mode
-        )
+        expected, grad, gradient = _gradient(getattr(F, name), x, norm, kernel, stride, ceil_mode)
         ours = getattr(fastconv, name)(x, *geometry, 0, ceil_mode)
         _compare(ours, expected, rtol=1e-10)
         backward = getattr(fastconv, f"{name}_backward")(grad, x, *geometry, 0, ceil_mode)
