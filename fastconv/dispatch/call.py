@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,9 @@ from fastconv.dispatch.choose import consider, naming, refuse
 from fastconv.dispatch.policy import current, settle
 from fastconv.dispatch.prepared import PreparedWeight
 from fastconv.dispatch.ready import Ready
-from fastconv.dispatch.request import Call, Function, Output, Request, check_out
+from fastconv.dispatch.request import Call, Function, Output, Request, check_out, itemsize
 from fastconv.errors import PerformanceWarning, WorkspaceLimitError, bad_argument
+from fastconv.machine import describe
 from fastconv.problem import Problem
 from fastconv.registry import REGISTRY
 
@@ -97,6 +99,8 @@ def _fingerprint(parameters: tuple[Any, ...]) -> object:
 # While explain() looks, calls put (problem, candidates, the one taken) here and run nothing.
 Consideration = tuple[Problem, list[Decision], Decision | None]
 EXPLAINING: ContextVar[list[Consideration] | None] = ContextVar("fastconv_explaining", default=None)
+# Results up to so many bytes are not held against the machine's memory.
+SURE_TO_FIT = 2**30
 # The only array arguments that may be missing.
 OPTIONAL = frozenset({"bias"})
 _NO_OPTIONS: Mapping[str, object] = {}
@@ -219,6 +223,21 @@ def _unwrap(
     return plain, policy
 
 
+def _check_memory(request: Request) -> None:
+    """Refuse results that this machine can't hold, before anything of their size is planned.
+
+    Some systems promise more memory than there is, and stop the process when it is used.
+    """
+    for output in request.outputs:
+        size = prod(output.shape) * itemsize(output.dtype)
+        total = describe().memory_total if size > SURE_TO_FIT else None
+        if total is not None and size > total:
+            raise MemoryError(
+                f"{request.problem.function}: no memory for a result of shape {output.shape} and "
+                f"dtype {output.dtype}: {size} bytes, of {total} that this machine has"
+            )
+
+
 def pose(
     function: Function,
     arrays: Sequence[Any],
@@ -261,6 +280,8 @@ def pose(
                 )
             )
         request = request.into(out)
+    elif isinstance(first, np.ndarray):
+        _check_memory(request)
     left = policy.workspace_limit - request.conversion_bytes
     if left < 0:
         raise WorkspaceLimitError(

@@ -253,3 +253,8 @@ def test_what_overflows_on_rounding_is_infinite_without_a_warning(dtype):
     assert np.isposinf(fastconv.linear(x, np.ones((2, 4), dtype)).astype(float)).all()
     columns = np.full((1, 2, 3), largest)
     assert np.isposinf(fastconv.col2im(columns, (4,), (2,)).astype(float)[0, 0, 1:3]).all()
+
+
+def test_a_result_beyond_the_machine_s_memory_is_refused_at_once():
+    with pytest.raises(MemoryError, match="adaptive_avg_pool1d: no memory for a result of shape"):
+        fastconv.adaptive_avg_pool1d(np.ones((1, 1, 10)), 2**40)
