@@ -280,7 +280,7 @@ def pose(
                 )
             )
         request = request.into(out)
-    elif isinstance(first, np.ndarray):
+    elif isinstance(first, np.ndarray) and EXPLAINING.get() is None:
         _check_memory(request)
     left = policy.workspace_limit - request.conversion_bytes
     if left < 0:
