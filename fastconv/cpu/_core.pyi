@@ -83,6 +83,40 @@ def active_isa() -> str: ...
 def set_isa(name: str) -> None: ...
 def pool_threads() -> int: ...
 def gemm_tile(dtype: str) -> tuple[int, int]: ...
+def lanes(dtype: str) -> int: ...
+
+class Winograd:
+    tiles: int
+    packed_bytes: int
+
+    def __init__(
+        self,
+        geometry: Geometry,
+        batch: int,
+        groups: int,
+        inner: int,
+        channels: int,
+        alpha: tuple[int, int],
+        adjoint: bool,
+        activation: int,
+        parameter: float,
+    ) -> None: ...
+    def scratch_bytes(self, width: int, group: int, packed: bool) -> int: ...
+    def pack(self, weight: _Array, packed: _Array, threads: int) -> None: ...
+    def run(
+        self,
+        x: _Array,
+        weight: _Array | None,
+        packed: _Array | None,
+        y: _Array,
+        bias: _Array | None,
+        width: int,
+        range_: int,
+        group: int,
+        scratch: _Array,
+        threads: int,
+    ) -> None: ...
+
 def pack_weight(weight: _Array, packed: _Array, dtype: str, threads: int) -> None: ...
 def conv_forward(
     geometry: Geometry,

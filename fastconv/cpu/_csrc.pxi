@@ -6,6 +6,7 @@ cdef extern from "fc.h" nogil:
         FC_DTYPE_COUNT
         FC_int8
         FC_uint8
+        FC_float32
         FC_ACTIVATIONS
 
     ctypedef struct fc_dtype:
@@ -85,6 +86,30 @@ cdef extern from "fc.h" nogil:
         int64_t scratch_bytes
         int dtype
 
+    ctypedef struct fc_winograd:
+        fc_array x
+        fc_array y
+        int64_t[3] kernel
+        int64_t[3] before
+        int64_t[3] dilation
+        int64_t groups
+        int64_t inner
+        int64_t channels
+        const char *weight
+        int64_t w_group
+        int64_t w_channel
+        int64_t w_inner
+        int64_t[3] w_tap
+        char *packed
+        char *scratch
+        const char *bias
+        int64_t width
+        int64_t range
+        int64_t group
+        double parameter
+        int[2] alpha
+        int activation
+
     ctypedef struct fc_kernels:
         void (*im2col)(const fc_geometry *, const fc_array *, const fc_array *, int64_t, int64_t,
                        int64_t, int) noexcept nogil
@@ -111,6 +136,10 @@ cdef extern from "fc.h" nogil:
         void (*conv_forward)(const fc_conv *, int) noexcept nogil
         void (*conv_weight_grad)(const fc_conv_grad *, int) noexcept nogil
         int64_t (*pack_weight)(const fc_array *, int, char *, int) noexcept nogil
+        void (*winograd_forward)(const fc_winograd *, int) noexcept nogil
+        int64_t (*winograd_weight)(const fc_winograd *, int) noexcept nogil
+        int64_t (*winograd_scratch)(const fc_winograd *) noexcept nogil
+        int64_t (*winograd_tiles)(const fc_winograd *) noexcept nogil
         int64_t (*tile_rows)() noexcept nogil
         int64_t (*tile_vectors)() noexcept nogil
         int64_t (*tile_columns)(int) noexcept nogil

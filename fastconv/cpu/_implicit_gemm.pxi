@@ -7,6 +7,11 @@ def gemm_tile(dtype):
     return fc_active().tile_rows(), fc_active().tile_columns(code)
 
 
+def lanes(dtype):
+    """How many items of a dtype a vector holds at the level in use."""
+    return fc_active().tile_columns(dtype_code(dtype, True)) // fc_active().tile_vectors()
+
+
 def pack_weight(weight, packed, dtype, threads):
     """Copy a weight into the order in which the product reads it.
 

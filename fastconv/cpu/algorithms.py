@@ -10,6 +10,7 @@ from fastconv.cpu.implicit_gemm import ImplicitGemm
 from fastconv.cpu.pooling import CompiledPools
 from fastconv.cpu.reductions import NumpySum
 from fastconv.cpu.reference import Reference
+from fastconv.cpu.winograd import Winograd
 from fastconv.problem import (
     BiasProblem,
     ColumnsProblem,
@@ -21,7 +22,7 @@ from fastconv.problem import (
 
 _REFERENCE = Reference()
 _CANDIDATES: dict[type[Problem], tuple[Candidate, ...]] = {
-    ConvProblem: (ImplicitGemm(), Im2colBlas(), _REFERENCE),
+    ConvProblem: (Winograd(), ImplicitGemm(), Im2colBlas(), _REFERENCE),
     BiasProblem: (NumpySum(), _REFERENCE),
     ColumnsProblem: (CompiledColumns(), _REFERENCE),
     GemmProblem: (Blas(), _REFERENCE),

@@ -87,6 +87,24 @@ typedef struct {
     int dtype;
 } fc_conv_grad;
 
+/* A convolution with stride 1 by Winograd's algorithm, in float32. `alpha` is how an axis is cut: 6
+ * inputs for 4 outputs, 4 for 2, or 1 for 1. The weight is read by byte steps; where `packed` is
+ * not NULL it holds winograd_weight's result and the weight is not read. A unit of work is `width`
+ * tiles, a multiple of a vector's lanes, by `range` output channels, of which `group` are
+ * multiplied at a time, both multiples of a tile's rows. Each thread has winograd_scratch. */
+typedef struct {
+    fc_array x, y;
+    int64_t kernel[3], before[3], dilation[3];
+    int64_t groups, inner, channels; /* inner, channels: inputs and outputs of a group */
+    const char *weight;
+    int64_t w_group, w_channel, w_inner, w_tap[3];
+    char *packed, *scratch;
+    const char *bias;
+    int64_t width, range, group;
+    double parameter;
+    int alpha[2], activation; /* of the lines, and along a line */
+} fc_winograd;
+
 /* One row per instruction-set level. The index kernels return the place (plane * elements of a
  * plane + element) of the first index outside its plane, or -1. */
 typedef struct {
@@ -117,6 +135,10 @@ typedef struct {
     void (*conv_weight_grad)(const fc_conv_grad *, int threads);
     /* weight: (groups, channels, rows). Returns the bytes it takes, and writes them unless NULL. */
     int64_t (*pack_weight)(const fc_array *weight, int dtype, char *packed, int threads);
+    void (*winograd_forward)(const fc_winograd *, int threads);
+    int64_t (*winograd_weight)(const fc_winograd *, int threads); /* as pack_weight */
+    int64_t (*winograd_scratch)(const fc_winograd *);             /* bytes of one thread */
+    int64_t (*winograd_tiles)(const fc_winograd *);
     int64_t (*tile_rows)(void);
     int64_t (*tile_vectors)(void);
     int64_t (*tile_columns)(int dtype);

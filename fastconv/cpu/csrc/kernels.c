@@ -9,6 +9,7 @@
 #include "implicit_gemm.h"
 #include "indexed.h"
 #include "pools.h"
+#include "winograd.h"
 
 /* Templates: copied by item size, added by number type, computed in float. */
 #define FC_TEMPLATE "im2col.inc"
@@ -37,6 +38,9 @@
 #include "pools.inc"
 #include "finish.inc"
 #include "implicit_gemm.inc"
+#include "winograd_transform.inc"
+#include "winograd_tiles.inc"
+#include "winograd.inc"
 
 #define FC_PASTE(a, b) a##b
 #define FC_TABLE(isa) FC_PASTE(fc_kernels_, isa)
@@ -58,6 +62,10 @@ const fc_kernels FC_TABLE(FC_ISA) = {
     .conv_forward = conv_forward,
     .conv_weight_grad = conv_weight_grad,
     .pack_weight = pack_weight,
+    .winograd_forward = winograd_forward,
+    .winograd_weight = winograd_weight,
+    .winograd_scratch = winograd_scratch_bytes,
+    .winograd_tiles = winograd_tiles,
     .tile_rows = tile_rows,
     .tile_vectors = tile_vectors,
     .tile_columns = tile_columns,

@@ -1,0 +1,162 @@
+# Winograd's convolution of float32 images: csrc/winograd.h.
+
+
+@cython.final
+cdef class Winograd:
+    """A convolution with stride 1, float32, as transformed tiles; immutable.
+
+    Parameters
+    ----------
+    geometry : Geometry
+        With stride 1.
+    batch, groups, inner, channels : int
+        Images, groups, and the input and output channels of a group.
+    alpha : tuple of int
+        How lines and items of a line are cut: 6 inputs for 4 outputs, 4 for 2, 1 for 1. Known are
+        (6, 6), (4, 4) and (1, 6).
+    adjoint : bool
+        Whether weights are given as those of the adjoint convolution: (groups * inner, channels,
+        *kernel), with taps in reverse.
+    activation : int
+    parameter : float
+        As in epilogue.
+
+    Attributes
+    ----------
+    tiles : int
+        Tiles of all images.
+    """
+
+    cdef fc_winograd c
+    cdef bint adjoint
+    cdef tuple x_shape, y_shape, weight_shape
+    cdef readonly int64_t tiles, packed_bytes
+    cdef const fc_kernels *kernels
+
+    def __init__(self, Geometry geometry not None, batch, groups, inner, channels, tuple alpha,
+                 bint adjoint, int activation, double parameter):
+        cdef int k
+        if self.x_shape is not None:
+            raise ValueError("Winograd: immutable")
+        if alpha not in ((6, 6), (4, 4), (1, 6)):
+            raise ValueError(f"alpha: expected (6, 6), (4, 4) or (1, 6), got {alpha}")
+        if any([geometry.g.stride[k] != 1 for k in range(3)]):
+            raise ValueError("geometry: expected stride 1")
+        if not 0 <= activation < FC_ACTIVATIONS:
+            raise ValueError(f"activation: expected 0 to {FC_ACTIVATIONS - 1}, got {activation}")
+        self.kernels = fc_active()
+        self.adjoint = adjoint
+        self.c.alpha = [alpha[0], alpha[1]]
+        self.c.activation, self.c.parameter = activation, parameter
+        self.c.groups, self.c.inner = number("groups", groups, 1), number("inner", inner, 1)
+        self.c.channels = number("channels", channels, 1)
+        for k in range(3):
+            self.c.kernel[k] = geometry.g.kernel[k]
+            self.c.before[k] = geometry.g.before[k]
+            self.c.dilation[k] = geometry.g.dilation[k]
+            self.c.y.shape[2 + k] = geometry.g.out[k]
+        self.c.y.shape[0] = number("batch", batch, 1)
+        if geometry.positions < 1:
+            raise ValueError("geometry: the output is empty")
+        axes = range(3 - geometry.axes, 3)
+        kernel = tuple([geometry.g.kernel[k] for k in axes])
+        out = tuple([geometry.g.out[k] for k in axes])
+        self.x_shape = (batch, times(groups, inner), *geometry.spatial_in)
+        self.y_shape = (batch, times(groups, channels), *out)
+        self.weight_shape = (groups * inner, channels) if adjoint else (groups * channels, inner)
+        self.weight_shape += kernel
+        self.tiles = self.kernels.winograd_tiles(&self.c)
+        self.packed_bytes = self.kernels.winograd_weight(&self.c, 1)
+
+    def scratch_bytes(self, width, group, bint packed):
+        """How many bytes of scratch memory a thread needs in run."""
+        cdef fc_winograd c = self.c
+        cdef char nothing
+        c.width, c.group = number("width", width, 1), number("group", group, 1)
+        c.packed = &nothing if packed else NULL
+        return self.kernels.winograd_scratch(&c)
+
+    cdef int take_weight(self, fc_winograd *c, Array weight) except -1:
+        cdef int k
+        cdef bint back = self.adjoint
+        check_size("weight", weight, 4)
+        check_shape("weight", weight, self.weight_shape)
+        c.weight = weight.a.data
+        c.w_channel, c.w_inner = weight.a.stride[1 if back else 0], weight.a.stride[0 if back else 1]
+        c.w_group = weight.a.stride[0] * (c.inner if back else c.channels)
+        for k in range(3):
+            c.w_tap[k] = weight.a.stride[2 + k]
+            if back:
+                c.weight += (c.kernel[k] - 1) * c.w_tap[k]
+                c.w_tap[k] = -c.w_tap[k]
+        return 0
+
+    def pack(self, weight, packed, threads):
+        """Transform a weight, any strides, into `packed`: writable, packed_bytes contiguous bytes."""
+        cdef Array source = hold("weight", weight, False, True)
+        cdef Flat target = flat("packed", packed, True)
+        cdef fc_winograd c = self.c
+        cdef int t = thread_count(threads)
+        self.take_weight(&c, source)
+        if target.bytes < self.packed_bytes:
+            raise ValueError(f"packed: {target.bytes} bytes are too few, {self.packed_bytes} needed")
+        c.packed = target.data
+        with nogil:
+            self.kernels.winograd_weight(&c, t)
+
+    def run(self, x, weight, packed, y, bias, width, range_, group, scratch, threads):
+        """Convolve, add a bias, apply an activation.
+
+        Parameters
+        ----------
+        x : buffer, (batch, groups * inner, *spatial_in), any strides
+        weight : buffer, any strides, or None
+            Not read where `packed` is given; transformed where it is used otherwise.
+        packed : contiguous buffer, or None
+            From pack.
+        y : writable buffer, (batch, groups * channels, *spatial_out), any strides
+        bias : contiguous buffer, (groups * channels,), or None
+        width : int
+            Tiles of a block, a multiple of a vector's lanes.
+        range_, group : int
+            Output channels of a unit of work, and of a step of it; multiples of a tile's rows.
+        scratch : writable contiguous buffer
+            scratch_bytes for each thread.
+        threads : int
+        """
+        cdef Array source = hold("x", x, False, True), target = hold("y", y, True, True)
+        cdef Array kernels
+        cdef Flat ready, added, space = flat("scratch", scratch, True)
+        cdef fc_winograd c = self.c
+        cdef int t = thread_count(threads)
+        cdef int64_t rows = self.kernels.tile_rows()
+        check_size("x", source, 4)
+        check_size("y", target, 4)
+        check_shape("x", source, self.x_shape)
+        check_shape("y", target, self.y_shape)
+        c.x, c.y = source.a, target.a
+        c.width, c.range = number("width", width, 1), number("range_", range_, 1)
+        c.group = number("group", group, 1)
+        lanes = self.kernels.tile_columns(FC_float32) // self.kernels.tile_vectors()
+        if c.width % lanes or c.range % rows or c.group % rows:
+            raise ValueError("width, range_, group: expected multiples of lanes and of tile rows")
+        if packed is None:
+            kernels = hold("weight", weight, False, True)
+            self.take_weight(&c, kernels)
+            c.packed = NULL
+        else:
+            ready = flat("packed", packed, False)
+            if ready.bytes < self.packed_bytes:
+                raise ValueError(f"packed: {ready.bytes} bytes are too few")
+            c.packed = ready.data
+        c.bias = NULL
+        if bias is not None:
+            added = flat("bias", bias, False)
+            if added.bytes != 4 * self.y_shape[1]:
+                raise ValueError(f"bias: expected {self.y_shape[1]} contiguous items of 4 bytes")
+            c.bias = added.data
+        if space.bytes < times(self.kernels.winograd_scratch(&c), t):
+            raise ValueError(f"scratch: {space.bytes} bytes are too few for {t} threads")
+        c.scratch = space.data
+        with nogil:
+            self.kernels.winograd_forward(&c, t)

@@ -1,0 +1,59 @@
+/* Winograd's minimal filtering: tiles of m x m outputs by (m + 2)^2 products instead of 9 m^2.
+ *
+ * A. Lavin, S. Gray, "Fast algorithms for convolutional neural networks", CVPR 2016. A tile of
+ * alpha x alpha inputs is transformed, multiplied element by element with the transformed 3 x 3
+ * kernel, summed over channels, and transformed back. The sums are `points` matrix products.
+ */
+#ifndef FC_WINOGRAD_H
+#define FC_WINOGRAD_H
+
+#include "common.h"
+#include "vector.h"
+
+typedef float fc_lanes __attribute__((vector_size(VECTOR_BYTES)));
+
+enum {
+    LANES = VECTOR_BYTES / sizeof(float),
+    MOST_ALPHA = 6,
+    MOST_POINTS = MOST_ALPHA * MOST_ALPHA,
+    CHUNK = 16, /* input channels whose kernels are transformed together: CHUNK * TILE_ROWS lanes */
+    WINOGRAD_COLUMNS = TILE_VECTORS * LANES,
+};
+
+/* The Cook-Toom points are 0, infinity, and these with either sign. The usual 1 and 2 lose five
+ * times as many digits; squares and products of these are exact in float32. */
+#define POINT_A 0.625f
+#define POINT_B 1.5f
+
+/* The two ways of cutting an axis: alpha inputs give alpha - 2 outputs of a 3-tap kernel, or the
+ * axis is left alone. */
+typedef struct {
+    int h, w; /* alpha of the lines, and along a line */
+} fc_alpha;
+
+/* Consecutive tiles of one line of tiles, in a block of tiles of any lines and images. */
+typedef struct {
+    int64_t at, count;      /* first tile's place in the block, tiles */
+    int64_t h, w;           /* the first tile's first input, in its sub-image */
+    int64_t lines, width;   /* extents of the sub-image */
+    int64_t depth;          /* the output's position along the first spatial axis */
+    const char *x;          /* sub-image of channel 0, depth 0 */
+    char *y;                /* first output of the first tile, channel 0 */
+    int64_t down, across;   /* outputs from there to the sub-image's end */
+} fc_run;
+
+/* A block of tiles being worked on; one per thread, in its scratch memory. */
+typedef struct {
+    float *tiles, *inputs, *products, *weights;
+    fc_run *runs;
+    int64_t run_count, tile_step, input_step, product_step, block;
+} fc_winograd_scratch;
+
+typedef struct {
+    const fc_winograd *conv;
+    int64_t blocks, ranges, units;
+    const char *lowest, *highest; /* x's memory, within which anything may be read */
+    _Atomic int64_t next;
+} fc_winograd_job;
+
+#endif

@@ -1,0 +1,114 @@
+"""Decide for Winograd's algorithm: float32, stride 1, where it saves enough multiplications."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from fastconv.backend import Decision, Plan, Policy
+from fastconv.cpu.candidate import refused, threads_for
+from fastconv.cpu.isa import active, core, why_no_core
+from fastconv.cpu.winograd.cost import direct_seconds, seconds
+from fastconv.cpu.winograd.plan import WinogradPlan, packs_beforehand
+from fastconv.cpu.winograd.shape import Shape, alpha_of, choose_shape, kernels_of
+from fastconv.problem import ConvProblem, Problem
+
+# Published: errors stay within it for images and kernels without extreme spreads of magnitude;
+# random ones reach 2^-21. Lowered precision must pay: see `fastconv.use`.
+ERROR_BOUND = 2.0**-16
+LEAST_GAIN = 1.2
+
+
+@dataclass(frozen=True, slots=True)
+class _Detail:
+    kernels: Any
+    shape: Shape
+    packed: bool
+
+
+class Winograd:
+    """Transformed tiles: 36 multiplications for 16 outputs of a 3 x 3 kernel instead of 144."""
+
+    name = "winograd"
+
+    def decide(self, problem: Problem, policy: Policy) -> Decision:
+        """Accept float32 convolutions with stride 1 that are predicted to gain enough."""
+        assert isinstance(problem, ConvProblem)
+        if core is None:
+            return refused(self.name, why_no_core)
+        reason = _why_not(problem, policy)
+        if reason:
+            return refused(self.name, reason)
+        alpha = alpha_of(problem.kernel)
+        kernels = kernels_of(problem, alpha)
+        shape = choose_shape(problem, alpha, kernels.tiles)
+        threads = min(threads_for(policy), shape.groups * shape.blocks * -(-shape.channels // shape.unit))
+        predicted = seconds(problem, shape, threads)
+        gain = direct_seconds(problem, threads) / predicted
+        if gain < LEAST_GAIN and policy.algorithm != self.name:
+            return refused(self.name, f"its predicted gain is {gain:.2f}, below {LEAST_GAIN}")
+        return self._within_limit(problem, policy, kernels, shape, threads, predicted)
+
+    def _within_limit(
+        self,
+        problem: ConvProblem,
+        policy: Policy,
+        kernels: Any,
+        shape: Shape,
+        threads: int,
+        predicted: float,
+    ) -> Decision:
+        packed = packs_beforehand(shape)
+        detail = _Detail(kernels, shape, packed)
+        plan = self._plan(problem, detail, threads)
+        each = (plan.workspace_bytes - self._plan(problem, detail, 0).workspace_bytes) // threads
+        left = policy.workspace_limit - plan.workspace_bytes + each * threads
+        # Fewer threads where memory is short: another algorithm would round otherwise.
+        threads = min(threads, left // each)
+        if threads < 1:
+            return refused(
+                self.name,
+                f"its transformed weight and tiles take {plan.workspace_bytes} bytes, over the "
+                f"limit of {policy.workspace_limit}",
+                over_limit=True,
+            )
+        return Decision(
+            True,
+            f"{active()} kernels, {shape.points} products for {_outputs(shape)} outputs",
+            self.name,
+            "float32",
+            ERROR_BOUND,
+            predicted,
+            self._plan(problem, detail, threads).workspace_bytes,
+            threads=threads,
+            detail=detail,
+        )
+
+    def _plan(self, problem: ConvProblem, detail: _Detail, threads: int) -> WinogradPlan:
+        return WinogradPlan(problem, detail.kernels, detail.shape, threads, detail.packed)
+
+    def plan(self, problem: Problem, decision: Decision) -> Plan:
+        """Make it ready to run."""
+        assert isinstance(problem, ConvProblem)
+        assert isinstance(decision.detail, _Detail)
+        return self._plan(problem, decision.detail, decision.threads)
+
+
+def _outputs(shape: Shape) -> int:
+    return 16 if shape.points == 36 else 4
+
+
+def _why_not(problem: ConvProblem, policy: Policy) -> str:
+    if problem.operation == "conv_weight_grad":
+        return "weight gradients are not among its operations"
+    if problem.dtype != "float32":
+        return f"it takes float32, not {problem.dtype}"
+    if policy.precision not in (None, "auto", "float32"):
+        return f"precision={policy.precision!r} excludes its rounding"
+    if set(problem.stride) != {1}:
+        return f"it needs stride 1, not {problem.stride}"
+    if problem.kernel[-1] < 2:
+        return "its kernel has one tap along a line"
+    if any(operand.size == 0 for operand in (problem.x, problem.weight, problem.y)):
+        return "an array is empty"
+    return ""

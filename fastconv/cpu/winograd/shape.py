@@ -1,0 +1,109 @@
+"""How a convolution is cut into tiles, blocks of tiles and ranges of channels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+from fastconv.cpu.epilogue import CODES, LEAKY_SLOPE
+from fastconv.cpu.isa import core
+from fastconv.problem import ConvProblem, Ints
+
+# What a block's transformed inputs, and the weights transformed where they are used, should take
+# of the second-level cache.
+BLOCK_BYTES = 512 * 2**10
+WEIGHT_BYTES = 1024 * 2**10
+# Output channels multiplied at a time: their products stay in the cache.
+GROUP = 32
+# Enough units of work for some threads, as long as a unit has so many output channels that
+# transforming its inputs anew costs little.
+UNITS = 8
+LEAST_RANGE = 64
+# Up to so many blocks, weights are transformed by each block rather than beforehand.
+FEW_BLOCKS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Extents of the products: `points` of them, (channels, depth) times (depth, tiles).
+
+    A block has `width` tiles; a unit of work is a block by `unit` output channels, `step` of
+    which are multiplied at a time.
+    """
+
+    groups: int
+    channels: int
+    depth: int
+    points: int
+    tiles: int
+    width: int
+    unit: int
+    step: int
+    blocks: int
+
+
+def alpha_of(kernel: Ints) -> tuple[int, int]:
+    """Return how lines, and items of a line, are cut."""
+    return (6, 6) if len(kernel) > 1 and kernel[-2] > 1 else (1, 6)
+
+
+def tap_blocks(kernel: Ints, alpha: tuple[int, int]) -> int:
+    """Return how many blocks of taps a kernel falls into: 3 x 3, or 3 of one line."""
+    lines = kernel[-2] if len(kernel) > 1 else 1
+    along_lines = lines if alpha[0] == 1 else -(-lines // 3)
+    return prod(kernel[:-2]) * along_lines * -(-kernel[-1] // 3)
+
+
+def extents(problem: ConvProblem) -> tuple[int, int]:
+    """Return the input and output channels of a group, of the convolution that is computed."""
+    outputs, inputs = problem.weight.shape[0] // problem.groups, problem.weight.shape[1]
+    return (outputs, inputs) if problem.operation == "conv_input_grad" else (inputs, outputs)
+
+
+def kernels_of(problem: ConvProblem, alpha: tuple[int, int]) -> Any:
+    """Return the compiled core's object for a forward pass or an input gradient."""
+    assert core is not None
+    adjoint = problem.operation == "conv_input_grad"
+    inner, channels = extents(problem)
+    source, target = (problem.y, problem.x) if adjoint else (problem.x, problem.y)
+    before = tuple(
+        (k - 1) * d - b if adjoint else b
+        for k, d, (b, _) in zip(problem.kernel, problem.dilation, problem.padding, strict=True)
+    )
+    ones = (1,) * len(problem.kernel)
+    geometry = core.Geometry(
+        source.shape[2:], problem.kernel, ones, before, problem.dilation, target.shape[2:]
+    )
+    return core.Winograd(
+        geometry,
+        source.shape[0],
+        problem.groups,
+        inner,
+        channels,
+        alpha,
+        adjoint,
+        CODES[problem.activation],
+        LEAKY_SLOPE,
+    )
+
+
+def choose_shape(problem: ConvProblem, alpha: tuple[int, int], tiles: int) -> Shape:
+    """Return the blocks of a problem; they follow from its shape and the vectors' alone."""
+    assert core is not None
+    inner, channels = extents(problem)
+    points, depth = alpha[0] * alpha[1], inner * tap_blocks(problem.kernel, alpha)
+    rows, columns = core.gemm_tile("float32")
+    lanes = core.lanes("float32")
+    filled = -(-channels // rows) * rows
+    widest = max(1, BLOCK_BYTES // (4 * points * depth * columns)) * columns
+    blocks = -(-tiles // widest)
+    width = -(-(-(-tiles // lanes)) // blocks) * lanes
+    ranges = min(-(-UNITS // (blocks * problem.groups)), max(1, filled // LEAST_RANGE))
+    unit = -(-(-(-filled // ranges)) // rows) * rows
+    step = max(rows, min(GROUP // rows * rows, unit))
+    if blocks <= FEW_BLOCKS:
+        step = max(rows, min(step, WEIGHT_BYTES // (4 * points * depth) // rows * rows))
+    return Shape(
+        problem.groups, channels, depth, points, tiles, width, unit, step, -(-tiles // width)
+    )
