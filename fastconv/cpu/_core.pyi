@@ -101,7 +101,9 @@ class Winograd:
         activation: int,
         parameter: float,
     ) -> None: ...
-    def scratch_bytes(self, width: int, group: int, packed: bool) -> int: ...
+    def scratch_bytes(
+        self, width: int, group: int, packed: bool, shared: bool
+    ) -> tuple[int, int]: ...
     def pack(self, weight: _Array, packed: _Array, threads: int) -> None: ...
     def run(
         self,
@@ -111,8 +113,39 @@ class Winograd:
         y: _Array,
         bias: _Array | None,
         width: int,
+        group: int,
+        inputs: _Array | None,
+        scratch: _Array,
+        threads: int,
+    ) -> None: ...
+
+class WinogradGrad:
+    tiles: int
+    input_bytes: int
+    grad_bytes: int
+    sum_bytes: int
+    thread_bytes: int
+
+    def __init__(
+        self,
+        geometry: Geometry,
+        batch: int,
+        groups: int,
+        inner: int,
+        channels: int,
+        alpha: tuple[int, int],
+        width: int,
         range_: int,
         group: int,
+    ) -> None: ...
+    def run(
+        self,
+        x: _Array,
+        y: _Array,
+        weight: _Array,
+        inputs: _Array,
+        grads: _Array,
+        sums: _Array,
         scratch: _Array,
         threads: int,
     ) -> None: ...

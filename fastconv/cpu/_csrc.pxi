@@ -101,14 +101,33 @@ cdef extern from "fc.h" nogil:
         int64_t w_inner
         int64_t[3] w_tap
         char *packed
+        char *inputs
         char *scratch
         const char *bias
         int64_t width
-        int64_t range
         int64_t group
         double parameter
         int[2] alpha
         int activation
+
+    ctypedef struct fc_winograd_grad:
+        fc_array x
+        fc_array y
+        fc_array weight
+        int64_t[3] kernel
+        int64_t[3] before
+        int64_t[3] dilation
+        int64_t groups
+        int64_t inner
+        int64_t channels
+        char *inputs
+        char *grads
+        char *sums
+        char *scratch
+        int64_t width
+        int64_t range
+        int64_t group
+        int[2] alpha
 
     ctypedef struct fc_kernels:
         void (*im2col)(const fc_geometry *, const fc_array *, const fc_array *, int64_t, int64_t,
@@ -139,7 +158,10 @@ cdef extern from "fc.h" nogil:
         void (*winograd_forward)(const fc_winograd *, int) noexcept nogil
         int64_t (*winograd_weight)(const fc_winograd *, int) noexcept nogil
         int64_t (*winograd_scratch)(const fc_winograd *) noexcept nogil
+        int64_t (*winograd_inputs)(const fc_winograd *) noexcept nogil
         int64_t (*winograd_tiles)(const fc_winograd *) noexcept nogil
+        void (*winograd_grad)(const fc_winograd_grad *, int) noexcept nogil
+        void (*winograd_grad_sizes)(const fc_winograd_grad *, int64_t *) noexcept nogil
         int64_t (*tile_rows)() noexcept nogil
         int64_t (*tile_vectors)() noexcept nogil
         int64_t (*tile_columns)(int) noexcept nogil

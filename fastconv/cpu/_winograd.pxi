@@ -68,13 +68,25 @@ cdef class Winograd:
         self.tiles = self.kernels.winograd_tiles(&self.c)
         self.packed_bytes = self.kernels.winograd_weight(&self.c, 1)
 
-    def scratch_bytes(self, width, group, bint packed):
-        """How many bytes of scratch memory a thread needs in run."""
+    def scratch_bytes(self, width, group, bint packed, bint shared):
+        """How much scratch memory run needs: of a thread, and for all transformed inputs.
+
+        Parameters
+        ----------
+        width, group : int
+            As in run.
+        packed : bool
+            Whether run will be given a packed weight.
+        shared : bool
+            Whether run will be given memory for all transformed inputs.
+        """
         cdef fc_winograd c = self.c
         cdef char nothing
         c.width, c.group = number("width", width, 1), number("group", group, 1)
         c.packed = &nothing if packed else NULL
-        return self.kernels.winograd_scratch(&c)
+        c.inputs = &nothing if shared else NULL
+        inputs = self.kernels.winograd_inputs(&c) if shared else 0
+        return self.kernels.winograd_scratch(&c), inputs
 
     cdef int take_weight(self, fc_winograd *c, Array weight) except -1:
         cdef int k
@@ -104,7 +116,7 @@ cdef class Winograd:
         with nogil:
             self.kernels.winograd_weight(&c, t)
 
-    def run(self, x, weight, packed, y, bias, width, range_, group, scratch, threads):
+    def run(self, x, weight, packed, y, bias, width, group, inputs, scratch, threads):
         """Convolve, add a bias, apply an activation.
 
         Parameters
@@ -116,17 +128,18 @@ cdef class Winograd:
             From pack.
         y : writable buffer, (batch, groups * channels, *spatial_out), any strides
         bias : contiguous buffer, (groups * channels,), or None
-        width : int
-            Tiles of a block, a multiple of a vector's lanes.
-        range_, group : int
-            Output channels of a unit of work, and of a step of it; multiples of a tile's rows.
+        width, group : int
+            Tiles of a block, a multiple of a vector's lanes, and output channels that are
+            multiplied with it at a time, a multiple of a tile's rows.
+        inputs : writable contiguous buffer, or None
+            Where all transformed inputs are kept; then every weight is transformed just once.
         scratch : writable contiguous buffer
             scratch_bytes for each thread.
         threads : int
         """
         cdef Array source = hold("x", x, False, True), target = hold("y", y, True, True)
         cdef Array kernels
-        cdef Flat ready, added, space = flat("scratch", scratch, True)
+        cdef Flat ready, added, shared, space = flat("scratch", scratch, True)
         cdef fc_winograd c = self.c
         cdef int t = thread_count(threads)
         cdef int64_t rows = self.kernels.tile_rows()
@@ -135,11 +148,10 @@ cdef class Winograd:
         check_shape("x", source, self.x_shape)
         check_shape("y", target, self.y_shape)
         c.x, c.y = source.a, target.a
-        c.width, c.range = number("width", width, 1), number("range_", range_, 1)
-        c.group = number("group", group, 1)
+        c.width, c.group = number("width", width, 1), number("group", group, 1)
         lanes = self.kernels.tile_columns(FC_float32) // self.kernels.tile_vectors()
-        if c.width % lanes or c.range % rows or c.group % rows:
-            raise ValueError("width, range_, group: expected multiples of lanes and of tile rows")
+        if c.width % lanes or c.group % rows:
+            raise ValueError("width, group: expected multiples of lanes and of a tile's rows")
         if packed is None:
             kernels = hold("weight", weight, False, True)
             self.take_weight(&c, kernels)
@@ -155,6 +167,12 @@ cdef class Winograd:
             if added.bytes != 4 * self.y_shape[1]:
                 raise ValueError(f"bias: expected {self.y_shape[1]} contiguous items of 4 bytes")
             c.bias = added.data
+        c.inputs = NULL
+        if inputs is not None:
+            shared = flat("inputs", inputs, True)
+            c.inputs = shared.data
+            if shared.bytes < self.kernels.winograd_inputs(&c):
+                raise ValueError(f"inputs: {shared.bytes} bytes are too few")
         if space.bytes < times(self.kernels.winograd_scratch(&c), t):
             raise ValueError(f"scratch: {space.bytes} bytes are too few for {t} threads")
         c.scratch = space.data

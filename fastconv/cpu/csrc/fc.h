@@ -89,21 +89,36 @@ typedef struct {
 
 /* A convolution with stride 1 by Winograd's algorithm, in float32. `alpha` is how an axis is cut: 6
  * inputs for 4 outputs, 4 for 2, or 1 for 1. The weight is read by byte steps; where `packed` is
- * not NULL it holds winograd_weight's result and the weight is not read. A unit of work is `width`
- * tiles, a multiple of a vector's lanes, by `range` output channels, of which `group` are
- * multiplied at a time, both multiples of a tile's rows. Each thread has winograd_scratch. */
+ * not NULL it holds winograd_weight's result and the weight is not read. Blocks of `width` tiles, a
+ * multiple of a vector's lanes, are multiplied with `group` output channels at a time, a multiple
+ * of a tile's rows. Where `inputs` is NULL, a unit of work is a block; otherwise all blocks are
+ * transformed into it first, and a unit is a group of channels. */
 typedef struct {
     fc_array x, y;
     int64_t kernel[3], before[3], dilation[3];
     int64_t groups, inner, channels; /* inner, channels: inputs and outputs of a group */
     const char *weight;
     int64_t w_group, w_channel, w_inner, w_tap[3];
-    char *packed, *scratch;
+    char *packed, *inputs, *scratch;
     const char *bias;
-    int64_t width, range, group;
+    int64_t width, group;
     double parameter;
     int alpha[2], activation; /* of the lines, and along a line */
 } fc_winograd;
+
+/* The weight gradient of a convolution with stride 1 by Winograd's algorithm, in float32: tiles of
+ * x and of y, the output's gradient, `width` at a time, a multiple of a vector's lanes, are
+ * transformed into `inputs` and `grads`. A unit of work is a product of `range` output channels, a
+ * multiple of a tile's rows, and `group` rows, a multiple of the lanes; it is transformed back and
+ * added to `sums`. Each thread has winograd_grad_scratch. */
+typedef struct {
+    fc_array x, y, weight; /* weight: (groups * channels, inner, kernel) */
+    int64_t kernel[3], before[3], dilation[3];
+    int64_t groups, inner, channels;
+    char *inputs, *grads, *sums, *scratch;
+    int64_t width, range, group;
+    int alpha[2];
+} fc_winograd_grad;
 
 /* One row per instruction-set level. The index kernels return the place (plane * elements of a
  * plane + element) of the first index outside its plane, or -1. */
@@ -137,8 +152,12 @@ typedef struct {
     int64_t (*pack_weight)(const fc_array *weight, int dtype, char *packed, int threads);
     void (*winograd_forward)(const fc_winograd *, int threads);
     int64_t (*winograd_weight)(const fc_winograd *, int threads); /* as pack_weight */
-    int64_t (*winograd_scratch)(const fc_winograd *);             /* bytes of one thread */
+    int64_t (*winograd_scratch)(const fc_winograd *); /* bytes of one thread */
+    int64_t (*winograd_inputs)(const fc_winograd *);  /* bytes of all transformed inputs */
     int64_t (*winograd_tiles)(const fc_winograd *);
+    void (*winograd_grad)(const fc_winograd_grad *, int threads);
+    /* Bytes of inputs, grads, sums and a thread's scratch. */
+    void (*winograd_grad_sizes)(const fc_winograd_grad *, int64_t *sizes);
     int64_t (*tile_rows)(void);
     int64_t (*tile_vectors)(void);
     int64_t (*tile_columns)(int dtype);

@@ -41,6 +41,7 @@
 #include "winograd_transform.inc"
 #include "winograd_tiles.inc"
 #include "winograd.inc"
+#include "winograd_grad.inc"
 
 #define FC_PASTE(a, b) a##b
 #define FC_TABLE(isa) FC_PASTE(fc_kernels_, isa)
@@ -65,7 +66,10 @@ const fc_kernels FC_TABLE(FC_ISA) = {
     .winograd_forward = winograd_forward,
     .winograd_weight = winograd_weight,
     .winograd_scratch = winograd_scratch_bytes,
+    .winograd_inputs = winograd_inputs_bytes,
     .winograd_tiles = winograd_tiles,
+    .winograd_grad = winograd_grad,
+    .winograd_grad_sizes = winograd_grad_sizes,
     .tile_rows = tile_rows,
     .tile_vectors = tile_vectors,
     .tile_columns = tile_columns,

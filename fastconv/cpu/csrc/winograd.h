@@ -36,24 +36,35 @@ typedef struct {
     int64_t at, count;      /* first tile's place in the block, tiles */
     int64_t h, w;           /* the first tile's first input, in its sub-image */
     int64_t lines, width;   /* extents of the sub-image */
-    int64_t depth;          /* the output's position along the first spatial axis */
+    int64_t depth;          /* the first tap's place along the first spatial axis of x */
     const char *x;          /* sub-image of channel 0, depth 0 */
     char *y;                /* first output of the first tile, channel 0 */
     int64_t down, across;   /* outputs from there to the sub-image's end */
 } fc_run;
 
+/* Images that tiles are taken from; anything between lowest and highest may be read. */
+typedef struct {
+    fc_array a;
+    const int64_t *dilation;
+    const char *lowest, *highest;
+} fc_tile_source;
+
 /* A block of tiles being worked on; one per thread, in its scratch memory. */
 typedef struct {
     float *tiles, *inputs, *products, *weights;
     fc_run *runs;
-    int64_t run_count, tile_step, input_step, product_step, block;
+    int64_t run_count, tile_step, input_step, product_step;
 } fc_winograd_scratch;
 
-typedef struct {
+typedef struct fc_winograd_job fc_winograd_job;
+typedef void (*fc_winograd_body)(const fc_winograd_job *, fc_winograd_scratch *, int64_t unit);
+
+struct fc_winograd_job {
     const fc_winograd *conv;
-    int64_t blocks, ranges, units;
-    const char *lowest, *highest; /* x's memory, within which anything may be read */
+    fc_winograd_body body;
+    int64_t blocks, chunks, units; /* chunks: of CHUNK rows of a block's transformed inputs */
+    fc_tile_source x;
     _Atomic int64_t next;
-} fc_winograd_job;
+};
 
 #endif

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 from fastconv.backend import Decision, Plan, Policy
 from fastconv.cpu.candidate import refused, threads_for
 from fastconv.cpu.isa import active, core, why_no_core
-from fastconv.cpu.winograd.cost import direct_seconds, seconds
-from fastconv.cpu.winograd.plan import WinogradPlan, packs_beforehand
-from fastconv.cpu.winograd.shape import Shape, alpha_of, choose_shape, kernels_of
+from fastconv.cpu.winograd.cost import direct_seconds, grad_seconds, seconds
+from fastconv.cpu.winograd.plan import WinogradPlan
+from fastconv.cpu.winograd.shape import (
+    Shape,
+    alpha_of,
+    choose_shape,
+    kernels_of,
+    tile_count,
+)
+from fastconv.cpu.winograd.weight_grad import WinogradGradPlan, choose_grad_shape, grads_of
 from fastconv.problem import ConvProblem, Problem
 
 # Published: errors stay within it for images and kernels without extreme spreads of magnitude;
@@ -21,9 +29,10 @@ LEAST_GAIN = 1.2
 
 @dataclass(frozen=True, slots=True)
 class _Detail:
+    """The core's object, and how a forward pass or input gradient is cut."""
+
     kernels: Any
-    shape: Shape
-    packed: bool
+    shape: Shape | None
 
 
 class Winograd:
@@ -40,31 +49,34 @@ class Winograd:
         if reason:
             return refused(self.name, reason)
         alpha = alpha_of(problem.kernel)
-        kernels = kernels_of(problem, alpha)
-        shape = choose_shape(problem, alpha, kernels.tiles)
-        threads = min(threads_for(policy), shape.groups * shape.blocks * -(-shape.channels // shape.unit))
-        predicted = seconds(problem, shape, threads)
+        tiles = tile_count(problem, alpha)
+        if problem.operation == "conv_weight_grad":
+            grad = choose_grad_shape(problem, alpha, tiles)
+            threads = min(threads_for(policy), grad.units)
+            predicted = grad_seconds(problem, grad, threads)
+            detail = _Detail(grads_of(problem, alpha, grad), None)
+        else:
+            shape = choose_shape(problem, alpha, tiles)
+            threads = min(threads_for(policy), shape.units)
+            predicted = seconds(problem, shape, threads)
+            detail = _Detail(kernels_of(problem, alpha), shape)
         gain = direct_seconds(problem, threads) / predicted
         if gain < LEAST_GAIN and policy.algorithm != self.name:
             return refused(self.name, f"its predicted gain is {gain:.2f}, below {LEAST_GAIN}")
-        return self._within_limit(problem, policy, kernels, shape, threads, predicted)
+        return self._within_limit(policy, detail, alpha, threads, predicted)
 
     def _within_limit(
         self,
-        problem: ConvProblem,
         policy: Policy,
-        kernels: Any,
-        shape: Shape,
+        detail: _Detail,
+        alpha: tuple[int, int],
         threads: int,
         predicted: float,
     ) -> Decision:
-        packed = packs_beforehand(shape)
-        detail = _Detail(kernels, shape, packed)
-        plan = self._plan(problem, detail, threads)
-        each = (plan.workspace_bytes - self._plan(problem, detail, 0).workspace_bytes) // threads
-        left = policy.workspace_limit - plan.workspace_bytes + each * threads
+        plan = _plan(detail, threads)
+        left = policy.workspace_limit - plan.workspace_bytes + plan.thread_bytes * threads
         # Fewer threads where memory is short: another algorithm would round otherwise.
-        threads = min(threads, left // each)
+        threads = min(threads, (left - 64) // plan.thread_bytes)
         if threads < 1:
             return refused(
                 self.name,
@@ -74,33 +86,30 @@ class Winograd:
             )
         return Decision(
             True,
-            f"{active()} kernels, {shape.points} products for {_outputs(shape)} outputs",
+            f"{active()} kernels, {prod(alpha)} products for {prod(max(a - 2, 1) for a in alpha)} "
+            "outputs",
             self.name,
             "float32",
             ERROR_BOUND,
             predicted,
-            self._plan(problem, detail, threads).workspace_bytes,
+            _plan(detail, threads).workspace_bytes,
             threads=threads,
             detail=detail,
         )
 
-    def _plan(self, problem: ConvProblem, detail: _Detail, threads: int) -> WinogradPlan:
-        return WinogradPlan(problem, detail.kernels, detail.shape, threads, detail.packed)
-
     def plan(self, problem: Problem, decision: Decision) -> Plan:
         """Make it ready to run."""
-        assert isinstance(problem, ConvProblem)
         assert isinstance(decision.detail, _Detail)
-        return self._plan(problem, decision.detail, decision.threads)
+        return _plan(decision.detail, decision.threads)
 
 
-def _outputs(shape: Shape) -> int:
-    return 16 if shape.points == 36 else 4
+def _plan(detail: _Detail, threads: int) -> WinogradPlan | WinogradGradPlan:
+    if detail.shape is None:
+        return WinogradGradPlan(detail.kernels, threads)
+    return WinogradPlan(detail.kernels, detail.shape, threads)
 
 
 def _why_not(problem: ConvProblem, policy: Policy) -> str:
-    if problem.operation == "conv_weight_grad":
-        return "weight gradients are not among its operations"
     if problem.dtype != "float32":
         return f"it takes float32, not {problem.dtype}"
     if policy.precision not in (None, "auto", "float32"):

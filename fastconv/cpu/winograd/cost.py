@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastconv.cpu.isa import active, core
 from fastconv.cpu.winograd.shape import Shape
+from fastconv.cpu.winograd.weight_grad import GradShape
 from fastconv.machine import peak_flops
 from fastconv.problem import ConvProblem
 
@@ -16,12 +17,23 @@ _DIRECT_SHARE = 0.85
 _INPUT = 28.0
 _OUTPUT = 22.0
 _KERNEL = 2.0
+# The same for transforming and transposing a vector of tiles for the weight gradient, for
+# transforming a vector of sums back, and for writing one kernel.
+_GRAD = 40.0
+_SUMS = 8.0
+_TAPS = 1.0
 _CALL = 2e-6
 
 
 def direct_seconds(problem: ConvProblem, threads: int) -> float:
     """Return how long a direct convolution would take at best."""
     return problem.flops / (peak_flops(active(), "float32", threads) * _DIRECT_SHARE)
+
+
+def _duration(vector_operations: float, threads: int) -> float:
+    assert core is not None
+    lanes: int = core.lanes("float32")
+    return vector_operations * 2 * lanes / peak_flops(active(), "float32", threads)
 
 
 def seconds(problem: ConvProblem, shape: Shape, threads: int) -> float:
@@ -31,9 +43,23 @@ def seconds(problem: ConvProblem, shape: Shape, threads: int) -> float:
     vectors = -(-shape.tiles // lanes)
     filled = -(-shape.channels // rows) * rows
     products = vectors * shape.depth * filled / _PRODUCT_SHARE
-    again = -(-shape.channels // shape.unit)
-    transforms = vectors * (shape.depth * again * _INPUT + shape.channels * _OUTPUT)
-    uses = min(shape.blocks, 2)
-    kernels = shape.depth * filled * _KERNEL * uses
+    transforms = vectors * (shape.depth * _INPUT + shape.channels * _OUTPUT)
+    kernels = shape.depth * filled * _KERNEL
     work = shape.groups * shape.points * (products + transforms + kernels)
-    return work * 2 * lanes / peak_flops(active(), "float32", threads) + _CALL
+    return _duration(work, threads) + _CALL
+
+
+def grad_seconds(problem: ConvProblem, shape: GradShape, threads: int) -> float:
+    """Return the predicted duration of a weight gradient."""
+    assert core is not None
+    lanes, (rows, _) = core.lanes("float32"), core.gemm_tile("float32")
+    vectors = -(-shape.tiles // lanes)
+    filled = -(-shape.channels // rows) * rows
+    across = -(-shape.depth // lanes)
+    chunks = -(-shape.tiles // shape.width)
+    products = vectors * lanes * across * filled / _PRODUCT_SHARE
+    transforms = vectors * (shape.depth + shape.channels) * _GRAD
+    sums = across * shape.channels * (chunks * _SUMS + lanes * _TAPS)
+    work = shape.groups * shape.points * (products + transforms + sums)
+    calls = 1 + 2 * chunks
+    return _duration(work, threads) + _CALL * calls

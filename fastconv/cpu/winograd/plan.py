@@ -7,23 +7,25 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.cpu.plans import HostPlan, padded
-from fastconv.cpu.winograd.shape import FEW_BLOCKS, Shape
-from fastconv.problem import ConvProblem
+from fastconv.cpu.plans import HostPlan, Scratch
+from fastconv.cpu.winograd.shape import Shape
 
 
 class WinogradPlan(HostPlan):
     """Transforms the weight, unless few blocks use it, and convolves."""
 
-    def __init__(
-        self, problem: ConvProblem, kernels: Any, shape: Shape, threads: int, packed: bool
-    ) -> None:
+    def __init__(self, kernels: Any, shape: Shape, threads: int) -> None:
         self._kernels = kernels
         self._shape = shape
         self._threads = threads
-        self._packed_bytes = padded(kernels.packed_bytes) if packed else 0
-        self._scratch_bytes = kernels.scratch_bytes(shape.width, shape.step, packed) * threads
-        self.workspace_bytes = self._packed_bytes + self._scratch_bytes
+        packed = 0 if shape.shared else kernels.packed_bytes
+        each, inputs = kernels.scratch_bytes(shape.width, shape.step, packed > 0, shape.shared)
+        self.thread_bytes = each
+        self._scratch = Scratch()
+        self._scratch.add("packed", (packed,), "uint8")
+        self._scratch.add("inputs", (inputs,), "uint8")
+        self._scratch.add("threads", (each * threads,), "uint8")
+        self.workspace_bytes = self._scratch.bytes
 
     def run(
         self,
@@ -34,10 +36,10 @@ class WinogradPlan(HostPlan):
     ) -> None:
         """Fill the output; see :class:`fastconv.backend.Plan`."""
         packed = None
-        if self._packed_bytes:
-            packed = workspace[: self._packed_bytes]
+        if not self._shape.shared:
+            packed = self._scratch.cut("packed", workspace)
             self._kernels.pack(inputs[1], packed, self._threads)
-        self._run(inputs, packed, outputs[0], workspace[self._packed_bytes :])
+        self._run(inputs, packed, outputs[0], workspace)
 
     def pack(self, weight: Any) -> Any:
         """Return a weight transformed, for `run_packed`."""
@@ -56,23 +58,17 @@ class WinogradPlan(HostPlan):
         """As `run`, with what `pack` returned in the place of the weight."""
         self._run(inputs, inputs[1], outputs[0], workspace)
 
-    def _run(self, inputs: Sequence[Any], packed: Any, target: Any, scratch: Any) -> None:
-        shape = self._shape
-        bias = np.ascontiguousarray(inputs[2]) if len(inputs) > 2 else None
+    def _run(self, inputs: Sequence[Any], packed: Any, target: Any, workspace: Any) -> None:
+        shape, scratch = self._shape, self._scratch
         self._kernels.run(
             inputs[0],
             inputs[1],
             packed,
             target,
-            bias,
+            np.ascontiguousarray(inputs[2]) if len(inputs) > 2 else None,
             shape.width,
-            shape.unit,
             shape.step,
-            scratch,
+            scratch.cut("inputs", workspace) if shape.shared else None,
+            scratch.cut("threads", workspace),
             self._threads,
         )
-
-
-def packs_beforehand(shape: Shape) -> bool:
-    """Whether transformed weights are kept for all blocks."""
-    return shape.blocks > FEW_BLOCKS

@@ -10,26 +10,21 @@ from fastconv.cpu.epilogue import CODES, LEAKY_SLOPE
 from fastconv.cpu.isa import core
 from fastconv.problem import ConvProblem, Ints
 
-# What a block's transformed inputs, and the weights transformed where they are used, should take
-# of the second-level cache.
+# What a block's transformed inputs should take of the second-level cache.
 BLOCK_BYTES = 512 * 2**10
-WEIGHT_BYTES = 1024 * 2**10
-# Output channels multiplied at a time: their products stay in the cache.
+# Output channels multiplied at a time, so that their products stay in the cache; with kernels
+# transformed on the way, so many that these fit the cache, too.
 GROUP = 32
-# Enough units of work for some threads, as long as a unit has so many output channels that
-# transforming its inputs anew costs little.
-UNITS = 8
-LEAST_RANGE = 64
-# Up to so many blocks, weights are transformed by each block rather than beforehand.
-FEW_BLOCKS = 2
+GROUP_BYTES = 1280 * 2**10
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
     """Extents of the products: `points` of them, (channels, depth) times (depth, tiles).
 
-    A block has `width` tiles; a unit of work is a block by `unit` output channels, `step` of
-    which are multiplied at a time.
+    A block has `width` tiles, and is multiplied with `step` output channels at a time. Either all
+    kernels are transformed beforehand and a unit of work is a block, or all inputs are (`shared`)
+    and a unit is a step: whichever takes less memory, as it is read for every unit.
     """
 
     groups: int
@@ -38,9 +33,14 @@ class Shape:
     points: int
     tiles: int
     width: int
-    unit: int
-    step: int
     blocks: int
+    step: int
+    shared: bool
+
+    @property
+    def units(self) -> int:
+        """Pieces of work to share among threads."""
+        return self.groups * (-(-self.channels // self.step) if self.shared else self.blocks)
 
 
 def alpha_of(kernel: Ints) -> tuple[int, int]:
@@ -53,6 +53,18 @@ def tap_blocks(kernel: Ints, alpha: tuple[int, int]) -> int:
     lines = kernel[-2] if len(kernel) > 1 else 1
     along_lines = lines if alpha[0] == 1 else -(-lines // 3)
     return prod(kernel[:-2]) * along_lines * -(-kernel[-1] // 3)
+
+
+def tile_count(problem: ConvProblem, alpha: tuple[int, int]) -> int:
+    """Return the tiles of all images: every phase of a dilated axis is an image of its own."""
+    target = problem.x if problem.operation == "conv_input_grad" else problem.y
+    outputs = (1, *(a - 2 if a > 1 else 1 for a in alpha))[-len(problem.kernel) :]
+    dilation = (1, *problem.dilation[1:]) if len(problem.kernel) == 3 else problem.dilation
+    tiles = target.shape[0]
+    for extent, d, m in zip(target.shape[2:], dilation, outputs, strict=True):
+        longest = -(-extent // d)
+        tiles *= d * -(-longest // m)
+    return tiles
 
 
 def extents(problem: ConvProblem) -> tuple[int, int]:
@@ -98,12 +110,11 @@ def choose_shape(problem: ConvProblem, alpha: tuple[int, int], tiles: int) -> Sh
     filled = -(-channels // rows) * rows
     widest = max(1, BLOCK_BYTES // (4 * points * depth * columns)) * columns
     blocks = -(-tiles // widest)
-    width = -(-(-(-tiles // lanes)) // blocks) * lanes
-    ranges = min(-(-UNITS // (blocks * problem.groups)), max(1, filled // LEAST_RANGE))
-    unit = -(-(-(-filled // ranges)) // rows) * rows
-    step = max(rows, min(GROUP // rows * rows, unit))
-    if blocks <= FEW_BLOCKS:
-        step = max(rows, min(step, WEIGHT_BYTES // (4 * points * depth) // rows * rows))
-    return Shape(
-        problem.groups, channels, depth, points, tiles, width, unit, step, -(-tiles // width)
-    )
+    vectors = -(-tiles // lanes)
+    width = -(-vectors // blocks) * lanes
+    shared = tiles <= channels
+    step = min(GROUP // rows * rows, filled)
+    if shared:
+        step = max(rows, min(step, GROUP_BYTES // (4 * points * depth) // rows * rows))
+    blocks = -(-tiles // width)
+    return Shape(problem.groups, channels, depth, points, tiles, width, blocks, step, shared)
