@@ -22,7 +22,7 @@ from fastconv.problem import (
 
 _REFERENCE = Reference()
 _CANDIDATES: dict[type[Problem], tuple[Candidate, ...]] = {
-    ConvProblem: (Winograd(), ImplicitGemm(), Im2colBlas(), _REFERENCE),
+    ConvProblem: (Winograd(6), Winograd(4), ImplicitGemm(), Im2colBlas(), _REFERENCE),
     BiasProblem: (NumpySum(), _REFERENCE),
     ColumnsProblem: (CompiledColumns(), _REFERENCE),
     GemmProblem: (Blas(), _REFERENCE),

@@ -21,9 +21,11 @@ from fastconv.cpu.winograd.shape import (
 from fastconv.cpu.winograd.weight_grad import WinogradGradPlan, choose_grad_shape, grads_of
 from fastconv.problem import ConvProblem, Problem
 
-# Published: errors stay within it for images and kernels without extreme spreads of magnitude;
-# random ones reach 2^-21. Lowered precision must pay: see `fastconv.use`.
-ERROR_BOUND = 2.0**-16
+# Published by how many inputs are transformed at a time: errors stay within for images and kernels
+# without extreme spreads of magnitude; random ones reach a sixteenth. Winograd, "On multiplication
+# of polynomials modulo a polynomial", SIAM J. Comput. 9(2), 1980, has the algorithms.
+ERROR_BOUNDS = {6: 2.0**-16, 4: 2.0**-18}
+# A rounding that classical sums don't have must pay.
 LEAST_GAIN = 1.2
 
 
@@ -36,19 +38,28 @@ class _Detail:
 
 
 class Winograd:
-    """Transformed tiles: 36 multiplications for 16 outputs of a 3 x 3 kernel instead of 144."""
+    """Transformed tiles: 36 multiplications for 16 outputs of a 3 x 3 kernel instead of 144.
 
-    name = "winograd"
+    Parameters
+    ----------
+    alpha : {6, 4}
+        Extent of a tile of inputs; with 4, it is 16 multiplications for 4 outputs, and errors are
+        smaller.
+    """
+
+    def __init__(self, alpha: int) -> None:
+        self._alpha = alpha
+        self.name = "winograd" if alpha == 6 else "winograd_2x2"
 
     def decide(self, problem: Problem, policy: Policy) -> Decision:
         """Accept float32 convolutions with stride 1 that are predicted to gain enough."""
         assert isinstance(problem, ConvProblem)
         if core is None:
             return refused(self.name, why_no_core)
-        reason = _why_not(problem, policy)
+        reason = _why_not(problem, policy) or self._why_not_cut(problem)
         if reason:
             return refused(self.name, reason)
-        alpha = alpha_of(problem.kernel)
+        alpha = alpha_of(problem.kernel, self._alpha)
         tiles = tile_count(problem, alpha)
         if problem.operation == "conv_weight_grad":
             grad = choose_grad_shape(problem, alpha, tiles)
@@ -64,6 +75,13 @@ class Winograd:
         if gain < LEAST_GAIN and policy.algorithm != self.name:
             return refused(self.name, f"its predicted gain is {gain:.2f}, below {LEAST_GAIN}")
         return self._within_limit(policy, detail, alpha, threads, predicted)
+
+    def _why_not_cut(self, problem: ConvProblem) -> str:
+        if self._alpha == 4 and problem.operation == "conv_weight_grad":
+            return "it has no weight gradient in tiles of 2 x 2"
+        if self._alpha == 4 and alpha_of(problem.kernel, 4) != (4, 4):
+            return "it takes kernels of several lines alone in tiles of 2 x 2"
+        return ""
 
     def _within_limit(
         self,
@@ -90,7 +108,7 @@ class Winograd:
             "outputs",
             self.name,
             "float32",
-            ERROR_BOUND,
+            ERROR_BOUNDS[self._alpha],
             predicted,
             _plan(detail, threads).workspace_bytes,
             threads=threads,

@@ -43,9 +43,9 @@ class Shape:
         return self.groups * (-(-self.channels // self.step) if self.shared else self.blocks)
 
 
-def alpha_of(kernel: Ints) -> tuple[int, int]:
+def alpha_of(kernel: Ints, alpha: int) -> tuple[int, int]:
     """Return how lines, and items of a line, are cut."""
-    return (6, 6) if len(kernel) > 1 and kernel[-2] > 1 else (1, 6)
+    return (alpha, alpha) if len(kernel) > 1 and kernel[-2] > 1 else (1, 6)
 
 
 def tap_blocks(kernel: Ints, alpha: tuple[int, int]) -> int:

@@ -1,0 +1,351 @@
+"""Winograd's algorithm against a float64 oracle: every operation, level, layout and thread count."""
+
+import ctypes
+import mmap
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+core = pytest.importorskip("fastconv.cpu._core", reason="needs the compiled core")
+
+from hypothesis import given, settings  # noqa: E402
+from hypothesis import strategies as st  # noqa: E402
+
+import fastconv  # noqa: E402
+from fastconv.backend import Policy  # noqa: E402
+from fastconv.cpu.winograd import Winograd  # noqa: E402
+from fastconv.dispatch.request import contiguous  # noqa: E402
+from fastconv.problem import ConvProblem, Operand  # noqa: E402
+from fastconv.testing.oracle import solve  # noqa: E402
+
+OPERATIONS = ("conv_forward", "conv_input_grad", "conv_weight_grad")
+CANDIDATES = {"winograd": Winograd(6), "winograd_2x2": Winograd(4)}
+# Random data stay far within the published bounds; what these let pass is no mistake in a formula.
+MEASURED = {"winograd": 2.0**-19, "winograd_2x2": 2.0**-20}
+every_candidate = pytest.mark.parametrize("name", list(CANDIDATES))
+
+
+def problem_of(operation, x, channels, kernel, *, padding=None, dilation=None, groups=1, **rest):
+    """Return a convolution with stride 1; `x` and `channels` count all groups."""
+    ndim = len(kernel)
+    padding, dilation = padding or ((0, 0),) * ndim, dilation or (1,) * ndim
+    out = tuple(
+        n + a + b - (k - 1) * d
+        for n, k, (a, b), d in zip(x[2:], kernel, padding, dilation, strict=True)
+    )
+    shapes = {
+        "x": x,
+        "weight": (channels, x[1] // groups, *kernel),
+        "y": (x[0], channels, *out),
+    }
+    operands = {name: Operand(s, contiguous(s, 4), "float32") for name, s in shapes.items()}
+    if rest.pop("bias", False) and operation != "conv_weight_grad":
+        count = x[1] if operation == "conv_input_grad" else channels
+        operands["bias"] = Operand((count,), (4,), "float32")
+    return ConvProblem(
+        function="conv",
+        operation=operation,
+        device="cpu",
+        stride=(1,) * ndim,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+        **operands,
+        **rest,
+    )
+
+
+@st.composite
+def problems(draw, operations=OPERATIONS):
+    ndim = draw(st.integers(1, 3))
+    operation = draw(st.sampled_from(operations))
+    kernel = [draw(st.integers(1, 5)) for _ in range(ndim - 1)] + [draw(st.integers(2, 7))]
+    dilation = tuple(draw(st.integers(1, 3)) for _ in range(ndim))
+    padding = tuple((draw(st.integers(0, 4)), draw(st.integers(0, 4))) for _ in range(ndim))
+    most = (5, 12, 40)[3 - ndim :] if ndim > 1 else (90,)
+    extents = [
+        max(1, (k - 1) * d + 1 - a - b) + draw(st.integers(0, most[axis]))
+        for axis, (k, d, (a, b)) in enumerate(zip(kernel, dilation, padding, strict=True))
+    ]
+    groups, per_group = draw(st.integers(1, 2)), draw(st.integers(1, 18))
+    return problem_of(
+        operation,
+        (draw(st.integers(1, 3)), groups * per_group, *extents),
+        groups * draw(st.integers(1, 18)),
+        tuple(kernel),
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+        bias=draw(st.booleans()),
+        activation=draw(st.sampled_from([None, "relu", "gelu"]))
+        if operation != "conv_weight_grad"
+        else None,
+    )
+
+
+def values_of(problem, rng):
+    return [rng.standard_normal(o.shape).astype("float32") for o in problem.inputs]
+
+
+def run(name, problem, inputs, output, threads=1):
+    """Plan and run a problem; return its decision."""
+    policy = Policy(algorithm=name, threads=threads, workspace_limit=2**29)
+    candidate = CANDIDATES[name]
+    decision = candidate.decide(problem, policy)
+    assert decision.can, decision.reason
+    plan = candidate.plan(problem, decision)
+    assert plan.workspace_bytes == decision.workspace_bytes <= policy.workspace_limit
+    workspace = np.full(plan.workspace_bytes, 0xFF, np.uint8)
+    plan.run(inputs, [output], workspace)
+    return decision
+
+
+def check(problem, inputs, output, bound):
+    """Hold an output to a bound times each channel's largest sum of magnitudes."""
+    (expected,) = solve(problem, inputs)
+    axes = tuple(a for a in range(output.ndim) if a != expected.channel_axis)
+    errors = np.abs(output - expected.values).max(axis=axes)
+    scale = expected.magnitudes.max(axis=axes)
+    allowed = bound * scale
+    if expected.activated:
+        allowed = 1.13 * allowed + 2.0**-22 * np.maximum(scale, 1)
+    # Where windows see padding alone, exact sums are 0, and those of transformed tiles nearly so.
+    slack = bound * max(np.abs(i).max(initial=0) for i in inputs) ** 2
+    assert (errors <= allowed + slack * (scale == 0) + 1e-37).all(), (errors, allowed)
+
+
+def supported(name, problem):
+    return not CANDIDATES[name].decide(problem, Policy(algorithm=name)).reason.startswith("it ")
+
+
+@every_candidate
+@settings(max_examples=60, deadline=None)
+@given(problems(), st.integers(0, 2**32 - 1), st.integers(1, 3))
+def test_any_layout_against_the_oracle(level, layouts, name, problem, seed, threads):
+    rng = np.random.default_rng(seed)
+    values = values_of(problem, rng)
+    arrays = [layouts.strided(rng, v) for v in values[:2]] + values[2:]
+    target = layouts.Target(rng, problem.outputs[0].shape, "float32", fill=np.nan)
+    operands = dict(zip(_names(problem), arrays, strict=True)) | {
+        _output_name(problem): target.array
+    }
+    problem = replace(
+        problem,
+        **{k: Operand(v.shape, v.strides, "float32") for k, v in operands.items()},
+    )
+    if not supported(name, problem):
+        return
+    run(name, problem, arrays, target.array, threads)
+    check(problem, [np.ascontiguousarray(a) for a in arrays], target.result(), MEASURED[name])
+
+
+def _names(problem):
+    return [n for n in ("x", "y", "weight", "bias") for i in problem.inputs
+            if getattr(problem, n) is i]  # fmt: skip
+
+
+def _output_name(problem):
+    return next(n for n in ("x", "y", "weight") if getattr(problem, n) is problem.outputs[0])
+
+
+LARGE = {
+    "wide lines": ((1, 6, 9, 150), 70, (3, 3), 1, 1),
+    "many tiles": ((2, 40, 30, 30), 24, (3, 3), 1, 1),
+    "many channels": ((3, 70, 7, 7), 90, (3, 3), 1, 1),
+    "five taps": ((2, 20, 17, 18), 50, (5, 5), 2, 1),
+    "dilated": ((1, 33, 21, 19), 40, (3, 3), 2, 2),
+    "one line": ((2, 20, 700), 40, (9,), 4, 1),
+    "volume": ((1, 12, 5, 14, 14), 40, (3, 3, 3), 1, 1),
+    "one row of taps": ((2, 20, 20, 20), 40, (1, 3), 1, 1),
+}
+
+
+@every_candidate
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("case", list(LARGE))
+def test_blocks_and_ranges_give_the_same_bits_at_any_number_of_threads(
+    level, name, operation, case
+):
+    x, channels, kernel, pad, dilation = LARGE[case]
+    padding = ((pad, pad),) * len(kernel)
+    problem = problem_of(
+        operation, x, channels, kernel, padding=padding, dilation=(dilation,) * len(kernel)
+    )
+    if not supported(name, problem):
+        pytest.skip("declined")
+    inputs = values_of(problem, np.random.default_rng(0))
+    results = []
+    for threads in (1, 2, 3):
+        results.append(np.full(problem.outputs[0].shape, np.nan, "float32"))
+        run(name, problem, inputs, results[-1], threads)
+    assert results[0].tobytes() == results[1].tobytes() == results[2].tobytes()
+    check(problem, inputs, results[0], MEASURED[name])
+
+
+@every_candidate
+@pytest.mark.parametrize("threads", [1, 2])
+def test_packed_weights_give_the_same_bits(level, name, threads):
+    for operation in OPERATIONS[:2]:
+        for x, channels in (((2, 9, 30, 31), 20), ((1, 20, 9, 9), 40)):
+            problem = problem_of(operation, x, channels, (3, 3), padding=((1, 1), (1, 1)))
+            inputs = values_of(problem, np.random.default_rng(1))
+            decision = CANDIDATES[name].decide(problem, Policy(algorithm=name, threads=threads))
+            plan = CANDIDATES[name].plan(problem, decision)
+            outputs = [np.full(problem.outputs[0].shape, np.nan, "float32") for _ in range(2)]
+            plan.run(inputs, outputs[:1], np.empty(plan.workspace_bytes, np.uint8))
+            packed = plan.pack(inputs[1])
+            assert not packed.flags.writeable
+            others = [inputs[0], packed]
+            plan.run_packed(others, outputs[1:], np.empty(plan.workspace_bytes, np.uint8))
+            assert outputs[0].tobytes() == outputs[1].tobytes()
+
+
+PROT_NONE = 0
+
+
+class Fenced:
+    """float32 arrays that end where memory that can't be read begins, or begin where it ends."""
+
+    def __init__(self):
+        self.page = mmap.PAGESIZE
+        self.maps = []
+
+    def __call__(self, values, at_end):
+        pages = -(-values.nbytes // self.page)
+        memory = mmap.mmap(-1, (pages + 2) * self.page)
+        whole = np.frombuffer(memory, np.uint8)
+        protect = ctypes.CDLL(None, use_errno=True).mprotect
+        for place in (0, pages + 1):
+            address = ctypes.c_void_p(whole.ctypes.data + place * self.page)
+            assert protect(address, ctypes.c_size_t(self.page), PROT_NONE) == 0
+        start = (pages + 1) * self.page - values.nbytes if at_end else self.page
+        array = whole[start : start + values.nbytes].view("float32").reshape(values.shape)
+        array[...] = values
+        self.maps.append(memory)
+        return array
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mprotect"), reason="needs mprotect")
+@every_candidate
+@pytest.mark.parametrize("at_end", [True, False])
+@pytest.mark.parametrize("extents", [(1, 1), (3, 5), (14, 14), (6, 70)])
+def test_nothing_beyond_an_array_is_read_or_written(level, name, at_end, extents):
+    fence = Fenced()
+    for operation in OPERATIONS:
+        problem = problem_of(operation, (1, 2, *extents), 3, (3, 3), padding=((1, 1), (1, 1)))
+        if not supported(name, problem):
+            continue
+        values = values_of(problem, np.random.default_rng(2))
+        inputs = [fence(v, at_end) for v in values]
+        output = fence(np.full(problem.outputs[0].shape, np.nan, "float32"), at_end)
+        run(name, problem, inputs, output)
+        check(problem, values, output, MEASURED[name])
+
+
+def test_two_outputs_by_two_are_more_accurate():
+    problem = problem_of("conv_forward", (1, 64, 24, 24), 16, (3, 3))
+    inputs = values_of(problem, np.random.default_rng(3))
+    (expected,) = solve(problem, inputs)
+    errors = {}
+    for name in CANDIDATES:
+        output = np.empty(problem.y.shape, "float32")
+        decision = run(name, problem, inputs, output)
+        errors[name] = np.abs(output - expected.values).max() / expected.magnitudes.max()
+        assert errors[name] < decision.error_bound / 8
+    assert errors["winograd_2x2"] < errors["winograd"]
+
+
+WIDE = {"x": (4, 64, 28, 28), "channels": 64, "kernel": (3, 3), "padding": ((1, 1), (1, 1))}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_it_is_taken_where_it_gains_and_allowed(operation):
+    problem = problem_of(operation, **WIDE)
+    for precision in (None, "auto", "float32"):
+        assert Winograd(6).decide(problem, Policy(precision=precision)).can
+    for precision in ("float32_strict", "float64"):
+        assert "excludes" in Winograd(6).decide(problem, Policy(precision=precision)).reason
+
+
+def test_it_says_why_not():
+    def reason(problem, **policy):
+        decision = Winograd(6).decide(problem, Policy(**policy))
+        assert not decision.can
+        return decision.reason
+
+    wide = problem_of("conv_forward", **WIDE)
+    assert "stride 1, not (2, 2)" in reason(replace(wide, stride=(2, 2)))
+    assert "one tap" in reason(problem_of("conv_forward", (1, 8, 9, 9), 8, (3, 1)))
+    assert "predicted gain" in reason(problem_of("conv_forward", (1, 1, 9, 9), 1, (3, 3)))
+    limited = Winograd(6).decide(wide, Policy(workspace_limit=2**16))
+    assert limited.over_limit
+    assert "over the limit of 65536" in limited.reason
+    double = replace(wide, **{n: replace(getattr(wide, n), dtype="float64") for n in "xy"})
+    assert "float32, not float64" in reason(double)
+
+
+def test_precision_and_tolerance_decide_whether_it_is_taken():
+    rng = np.random.default_rng(4)
+    x = rng.standard_normal((2, 64, 28, 28)).astype("float32")
+    weight = rng.standard_normal((64, 64, 3, 3)).astype("float32")
+    with fastconv.trace() as ran:
+        fastconv.conv2d(x, weight, padding=1)
+        fastconv.conv2d(x, weight, padding=1, tolerance=2.0**-17)
+        fastconv.conv2d(x, weight, padding=1, precision="float32_strict")
+    assert [r.algorithm for r in ran[:2]] == ["winograd", "winograd_2x2"]
+    assert not ran[2].algorithm.startswith("winograd")
+
+
+def arguments():
+    geometry = core.Geometry((8, 8), (3, 3), (1, 1), (1, 1), (1, 1), (8, 8))
+    kernels = core.Winograd(geometry, 1, 1, 2, 3, (6, 6), False, 0, 0.0)
+    rows, lanes = core.gemm_tile("float32")[0], core.lanes("float32")
+    each, _ = kernels.scratch_bytes(lanes, rows, True, False)
+    return kernels, {
+        "x": np.ones((1, 2, 8, 8), "f4"),
+        "weight": None,
+        "packed": np.zeros(kernels.packed_bytes, np.uint8),
+        "y": np.full((1, 3, 8, 8), np.nan, "f4"),
+        "bias": None,
+        "width": lanes,
+        "group": rows,
+        "inputs": None,
+        "scratch": np.empty(each, np.uint8),
+        "threads": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("x", lambda a: a[..., 1:], "x: expected shape"),
+        ("x", lambda a: a.astype("f8"), "x: expected items of 4 bytes"),
+        ("y", lambda a: a[:, 1:], "y: expected shape"),
+        ("packed", lambda a: a[1:], "packed: .* bytes are too few"),
+        ("bias", lambda _: np.ones(2, "f4"), "bias: expected 3"),
+        ("width", lambda w: w + 1, "multiples of lanes"),
+        ("group", lambda g: g + 1, "multiples of lanes"),
+        ("width", lambda w: w * 4, "scratch: .* bytes are too few"),
+        ("inputs", lambda _: np.empty(64, np.uint8), "inputs: 64 bytes are too few"),
+        ("scratch", lambda a: a[1:], "scratch: .* bytes are too few for 1 threads"),
+        ("threads", lambda _: 2, "scratch: .* bytes are too few for 2 threads"),
+    ],
+)
+def test_what_does_not_fit_is_refused(name, change, message):
+    kernels, given_ = arguments()
+    given_[name] = change(given_[name])
+    with pytest.raises(ValueError, match=message):
+        kernels.run(**given_)
+    assert np.isnan(given_["y"]).all()
+
+
+def test_unknown_cuts_are_refused():
+    geometry = core.Geometry((8, 8), (3, 3), (1, 1), (1, 1), (1, 1), (8, 8))
+    with pytest.raises(ValueError, match="alpha: expected"):
+        core.Winograd(geometry, 1, 1, 2, 3, (5, 5), False, 0, 0.0)
+    strided = core.Geometry((8, 8), (3, 3), (2, 2), (1, 1), (1, 1), (4, 4))
+    with pytest.raises(ValueError, match="expected stride 1"):
+        core.Winograd(strided, 1, 1, 2, 3, (6, 6), False, 0, 0.0)
+    with pytest.raises(ValueError, match="expected multiples"):
+        core.WinogradGrad(geometry, 1, 1, 2, 3, (6, 6), 5, 5, 5)
