@@ -1,4 +1,4 @@
-"""Winograd's algorithm against a float64 oracle: every operation, level, layout and thread count."""
+"""Winograd's algorithm against a float64 oracle: operations, levels, layouts, thread counts."""
 
 import ctypes
 import mmap
