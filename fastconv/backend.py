@@ -104,6 +104,8 @@ class Decision:
         If not empty, a sentence for the PerformanceWarning that this choice earns.
     over_limit : bool
         True where only ``workspace_limit`` stands in the way.
+    isa : str
+        Instruction set of its kernels, for people to read; empty where none can be named.
     backend : str
         The backend's name; filled in by the dispatcher.
     detail : object
@@ -121,6 +123,7 @@ class Decision:
     threads: int = 1
     slow: str = ""
     over_limit: bool = False
+    isa: str = ""
     backend: str = ""
     detail: object = field(default=None, compare=False, repr=False)
 
@@ -148,6 +151,31 @@ class Plan(Protocol):
         The arrays are in the order of ``problem.inputs`` and ``problem.outputs``; the
         workspace is a uint8 array of `workspace_bytes`, or None if that is 0. Nothing is
         allocated beyond it. Outputs never overlap inputs, and hold arbitrary bits before.
+        """
+
+
+@runtime_checkable
+class PackingPlan(Plan, Protocol):
+    """A plan that can pack its problem's weight ahead, for many runs: both members are optional.
+
+    A third one is optional too: ``pack_key``, a hashable that tells apart all that packed bytes
+    depend on beside the weight, among plans of one algorithm. Plans with equal keys share what
+    any of them packed; without one, each plan packs for itself.
+    """
+
+    def pack(self, weight: Any) -> Any:
+        """Return a new array with all that `run_packed` needs of a weight operand."""
+
+    def run_packed(
+        self,
+        inputs: Sequence[Any],
+        outputs: Sequence[Any],
+        workspace: Any,
+        stream: object | None = None,
+    ) -> None:
+        """Do as `run`, bit for bit; among the inputs, what `pack` returned is the weight.
+
+        It is shared by threads, and never written to.
         """
 
 

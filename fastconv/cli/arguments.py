@@ -1,7 +1,7 @@
 """Arguments of fastconv's functions from the text of a command line."""
 
 import inspect
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from fastconv.backend import Policy
@@ -122,6 +122,20 @@ def arguments_for(
             f"takes {', '.join(taken[: len(taken) - takes_policy])}"
         )
     return positional, keywords
+
+
+def fill(values: Iterable[Any]) -> None:
+    """Put random numbers into the floating arrays among some values, in place.
+
+    Zeros that were never written all lie in one page of memory: no cache would be short of room.
+    """
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    for value in values:
+        if isinstance(value, np.ndarray):
+            floating = value.dtype.kind in "fc" or value.dtype.name == "bfloat16"
+            value[...] = rng.standard_normal(value.shape, np.float32) if floating else 0
 
 
 def _flag(name: str) -> str:

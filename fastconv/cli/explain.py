@@ -6,12 +6,13 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from fastconv.cli.arguments import arguments_for, find_function, parse_shape, parse_sizes
+from fastconv.cli.arguments import arguments_for, fill, find_function, parse_shape, parse_sizes
 from fastconv.cli.output import duration, fail, plain_table, print_titled, size
 
 if TYPE_CHECKING:
     from fastconv.backend import Decision
 
+_OWN = ("function", "dtype", "measure")
 _ARRAYS = "Shapes of the arrays"
 _PARAMETERS = "Parameters (1; 1,2 one per axis; 0:1,2:3 pairs; or a name)"
 _POLICY = "Policy"
@@ -65,29 +66,39 @@ def explain(
     deterministic: Annotated[
         bool, _policy("Only repeatable algorithms.", "--deterministic")
     ] = False,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Also time each candidate that can, on random data.")
+    ] = False,
 ) -> None:
     """Show who would solve a call, at what predicted cost, and why not the others.
 
     For instance: fastconv explain conv2d --x 8,64,56,56 --weight 64,64,3,3 --padding 1
     """
-    options: dict[str, Any] = {k: v for k, v in locals().items() if k not in ("function", "dtype")}
+    options: dict[str, Any] = {k: v for k, v in locals().items() if k not in _OWN}
     import fastconv
 
     try:
         called = find_function(function, options)
         _parse(options)
         positional, keywords = arguments_for(called, options, dtype)
-        explanation = fastconv.explain(called, *positional, **keywords)
+        if measure:
+            fill([*positional, *keywords.values()])
+        explanation = fastconv.explain(called, *positional, measure=measure, **keywords)
     except (ValueError, TypeError, NotImplementedError, MemoryError) as error:
         fail("explain", error)
     console = Console()
     for considered in explanation.problems:
         problem = considered.problem
         title = f"{function}: {problem.operation} on {problem.device}, {problem.dtype}"
-        table = plain_table(*COLUMNS, wrapped=("reason",))
-        for decision in considered.candidates:
+        shown = [name for name in COLUMNS if measure or name != "measured"]
+        table = plain_table(*shown, wrapped=("reason",))
+        times = considered.measured or (None,) * len(considered.candidates)
+        for decision, measured in zip(considered.candidates, times, strict=True):
             chosen = decision is considered.chosen
-            table.add_row(*map(escape, row(decision, chosen)), style="bold" if chosen else None)
+            cells = dict(zip(COLUMNS, row(decision, chosen, measured), strict=True))
+            table.add_row(
+                *(escape(cells[name]) for name in shown), style="bold" if chosen else None
+            )
         print_titled(console, title, table)
 
 
@@ -104,22 +115,27 @@ def _parse(options: dict[str, Any]) -> None:
                     raise ValueError(f"--{name.replace('_', '-')}: {error}") from None
 
 
-COLUMNS = ("", "candidate", "precision", "time", "memory", "error", "reason")
+COLUMNS = (
+    "", "candidate", "precision", "kernels", "time", "measured", "memory", "error", "reason",
+)  # fmt: skip
 
 
-def row(decision: "Decision", chosen: bool) -> tuple[str, ...]:
+def row(decision: "Decision", chosen: bool, measured: float | None = None) -> tuple[str, ...]:
     """The cells of one candidate, in the order of ``COLUMNS``; a refusal has no figures.
 
-    Time and memory (workspace) are predicted, the error is the bound that the backend publishes.
+    Kernels are an instruction set and a number of threads. Time and memory (workspace) are
+    predicted, measured is the time of a run, the error is the bound that the backend publishes.
     """
     name = "/".join(filter(None, (decision.backend, decision.algorithm)))
     if not decision.can:
-        return ("no", name, "", "", "", "", decision.reason)
+        return ("no", name, *("",) * (len(COLUMNS) - 3), decision.reason)
     return (
         "->" if chosen else "can",
         name,
         decision.precision,
+        f"{decision.isa} x {decision.threads}".strip(),
         duration(decision.seconds),
+        "" if measured is None else duration(measured),
         size(decision.workspace_bytes),
         f"{decision.error_bound:.1e}",
         decision.reason,

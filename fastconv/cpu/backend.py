@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from fastconv._version import __version__
 from fastconv.backend import API_VERSION, Decision, Info, Plan, Policy, Probe
-from fastconv.cpu.algorithms import candidates, named, operations_by_algorithm
-from fastconv.cpu.isa import why_no_core
+from fastconv.cpu.algorithms import REFERENCE, candidates, named, operations_by_algorithm
+from fastconv.cpu.isa import active, core, why_no_core
 from fastconv.problem import OPERATIONS, Problem
 
 
@@ -31,17 +31,49 @@ class CpuBackend:
         return Probe(("cpu",), why_no_core)
 
     def decide(self, problem: Problem, policy: Policy) -> Sequence[Decision]:
-        """Return every candidate's decision: those that can first, in their order."""
+        """Return every candidate's decision: the fastest of those that can first."""
         if problem.operation not in self.info.operations:
             return [Decision(False, f"it has no operation {problem.operation}", "")]
         if problem.device not in ("cpu", "auto"):
             return [Decision(False, f"it runs on cpu, not on {problem.device}", "")]
-        found = [candidate.decide(problem, policy) for candidate in candidates(problem)]
-        return sorted(found, key=lambda decision: not decision.can)
+        found = [
+            replace(candidate.decide(problem, policy), isa=_isa_of(candidate.name))
+            for candidate in candidates(problem)
+        ]
+        return _in_order(problem, policy, found)
 
     def plan(self, problem: Problem, decision: Decision) -> Plan:
         """Make a decision ready to run."""
         return named(problem, decision.algorithm).plan(problem, replace(decision, device="cpu"))
+
+
+# NumPy computes these, with instructions of its own choice.
+_NUMPYS = frozenset({"blas", "im2col_blas", "numpy_sum", REFERENCE})
+
+
+def _isa_of(algorithm: str) -> str:
+    return "" if core is None or algorithm in _NUMPYS else active()
+
+
+def _in_order(problem: Problem, policy: Policy, found: Sequence[Decision]) -> list[Decision]:
+    """Return those that can by predicted seconds, then the reference, then refusals.
+
+    The seconds that count are those of one thread: more threads must not choose another
+    algorithm, whose sums would be rounded otherwise. The list's order breaks ties.
+    """
+    ranked = [d for d in found if d.can and d.algorithm != REFERENCE]
+    if len(ranked) > 1:
+        alone = replace(policy, threads=1)
+        ranked.sort(key=lambda decision: _seconds_alone(problem, alone, decision))
+    return ranked + sorted((d for d in found if d not in ranked), key=lambda d: not d.can)
+
+
+def _seconds_alone(problem: Problem, alone: Policy, decision: Decision) -> float:
+    if decision.threads == 1:
+        return decision.seconds
+    again = named(problem, decision.algorithm).decide(problem, alone)
+    # BLAS may be unable to be held to one thread.
+    return again.seconds if again.can else decision.seconds * decision.threads
 
 
 BACKEND = CpuBackend()

@@ -18,7 +18,12 @@ class Candidate(Protocol):
         """What ``algorithm=`` takes."""
 
     def decide(self, problem: Problem, policy: Policy) -> Decision:
-        """Say whether this algorithm can solve the problem, and at what cost."""
+        """Say whether this algorithm can solve the problem, and at what cost.
+
+        The candidate with the least predicted seconds on one thread is taken, so that seconds
+        must be honest beside those of the others. They follow from shapes and this machine's
+        rates alone, never from fresh timings.
+        """
 
     def plan(self, problem: Problem, decision: Decision) -> Plan:
         """Make it ready to run."""

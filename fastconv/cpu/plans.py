@@ -19,22 +19,29 @@ def itemsize(dtype: str) -> int:
 
 
 class Scratch:
-    """Scratch arrays that a plan will cut out of its workspace, by name."""
+    """Scratch arrays that a plan will cut out of its workspace, by name.
+
+    Each starts on a cache line of the workspace.
+    """
 
     def __init__(self) -> None:
-        self._places: dict[str, tuple[int, Ints, str]] = {}
+        self._places: dict[str, tuple[int, Ints, Any]] = {}
         self.bytes = 0
 
     def add(self, name: str, shape: Ints, dtype: str) -> None:
         """Reserve an array."""
-        self._places[name] = (self.bytes, shape, dtype)
+        # bfloat16 has a dtype once ml_dtypes is loaded, which planning doesn't need.
+        self._places[name] = (self.bytes, shape, dtype if dtype == "bfloat16" else np.dtype(dtype))
         self.bytes += padded(prod(shape) * itemsize(dtype))
+
+    def offset(self, name: str) -> int:
+        """Return where the array starts, in bytes, for kernels that take the whole workspace."""
+        return self._places[name][0]
 
     def cut(self, name: str, workspace: Any) -> Any:
         """Return the array out of a workspace of `bytes` bytes."""
         start, shape, dtype = self._places[name]
-        stop = start + prod(shape) * itemsize(dtype)
-        return workspace[start:stop].view(dtype).reshape(shape)
+        return np.ndarray(shape, dtype, workspace, start)
 
     def __contains__(self, name: str) -> bool:
         return name in self._places

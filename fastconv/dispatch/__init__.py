@@ -1,7 +1,7 @@
 """Which device, algorithm and precision each call gets: policy, plan cache, explain, trace."""
 
 from fastconv.dispatch.arrays import namespace
-from fastconv.dispatch.call import call
+from fastconv.dispatch.call import call, pack_ahead
 from fastconv.dispatch.explain import (
     Explanation,
     backends,
@@ -11,7 +11,7 @@ from fastconv.dispatch.explain import (
     unregister_backend,
 )
 from fastconv.dispatch.policy import PolicyOptions, use
-from fastconv.dispatch.prepared import PreparedWeight, prepare
+from fastconv.dispatch.prepared import PreparedWeight
 from fastconv.dispatch.trace import trace
 
 __all__ = [
@@ -23,7 +23,7 @@ __all__ = [
     "devices",
     "explain",
     "namespace",
-    "prepare",
+    "pack_ahead",
     "register_backend",
     "trace",
     "unregister_backend",

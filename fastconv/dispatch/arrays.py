@@ -199,3 +199,15 @@ def may_overlap(a: Any, b: Any) -> bool:
         sys.modules.get(type(a).__module__.partition(".")[0]), "may_share_memory", None
     )
     return bool(shares(a, b)) if shares is not None else True
+
+
+def may_overlap_any(out: Any, arrays: Sequence[Any]) -> bool:
+    """Whether an array may share memory with any of the others."""
+    owns = type(out) is np.ndarray and out.flags.owndata
+    for array in arrays:
+        # Two arrays that own their memory own different memory. Quicker than asking NumPy.
+        if owns and type(array) is np.ndarray and array.flags.owndata and array is not out:
+            continue
+        if may_overlap(out, array):
+            return True
+    return False

@@ -2,108 +2,90 @@
 
 from __future__ import annotations
 
-import marshal
 import sys
-import threading
 import warnings
-from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
 import numpy as np
 
-from fastconv.backend import Decision, Policy
+from fastconv.backend import Backend, Decision, Policy
 from fastconv.dispatch.arrays import device_of, overlaps_itself, take, type_name
+from fastconv.dispatch.cache import PLANS, full_key, quick_key
 from fastconv.dispatch.choose import consider, naming, refuse
 from fastconv.dispatch.policy import current, settle
-from fastconv.dispatch.prepared import PreparedWeight
+from fastconv.dispatch.prepared import PreparedWeight, plain
 from fastconv.dispatch.ready import Ready
 from fastconv.dispatch.request import Call, Function, Output, Request, check_out, itemsize
 from fastconv.errors import PerformanceWarning, WorkspaceLimitError, bad_argument
 from fastconv.machine import describe
-from fastconv.problem import Problem
 from fastconv.registry import REGISTRY
 
-CACHE_SIZE = 4096
-
-
-class PlanCache:
-    """A bounded cache of calls made ready, least recently used out first."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._ready: OrderedDict[object, Ready] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: object) -> Ready | None:
-        """Return what is kept for a key, or None."""
-        ready = self._ready.get(key)
-        if ready is not None:
-            with self._lock:
-                if key in self._ready:
-                    self._ready.move_to_end(key)
-        return ready
-
-    def put(self, key: object, ready: Ready) -> None:
-        """Keep a call made ready."""
-        with self._lock:
-            self._ready[key] = ready
-            while len(self._ready) > self._size:
-                self._ready.popitem(last=False)
-
-    def clear(self) -> None:
-        """Forget everything."""
-        with self._lock:
-            self._ready.clear()
-
-    def __len__(self) -> int:
-        return len(self._ready)
-
-
-PLANS = PlanCache(CACHE_SIZE)
-
-
-def _signature(array: Any) -> object:
-    if array is None:
-        return None
-    if type(array) is np.ndarray:
-        return array.shape, array.strides, array.dtype, array.flags.writeable
-    strides = getattr(array, "strides", None)
-    return type(array), tuple(array.shape), strides, array.dtype, device_of(array)
-
-
-_PLAIN = frozenset({int, bool, float, str, type(None)})
-
-
-def _is_plain(value: object) -> bool:
-    kind = type(value)
-    return kind in _PLAIN or (kind in (tuple, list) and all(map(_is_plain, value)))  # type: ignore[call-overload]
-
-
-def _fingerprint(parameters: tuple[Any, ...]) -> object:
-    # marshal tells 1 from 1.0 and True, as equality does not; version 2 has no references,
-    # so that equal values give equal bytes. Of NumPy's numbers and arrays it keeps the bytes
-    # alone, neither dtype nor shape; it marks such with an "s".
-    try:
-        dumped = marshal.dumps(parameters, 2)
-    except ValueError:
-        dumped = b"s"
-    if b"s" not in dumped or all(map(_is_plain, parameters)):
-        return dumped
-    return repr([(type(p), getattr(p, "dtype", None), p) for p in parameters])
-
-
-# While explain() looks, calls put (problem, candidates, the one taken) here and run nothing.
-Consideration = tuple[Problem, list[Decision], Decision | None]
-EXPLAINING: ContextVar[list[Consideration] | None] = ContextVar("fastconv_explaining", default=None)
 # Results up to so many bytes are not held against the machine's memory.
 SURE_TO_FIT = 2**30
 # The only array arguments that may be missing.
 OPTIONAL = frozenset({"bias"})
 _NO_OPTIONS: Mapping[str, object] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Consideration:
+    """A call that was looked at: its arrays, its problem, the candidates and the choice."""
+
+    key: tuple[Hashable, ...]
+    function: Function
+    operands: Sequence[Any]
+    out: Any
+    request: Request
+    policy: Policy
+    found: Sequence[tuple[Backend, Decision]]
+    decision: Decision | None
+
+    def ready(self, decision: Decision | None) -> Ready:
+        """Plan a decision; raise what `refuse` says where there is none."""
+        if decision is None:
+            raise refuse(self.request.problem, self.policy, [d for _, d in self.found])
+        backend = next(b for b, d in self.found if d is decision)
+        with naming(decision.backend, "plan"):
+            plan = backend.plan(self.request.problem, decision)
+        prepared = next(
+            (
+                index
+                for index, argument in enumerate(self.function.arguments)
+                if argument == "weight" and type(self.operands[index]) is PreparedWeight
+            ),
+            None,
+        )
+        return Ready(self.request, decision, plan, self.policy, prepared)
+
+    def keep(self, ready: Ready) -> None:
+        """Let later calls find what was made ready for this one."""
+        # Considering may have loaded backends.
+        PLANS.put((*self.key[:-1], REGISTRY.generation), ready)
+
+    def stand_ins(self) -> tuple[Any, ...]:
+        """Return arrays of the results' shapes and dtypes, without their memory."""
+        return tuple(map(_stand_in, self.request.outputs))
+
+
+# Where set, calls run nothing but are handed to it; it returns what stands for their results.
+LOOKING: ContextVar[Callable[[Consideration], tuple[Any, ...]] | None] = ContextVar(
+    "fastconv_looking", default=None
+)
+
+
+@contextmanager
+def looking(look: Callable[[Consideration], tuple[Any, ...]]) -> Iterator[None]:
+    """Hand every call inside a ``with`` block to a function instead of running it."""
+    token = LOOKING.set(look)
+    try:
+        yield
+    finally:
+        LOOKING.reset(token)
 
 
 def call(
@@ -128,45 +110,86 @@ def call(
     options : mapping
         Policy keywords of this call.
     """
+    ready = PLANS.get(quick_key(function, operands, parameters, out, options))
+    if ready is None or LOOKING.get() is not None:
+        return _call_slowly(function, operands, parameters, out, options)
+    return ready.run(operands, out)
+
+
+def _call_slowly(
+    function: Function,
+    operands: Sequence[Any],
+    parameters: tuple[Any, ...],
+    out: Any,
+    options: Mapping[str, object],
+) -> tuple[Any, ...]:
     if isinstance(out, np.ndarray) and type(out) not in (np.ndarray, np.ma.MaskedArray):
         # A subclass, a memmap for instance, is filled through its plain view.
         _, *rest = call(function, operands, parameters, out.view(np.ndarray), options)
         return (out, *rest)
-    policy = settle(function.name, current(), options) if options else current()
-    if any(type(operand) is PreparedWeight for operand in operands):
-        operands, policy = _unwrap(function, operands, policy)
     arrays = [
         operand
-        if type(operand) is np.ndarray or (operand is None and argument in OPTIONAL)
+        if type(operand) is PreparedWeight or (operand is None and argument in OPTIONAL)
         else take(function.name, argument, operand)
         for argument, operand in zip(function.arguments, operands, strict=True)
     ]
+    key = full_key(function, arrays, parameters, out, options)
+    ready, look = PLANS.get(key), LOOKING.get()
+    if ready is None or look is not None:
+        considered = _consider(key, function, arrays, parameters, out, options)
+        if look is not None:
+            return look(considered)
+        ready = considered.ready(considered.decision)
+        _warn_if_slow(ready)
+        considered.keep(ready)
+    return ready.run(arrays, out)
+
+
+def _consider(
+    key: tuple[Hashable, ...],
+    function: Function,
+    operands: Sequence[Any],
+    parameters: tuple[Any, ...],
+    out: Any,
+    options: Mapping[str, object],
+) -> Consideration:
+    policy = settle(function.name, current(), options)
+    for argument, operand in zip(function.arguments, operands, strict=True):
+        if type(operand) is PreparedWeight:
+            policy = _bound(function, argument, operand, policy)
+    arrays = [plain(operand) for operand in operands]
+    request, policy = pose(function, arrays, parameters, out, policy)
     # A call's own algorithm= must be followed; that of a block or a layer holds for the
     # operations that have such an algorithm.
     strict = options.get("algorithm") is not None
-    key = (
-        id(function),
-        strict,
-        tuple(map(_signature, arrays)),
-        _fingerprint(parameters),
-        _signature(out) if hasattr(out, "shape") else type(out),
-        policy,
-        REGISTRY.generation,
-    )
-    ready = PLANS.get(key)
-    explanation = EXPLAINING.get()
-    if ready is None or explanation is not None:
-        request, policy = pose(function, arrays, parameters, out, policy)
-        array = arrays[request.inputs[0][0]]
-        found, decision = consider(request.problem, policy, array, strict)
-        if explanation is not None:
-            explanation.append((request.problem, [d for _, d in found], decision))
-            return tuple(_stand_in(output) for output in request.outputs)
-        if decision is None:
-            raise refuse(request.problem, policy, [d for _, d in found])
-        ready = _make_ready(request, policy, found, decision)
-        PLANS.put((*key[:-1], REGISTRY.generation), ready)
-    return ready.run(arrays, out)
+    array = arrays[request.inputs[0][0]]
+    found, decision = consider(request.problem, policy, array, strict)
+    return Consideration(key, function, operands, out, request, policy, found, decision)
+
+
+def _bound(function: Function, argument: str, weight: PreparedWeight, policy: Policy) -> Policy:
+    """Return a policy that keeps to the backend that a weight was prepared for."""
+    if policy.backend not in (None, weight.backend):
+        raise ValueError(
+            bad_argument(
+                function.name,
+                argument,
+                got=f"a weight prepared for backend {weight.backend!r}",
+                expected=f"one for backend {policy.backend!r}, or a plain array",
+                hint="Prepare it again inside that policy",
+            )
+        )
+    return replace(policy, backend=weight.backend)
+
+
+def _warn_if_slow(ready: Ready) -> None:
+    decision = ready.decision
+    if decision.slow and ready.policy.algorithm is None and ready.policy.backend is None:
+        warnings.warn(
+            f"{ready.request.problem.function}: {decision.slow}",
+            PerformanceWarning,
+            stacklevel=_levels_to_user(),
+        )
 
 
 def _stand_in(output: Output) -> Any:
@@ -185,45 +208,7 @@ def _levels_to_user() -> int:
     return level
 
 
-def _make_ready(
-    request: Request, policy: Policy, found: Sequence[tuple[Any, Decision]], decision: Decision
-) -> Ready:
-    backend = next(b for b, d in found if d is decision)
-    if decision.slow and policy.algorithm is None and policy.backend is None:
-        warnings.warn(
-            f"{request.problem.function}: {decision.slow}",
-            PerformanceWarning,
-            stacklevel=_levels_to_user(),
-        )
-    with naming(decision.backend, "plan"):
-        plan = backend.plan(request.problem, decision)
-    return Ready(request, decision, plan, policy)
-
-
-def _unwrap(
-    function: Function, operands: Sequence[Any], policy: Policy
-) -> tuple[list[Any], Policy]:
-    plain = []
-    for argument, operand in zip(function.arguments, operands, strict=True):
-        if type(operand) is not PreparedWeight:
-            plain.append(operand)
-            continue
-        if policy.backend not in (None, operand.backend):
-            raise ValueError(
-                bad_argument(
-                    function.name,
-                    argument,
-                    got=f"a weight prepared for backend {operand.backend!r}",
-                    expected=f"one for backend {policy.backend!r}, or a plain array",
-                    hint="Prepare it again inside that policy",
-                )
-            )
-        policy = replace(policy, backend=operand.backend)
-        plain.append(operand.array)
-    return plain, policy
-
-
-def _check_memory(request: Request) -> None:
+def check_memory(request: Request) -> None:
     """Refuse results that this machine can't hold, before anything of their size is planned.
 
     Some systems promise more memory than there is, and stop the process when it is used.
@@ -280,8 +265,8 @@ def pose(
                 )
             )
         request = request.into(out)
-    elif isinstance(first, np.ndarray) and EXPLAINING.get() is None:
-        _check_memory(request)
+    elif isinstance(first, np.ndarray) and LOOKING.get() is None:
+        check_memory(request)
     left = policy.workspace_limit - request.conversion_bytes
     if left < 0:
         raise WorkspaceLimitError(
@@ -290,3 +275,16 @@ def pose(
             "Convert them first, or raise workspace_limit="
         )
     return request, replace(policy, workspace_limit=max(left, 1))
+
+
+def pack_ahead(function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+    """Plan a call and pack its prepared weight, but run nothing."""
+
+    def look(call: Consideration) -> tuple[Any, ...]:
+        ready = call.ready(call.decision)
+        ready.pack(call.operands)
+        call.keep(ready)
+        return call.stand_ins()
+
+    with looking(look):
+        function(*args, **kwargs)

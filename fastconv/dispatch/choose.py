@@ -135,12 +135,14 @@ def consider(
     if _is_of_other_operations(problem, policy, backends, strict):
         policy = replace(policy, algorithm=None)
     found = [(b, d) for b in backends for d in decisions(b, problem, policy, array)]
-    takeable = [decision for _, decision in found if decision.can]
-    if not takeable:
-        return found, None
+    # A backend's own order holds: it may weigh more than seconds.
+    best: dict[str, Decision] = {}
+    for _, decision in found:
+        if decision.can:
+            best.setdefault(decision.backend, decision)
     if policy.device == "auto":
-        return found, min(takeable, key=lambda decision: decision.seconds)
-    return found, takeable[0]
+        return found, min(best.values(), key=lambda decision: decision.seconds, default=None)
+    return found, next(iter(best.values()), None)
 
 
 def _is_of_other_operations(

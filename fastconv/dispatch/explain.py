@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastconv.backend import Backend, Decision
-from fastconv.dispatch.call import EXPLAINING
+from fastconv.dispatch.call import Consideration, check_memory, looking
+from fastconv.dispatch.measure import seconds_of, twin
 from fastconv.problem import Problem
 from fastconv.registry import REGISTRY, Entry
 
@@ -24,11 +25,14 @@ class Considered:
         Every candidate of every allowed backend, in the order of preference.
     chosen : Decision or None
         The one that would run.
+    measured : tuple of float or None
+        Each candidate's measured seconds; None where it can't, or where nothing was measured.
     """
 
     problem: Problem
     candidates: tuple[Decision, ...]
     chosen: Decision | None
+    measured: tuple[float | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,29 +47,35 @@ class Explanation:
         for considered in self.problems:
             problem = considered.problem
             lines.append(f"{self.function}: {problem.operation} on {problem.device}")
+            measured = considered.measured or (None,) * len(considered.candidates)
             lines += [
-                _line(decision, decision is considered.chosen) for decision in considered.candidates
+                _line(decision, decision is considered.chosen, seconds)
+                for decision, seconds in zip(considered.candidates, measured, strict=True)
             ]
         return "\n".join(lines)
 
 
-def _line(decision: Decision, chosen: bool) -> str:
+def _line(decision: Decision, chosen: bool, measured: float | None) -> str:
     name = f"{decision.backend}/{decision.algorithm}" if decision.algorithm else decision.backend
     mark = "->" if chosen else "  "
     if not decision.can:
         return f" {mark} {name}: no, {decision.reason}"
     return (
-        f" {mark} {name}: {decision.precision}, {decision.threads} thread"
-        f"{'s' if decision.threads != 1 else ''}, {decision.seconds * 1e3:.3g} ms predicted, "
+        f" {mark} {name}: {decision.precision}{', ' if decision.isa else ''}{decision.isa}, "
+        f"{decision.threads} thread{'s' if decision.threads != 1 else ''}, "
+        f"{decision.seconds * 1e3:.3g} ms predicted, "
+        f"{'' if measured is None else f'{measured * 1e3:.3g} ms measured, '}"
         f"{decision.workspace_bytes / 2**20:.2g} MiB of workspace, error bound "
         f"{decision.error_bound:.2g}; {decision.reason}"
     )
 
 
-def explain(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Explanation:
+def explain(
+    function: Callable[..., Any], *args: Any, measure: bool = False, **kwargs: Any
+) -> Explanation:
     """Say who would solve a call, at what predicted cost, and why not the others.
 
-    Nothing is computed. Arguments are checked as in the call itself.
+    Nothing is computed, unless `measure`. Arguments are checked as in the call itself.
 
     Parameters
     ----------
@@ -73,6 +83,10 @@ def explain(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Explanat
         A function of fastconv, or one of yours that calls some.
     *args, **kwargs
         Its arguments.
+    measure : bool, optional
+        Also time every candidate that can, on these arrays: the median of a few runs. Results
+        go to new arrays; ``out=`` is left alone. A candidate that is predicted to take more
+        than 10 s isn't run.
 
     Returns
     -------
@@ -87,16 +101,25 @@ def explain(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Explanat
     >>> explanation.problems[0].chosen.backend
     'cpu'
     """
-    considered: list[tuple[Problem, list[Decision], Decision | None]] = []
-    token = EXPLAINING.set(considered)
-    try:
+    problems: list[Considered] = []
+
+    def look(call: Consideration) -> tuple[Any, ...]:
+        candidates = tuple(decision for _, decision in call.found)
+        measured: tuple[float | None, ...] = ()
+        results = call.stand_ins()
+        if measure and call.decision is not None:
+            check_memory(call.request)
+            measured = tuple(seconds_of(call, decision) for decision in candidates)
+            if measured[candidates.index(call.decision)] is not None:
+                # What follows in the caller's function is measured on true values.
+                out = None if call.out is None else twin(call.out)
+                results = call.ready(call.decision).run(call.operands, out)
+        problems.append(Considered(call.request.problem, candidates, call.decision, measured))
+        return results
+
+    with looking(look):
         function(*args, **kwargs)
-    finally:
-        EXPLAINING.reset(token)
-    return Explanation(
-        getattr(function, "__name__", repr(function)),
-        tuple(Considered(p, tuple(found), chosen) for p, found, chosen in considered),
-    )
+    return Explanation(getattr(function, "__name__", repr(function)), tuple(problems))
 
 
 def backends() -> list[Entry]:

@@ -152,22 +152,45 @@ def environment() -> Policy:
     return settle("fastconv", Policy(), options)
 
 
-_CONTEXT: ContextVar[Policy | None] = ContextVar("fastconv_policy", default=None)
+class InForce:
+    """A policy in force. Equal ones are one object: a key that hashes in no time."""
+
+    __slots__ = ("policy",)
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+
+
+_MOST_KNOWN = 1024
+_KNOWN: dict[Policy, InForce] = {}
+IN_FORCE: ContextVar[InForce | None] = ContextVar("fastconv_policy", default=None)
+
+
+def _in_force(policy: Policy) -> InForce:
+    if len(_KNOWN) >= _MOST_KNOWN:
+        _KNOWN.clear()  # costs new plans, no more
+    return _KNOWN.setdefault(policy, InForce(policy))
+
+
+@cache
+def from_environment() -> InForce:
+    """Return what is in force where no block is: the FASTCONV_* variables' policy."""
+    return _in_force(environment())
 
 
 def current() -> Policy:
     """Return the policy in force outside any call's own keywords."""
-    return _CONTEXT.get() or environment()
+    return (IN_FORCE.get() or from_environment()).policy
 
 
 @contextmanager
 def under(policy: Policy) -> Iterator[None]:
     """Run a block under exactly this policy, whatever the block outside asks for."""
-    token = _CONTEXT.set(policy)
+    token = IN_FORCE.set(_in_force(policy))
     try:
         yield
     finally:
-        _CONTEXT.reset(token)
+        IN_FORCE.reset(token)
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import numpy as np
@@ -11,9 +13,15 @@ from fastconv.dispatch.choose import allowed
 from fastconv.dispatch.policy import current, settle
 from fastconv.errors import bad_argument
 
+# Forms that one weight keeps: as many kinds of calls as a weight is likely to serve in turn.
+MOST_FORMS = 8
+
 
 class PreparedWeight:
     """An immutable copy of a weight, made by :func:`fastconv.prepare` for one backend.
+
+    Plans that can pack a weight ahead pack it once, at the first call of each kind, and find it
+    here from then on. What is packed lives as long as the PreparedWeight.
 
     Attributes
     ----------
@@ -23,14 +31,25 @@ class PreparedWeight:
         The copy, C-contiguous and read-only.
     """
 
-    __slots__ = ("array", "backend")
+    __slots__ = ("_forms", "_lock", "array", "backend", "signature")
 
     array: Any
     backend: str
+    signature: Hashable
+    _forms: dict[Hashable, tuple[Any, Callable[[Any], Any]]]
+    _lock: threading.Lock
 
     def __init__(self, array: Any, backend: str) -> None:
-        object.__setattr__(self, "array", array)
-        object.__setattr__(self, "backend", backend)
+        values = {
+            "array": array,
+            "backend": backend,
+            # What plans depend on.
+            "signature": (PreparedWeight, backend, type(array), tuple(array.shape), array.dtype),
+            "_forms": {},
+            "_lock": threading.Lock(),
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a PreparedWeight is immutable: can't set {name}")
@@ -45,29 +64,42 @@ class PreparedWeight:
         """Data type of the weight."""
         return self.array.dtype
 
+    @property
+    def packed_bytes(self) -> int:
+        """Bytes of all packed forms that are kept beside `array`."""
+        return sum(int(form.nbytes) for form, _ in list(self._forms.values()))
+
+    def packed(self, key: Hashable, pack: Callable[[Any], Any]) -> Any:
+        """Return what `pack` makes of the weight, made once for each key.
+
+        `pack` is kept with it: a key may hold the identity of what `pack` refers to.
+        """
+        found = self._forms.get(key)
+        if found is None:
+            with self._lock:
+                found = self._forms.get(key) or self._add(key, pack)
+        return found[0]
+
+    def _add(self, key: Hashable, pack: Callable[[Any], Any]) -> tuple[Any, Callable[[Any], Any]]:
+        form = pack(self.array)
+        if isinstance(form, np.ndarray):
+            form.setflags(write=False)
+        if len(self._forms) >= MOST_FORMS:
+            del self._forms[next(iter(self._forms))]
+        self._forms[key] = form, pack
+        return self._forms[key]
+
     def __repr__(self) -> str:
         return f"PreparedWeight(shape={self.shape}, dtype={self.dtype}, backend={self.backend!r})"
 
 
-def prepare(
-    weight: Any, like: Any, *, backend: str | None = None, device: str | None = None
-) -> PreparedWeight:
-    """Make a weight ready for repeated use with inputs such as `like`.
+def plain(operand: Any) -> Any:
+    """Return an operand as an array."""
+    return operand.array if type(operand) is PreparedWeight else operand
 
-    Parameters
-    ----------
-    weight : array
-        A weight of a convolution or a linear layer, in any memory layout.
-    like : array
-        An input as the calls will get it; its type settles the backend.
-    backend, device : str, optional
-        As in :func:`fastconv.use`.
 
-    Returns
-    -------
-    PreparedWeight
-        An immutable copy, accepted wherever a weight is. Later changes to `weight` don't
-        reach it. Calls that a policy sends to another backend refuse it.
+def copy_of(weight: Any, like: Any, backend: str | None, device: str | None) -> PreparedWeight:
+    """Return an immutable copy of a weight for the backend that serves arrays such as `like`.
 
     Raises
     ------
@@ -75,14 +107,6 @@ def prepare(
         If the two are of different array types.
     UnsupportedError
         If no backend serves them.
-
-    Examples
-    --------
-    >>> import numpy as np, fastconv
-    >>> x = np.ones((1, 1, 3, 3))
-    >>> w = fastconv.prepare(np.ones((1, 1, 3, 3)), like=x)
-    >>> fastconv.conv2d(x, w)
-    array([[[[9.]]]])
     """
     weight, like = take("prepare", "weight", weight), take("prepare", "like", like)
     if type(weight) is not type(like):

@@ -2,76 +2,152 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from operator import itemgetter
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 
-from fastconv.backend import Decision, Plan, Policy
-from fastconv.dispatch.arrays import may_overlap
-from fastconv.dispatch.request import Output, Request
+from fastconv.backend import Decision, PackingPlan, Plan, Policy
+from fastconv.dispatch.arrays import may_overlap_any
+from fastconv.dispatch.prepared import PreparedWeight
+from fastconv.dispatch.request import Request, View
 from fastconv.dispatch.trace import TRACE, Ran
+from fastconv.dispatch.workspace import borrow, give_back
 from fastconv.errors import WorkspaceLimitError, bad_argument
+from fastconv.problem import Ints
+
+Step = Callable[[Any], Any]
 
 
-@dataclass(frozen=True, slots=True)
 class Ready:
-    """A call made ready: its plan, and how its arrays become the plan's."""
+    """A call made ready: its plan, and how its arrays become the plan's.
 
-    request: Request
-    decision: Decision
-    plan: Plan
-    policy: Policy
+    All that doesn't depend on the arrays' addresses is settled here, once: `run` is most of what
+    a small layer costs beside its kernel.
+
+    Parameters
+    ----------
+    request : Request
+        The problem, and views of the call's arrays.
+    decision : Decision
+        What was chosen.
+    plan : Plan
+        That decision's plan.
+    policy : Policy
+        The call's, less what its conversions take.
+    weight : int, optional
+        Which of the call's arrays comes as a PreparedWeight that may be packed.
+    """
+
+    __slots__ = (
+        "_pick", "_reshapes", "_results", "_run", "_scratch_bytes", "_steps", "_to_targets",
+        "decision", "plan", "policy", "request",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        request: Request,
+        decision: Decision,
+        plan: Plan,
+        policy: Policy,
+        weight: int | None = None,
+    ) -> None:
+        self.request, self.decision, self.plan, self.policy = request, decision, plan, policy
+        self._run = plan.run
+        self._pick = _picker([index for index, _ in request.inputs])
+        steps = [view.step() for _, view in request.inputs]
+        for place, (index, view) in enumerate(request.inputs):
+            if index == weight:
+                steps[place] = self._from_prepared(view)
+        self._steps = tuple(steps) if any(steps) else ()
+        to_targets = [output.view.step() for output in request.outputs]
+        self._to_targets = tuple(to_targets) if any(to_targets) else ()
+        self._results = tuple((output.shape, output.dtype) for output in request.outputs)
+        self._reshapes = request.outputs[0].view.shape is not None
+        # Device memory goes back to its library's pool instead: kernels may still be running.
+        size = plan.workspace_bytes
+        on_host = size and type(plan.empty((0,), "uint8")) is np.ndarray
+        self._scratch_bytes = size if on_host else 0
+
+    def _from_prepared(self, view: View) -> Step:
+        """Return the step from a PreparedWeight to what the plan takes."""
+        plan = self.plan
+        if not isinstance(plan, PackingPlan):
+            return lambda weight: view(weight.array)
+
+        def pack(array: Any) -> Any:
+            return plan.pack(view(array))
+
+        self._run = plan.run_packed
+        key = (self.decision.backend, self.decision.algorithm, getattr(plan, "pack_key", id(plan)))
+        return lambda weight: weight.packed(key, pack)
 
     def run(self, arrays: Sequence[Any], out: Any) -> tuple[Any, ...]:
         """Run the plan; return the results as the caller sees them."""
-        request, plan = self.request, self.plan
-        results = [
-            out if i == 0 and out is not None else self._empty(output)
-            for i, output in enumerate(request.outputs)
-        ]
-        inputs = [view(arrays[i]) for i, view in request.inputs]
-        targets = list(results)
-        if out is not None and self._needs_copy(arrays, out):
-            self._afford_copy(out)
-            targets[0] = plan.empty(tuple(out.shape), request.outputs[0].dtype)
-        outputs = [spec.view(target) for spec, target in zip(request.outputs, targets, strict=True)]
-        workspace = _borrow(plan)
-        started = time.perf_counter()
+        if out is None:
+            results = targets = self._fresh(self._results)
+        else:
+            results = (out, *self._fresh(self._results[1:]))
+            targets = self._apart(arrays, results)
+        inputs = self._pick(arrays)
+        if self._steps:
+            inputs = _stepped(inputs, self._steps)
+        outputs = _stepped(targets, self._to_targets) if self._to_targets else targets
+        records = TRACE.get()
+        started = perf_counter() if records is not None else 0.0
         try:
-            plan.run(inputs, outputs, workspace)
+            if self._scratch_bytes:
+                block, workspace = borrow(self.plan, self._scratch_bytes)
+                self._run(inputs, outputs, workspace)
+                give_back(block)
+            else:
+                self._run(inputs, outputs, self._workspace())
         except Exception as error:
             error.add_note(
                 f"raised by fastconv's backend {self.decision.backend!r}, algorithm "
-                f"{self.decision.algorithm!r}, in {request.problem.function}"
+                f"{self.decision.algorithm!r}, in {self.request.problem.function}"
             )
             raise
-        self._record(time.perf_counter() - started)
-        _give_back(workspace)
-        if targets[0] is not results[0]:
-            results[0][...] = targets[0]
-        return tuple(results)
+        if records is not None:
+            records.append(self._ran(perf_counter() - started))
+        if targets is not results and targets[0] is not out:
+            out[...] = targets[0]
+        return results
 
-    def _empty(self, output: Output) -> Any:
+    def pack(self, arrays: Sequence[Any]) -> None:
+        """Pack the weight of the call, where it is a prepared one, ahead of a run."""
+        for array, step in zip(self._pick(arrays), self._steps, strict=False):
+            if type(array) is PreparedWeight and step is not None:
+                step(array)
+
+    def _fresh(self, results: Sequence[tuple[Ints, str]]) -> tuple[Any, ...]:
+        empty = self.plan.empty
         try:
-            return self.plan.empty(output.shape, output.dtype)
+            return tuple([empty(shape, dtype) for shape, dtype in results])
         except (MemoryError, ValueError, OverflowError) as error:
+            described = " and ".join(f"{shape} and dtype {dtype}" for shape, dtype in results)
             raise MemoryError(
-                f"{self.request.problem.function}: no memory for a result of shape "
-                f"{output.shape} and dtype {output.dtype} ({error})"
+                f"{self.request.problem.function}: no memory for a result of shape {described} "
+                f"({error})"
             ) from error
 
-    def _needs_copy(self, arrays: Sequence[Any], out: Any) -> bool:
-        """Whether the plan must not write to `out`, or can't: a reshape of it would be a copy."""
-        if self.request.outputs[0].view.shape is not None and not out.flags.c_contiguous:
-            return True
-        return any(may_overlap(out, arrays[i]) for i, _ in self.request.inputs)
+    def _workspace(self) -> Any:
+        size = self.plan.workspace_bytes
+        return self.plan.empty((size,), "uint8") if size else None
+
+    def _apart(self, arrays: Sequence[Any], results: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return where the plan may write: not to an `out` that overlaps an input."""
+        out = results[0]
+        # A reshape of what isn't contiguous would be a copy.
+        copied = self._reshapes and not out.flags.c_contiguous
+        if not copied and not may_overlap_any(out, self._pick(arrays)):
+            return results
+        self._afford_copy(out)
+        return (*self._fresh(self._results[:1]), *results[1:])
 
     def _afford_copy(self, out: Any) -> None:
-        # The policy here is the call's less what its conversions take.
         needed = out.nbytes + self.decision.workspace_bytes
         if needed > self.policy.workspace_limit:
             raise WorkspaceLimitError(
@@ -85,42 +161,29 @@ class Ready:
                 )
             )
 
-    def _record(self, seconds: float) -> None:
-        records = TRACE.get()
-        if records is not None:
-            decision, problem = self.decision, self.request.problem
-            records.append(
-                Ran(
-                    problem.function,
-                    problem.operation,
-                    decision.backend,
-                    decision.algorithm,
-                    decision.precision,
-                    decision.device,
-                    decision.threads,
-                    decision.workspace_bytes + self.request.conversion_bytes,
-                    seconds,
-                )
-            )
+    def _ran(self, seconds: float) -> Ran:
+        decision, problem = self.decision, self.request.problem
+        return Ran(
+            problem.function,
+            problem.operation,
+            decision.backend,
+            decision.algorithm,
+            decision.precision,
+            decision.device,
+            decision.threads,
+            decision.workspace_bytes + self.request.conversion_bytes,
+            seconds,
+        )
 
 
-_SCRATCH = threading.local()
+def _picker(indices: list[int]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
+    if len(indices) == 1:
+        return lambda arrays: (arrays[indices[0]],)
+    pick: Callable[[Sequence[Any]], tuple[Any, ...]] = itemgetter(*indices)
+    return pick
 
 
-def _borrow(plan: Plan) -> Any:
-    """Take this thread's scratch memory, or new memory where it is too small or in use."""
-    if plan.workspace_bytes == 0:
-        return None
-    kept = getattr(_SCRATCH, "array", None)
-    _SCRATCH.array = None
-    if kept is not None and kept.size >= plan.workspace_bytes:
-        probe = plan.empty((0,), "uint8")
-        if type(probe) is type(kept):
-            return kept[: plan.workspace_bytes]
-    return plan.empty((plan.workspace_bytes,), "uint8")
-
-
-def _give_back(workspace: Any) -> None:
-    # Device memory goes back to its library's pool instead: kernels may still be running.
-    if isinstance(workspace, np.ndarray):
-        _SCRATCH.array = workspace if workspace.base is None else workspace.base
+def _stepped(arrays: Sequence[Any], steps: tuple[Step | None, ...]) -> tuple[Any, ...]:
+    return tuple(
+        [array if step is None else step(array) for array, step in zip(arrays, steps, strict=True)]
+    )

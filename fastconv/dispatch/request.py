@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from operator import methodcaller
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,13 @@ class View:
         if self.expand:
             array = array[None]
         return array if self.axes is None else array.transpose(self.axes)
+
+    def step(self) -> Callable[[Any], Any] | None:
+        """Return the quickest function that does the same; None where nothing is to be done."""
+        # Not by ==, which takes NumPy's float64 for None.
+        if self.dtype is not None or self.shape is not None or self.expand:
+            return self
+        return None if self.axes is None else methodcaller("transpose", self.axes)
 
     def operand(self, shape: Ints, strides: Ints | None, dtype: str) -> Operand:
         """Return the operand that an array of that shape becomes; no strides: contiguous."""
@@ -105,9 +113,12 @@ class Call:
     device: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Function:
-    """A public function: its name, its array arguments' names, and how to pose its problem."""
+    """A public function: its name, its array arguments' names, and how to pose its problem.
+
+    One is equal to itself alone, which makes it a quick key.
+    """
 
     name: str
     arguments: tuple[str, ...]

@@ -63,6 +63,7 @@ from fastconv.functional.max_pooling_backward import (
     max_pool2d_backward,
     max_pool3d_backward,
 )
+from fastconv.functional.preparing import prepare
 from fastconv.functional.transposed import (
     conv_transpose1d,
     conv_transpose2d,
@@ -145,4 +146,5 @@ __all__ = [
     "max_unpool2d_backward",
     "max_unpool3d",
     "max_unpool3d_backward",
+    "prepare",
 ]

@@ -23,6 +23,7 @@ from fastconv.testing.measure import (
     same_bits,
 )
 from fastconv.testing.oracle import Expected, solve
+from fastconv.testing.packing import check_packing
 
 THREADS = 3
 # What Python and NumPy take for themselves while a plan runs.
@@ -161,6 +162,9 @@ def _check_decision(
     _check_results(first, expected, decision)
     second = arena.run(plan, POISON[1], read_only=True)
     _check_results(second, expected, decision)
+    packed = check_packing(arena, plan, first if repeats else None)
+    if packed is not None:
+        _check_results(packed, expected, decision)
     if repeats:
         if not all(same_bits(a, b) for a, b in zip(first, second, strict=True)):
             raise ConformanceError("a second run gives other bits")

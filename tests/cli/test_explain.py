@@ -1,11 +1,13 @@
 """``fastconv explain``: arguments from text, candidates as a table, faults in one line."""
 
+import re
+
 import numpy as np
 import pytest
 
 from fastconv.backend import Decision
-from fastconv.cli.arguments import arguments_for, parse_shape, parse_sizes
-from fastconv.cli.explain import row
+from fastconv.cli.arguments import arguments_for, fill, parse_shape, parse_sizes
+from fastconv.cli.explain import COLUMNS, row
 
 CONV = ("explain", "conv2d", "--x", "8,64,56,56", "--weight", "64,64,3,3")
 
@@ -90,16 +92,38 @@ def test_faults_cost_one_line(run, arguments, message):
 
 def test_row_of_a_choice():
     decision = Decision(
-        True, "fits", "im2col", "float32", 1.2e-6, 0.00234, 3 << 20, "cpu", 2, backend="cpu"
-    )
-    cells = ("cpu/im2col", "float32", "2.34 ms", "3 MiB", "1.2e-06", "fits")
-    assert row(decision, chosen=True) == ("->", *cells)
-    assert row(decision, chosen=False) == ("can", *cells)
+        True, "fits", "im2col", "float32", 1.2e-6, 0.00234, 3 << 20, "cpu", 2, isa="avx2",
+        backend="cpu",
+    )  # fmt: skip
+    name = ("cpu/im2col", "float32", "avx2 x 2", "2.34 ms")
+    rest = ("3 MiB", "1.2e-06", "fits")
+    assert row(decision, chosen=True) == ("->", *name, "", *rest)
+    assert row(decision, chosen=False, measured=0.0015) == ("can", *name, "1.50 ms", *rest)
 
 
 def test_row_of_a_refusal():
     decision = Decision(False, "only 3 x 3", "winograd", backend="cpu")
-    assert row(decision, chosen=False) == ("no", "cpu/winograd", "", "", "", "", "only 3 x 3")
+    cells = row(decision, chosen=False)
+    assert cells == ("no", "cpu/winograd", *("",) * 6, "only 3 x 3")
+    assert len(cells) == len(COLUMNS)
+
+
+def test_measuring_shows_times_beside_predictions(run):
+    result = run(
+        *("explain", "conv2d_backward", "--grad", "1,4,6,6", "--x", "1,3,8,8"),
+        *("--weight", "4,3,3,3", "--measure"),
+    )
+    assert result.exit_code == 0, result.output
+    for candidate in ("cpu/implicit_gemm", "cpu/reference"):
+        lines = [line for line in result.stdout.splitlines() if candidate in line]
+        assert lines
+        assert all(len(re.findall(r"[0-9.]+ [nuµm]?s\b", line)) == 2 for line in lines)
+
+
+def test_arrays_are_filled_in_place():
+    arrays = [np.zeros((50, 2), dtype) for dtype in ("float16", "complex64", "int64")]
+    fill([*arrays, "text", None, (1, 2)])
+    assert [bool(np.any(array)) for array in arrays] == [True, True, False]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import fastconv
 from fastconv.cpu import isa
 from fastconv.cpu.reference.activations import activate, activation_bytes
 from fastconv.cpu.reference.taps import taps
-from fastconv.dispatch.call import PLANS
+from fastconv.dispatch.cache import PLANS
 from fastconv.problem import ConvProblem, Operand
 
 USERS = ("columns", "dense", "epilogue", "geometry", "im2col_blas.candidate",

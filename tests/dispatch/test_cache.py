@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import fastconv
-from fastconv.dispatch.call import PLANS, PlanCache
+from fastconv.dispatch.cache import PLANS, PlanCache, full_key, quick_key
+from fastconv.dispatch.request import Function
 
 
 def plans(fake, function, *args, **kwargs):
@@ -123,3 +124,59 @@ def test_the_cache_in_use_stays_bounded(arguments, fake, monkeypatch):
     for width in range(3, 20):
         fastconv.conv2d(np.ones((1, 3, 3, width)), arguments[1], backend="fake")
     assert len(PLANS) == 5
+
+
+def test_options_that_are_equal_are_not_taken_for_each_other(arguments):
+    fastconv.conv2d(*arguments, threads=1)
+    fastconv.conv2d(*arguments, deterministic=True)
+    for bad in ({"threads": True}, {"threads": 1.0}, {"deterministic": 1}):
+        with pytest.raises(TypeError, match="conv2d: "):
+            fastconv.conv2d(*arguments, **bad)
+
+
+def test_equal_blocks_share_a_plan(arguments, fake):
+    counts = []
+    for _ in range(2):
+        with fastconv.use(tolerance=0.25):
+            counts.append(plans(fake, fastconv.conv2d, *arguments))
+    with fastconv.use(tolerance=0.26):
+        counts.append(plans(fake, fastconv.conv2d, *arguments))
+    assert counts == [1, 0, 1]
+
+
+def test_policies_that_are_forgotten_cost_a_plan_and_nothing_else(arguments, fake, monkeypatch):
+    monkeypatch.setattr("fastconv.dispatch.policy._MOST_KNOWN", 1)
+    for tolerance in (0.25, 0.26, 0.25):
+        with fastconv.use(tolerance=tolerance):
+            assert fastconv.conv2d(*arguments, backend="fake").max() == fake.value
+    assert [policy.tolerance for _, policy in fake.asked] == [0.25, 0.26, 0.25]
+
+
+@pytest.mark.parametrize(
+    "parameters", [(1, None, "same", ((1, 2), (3, 4))), (1.5, True, [1, [2]]), ("s", "NCHW")]
+)
+@pytest.mark.parametrize("options", [{}, {"threads": 2, "precision": None}])
+def test_the_quick_key_is_the_full_one(arguments, parameters, options):
+    function = Function("any", ("x", "weight", "bias"), None)
+    prepared = fastconv.prepare(arguments[1], like=arguments[0])
+    for weight in (arguments[1], prepared):
+        for out in (None, arguments[0]):
+            call = function, (arguments[0], weight, None), parameters, out, options
+            assert quick_key(*call) == full_key(*call)
+
+
+@pytest.mark.parametrize("value", [np.int64(1), np.array([1, 1]), [np.True_], np.str_("same")])
+def test_numpy_s_values_have_no_quick_key_in_common_with_a_full_one(arguments, value):
+    function = Function("any", ("x",), None)
+    for call in (
+        (function, arguments[:1], (value,), None, {}),
+        (function, arguments[:1], (1,), None, {"tolerance": value}),
+    ):
+        assert quick_key(*call) != full_key(*call)
+
+
+def test_what_is_no_plain_array_has_no_quick_key(arguments):
+    function = Function("any", ("x",), None)
+    for x in ([1.0], arguments[0].view(np.recarray)):
+        assert quick_key(function, (x,), (), None, {}) is None
+    assert quick_key(function, arguments[:1], (), [1.0], {}) is None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import fastconv
+from fastconv.dispatch.measure import twin
 
 
 def test_it_lists_candidates_and_the_one_chosen(arguments):
@@ -54,6 +56,65 @@ def test_out_is_left_alone(arguments):
     out = np.full((2, 4, 6, 7), 5.0)
     fastconv.explain(fastconv.conv2d, *arguments, out=out)
     assert (out == 5).all()
+
+
+def test_measuring_times_every_candidate_that_can(arguments):
+    explanation = fastconv.explain(fastconv.conv2d, *arguments, measure=True, tolerance=1e-10)
+    (considered,) = explanation.problems
+    assert [m is not None for m in considered.measured] == [d.can for d in considered.candidates]
+    assert all(seconds > 0 for seconds in considered.measured if seconds is not None)
+    assert str(explanation).count("ms measured") == len(considered.candidates)
+    assert "measured" not in str(fastconv.explain(fastconv.conv2d, *arguments))
+
+
+def test_measuring_leaves_out_alone_and_goes_on_with_true_results(arguments):
+    x, w = arguments
+    out = np.full((2, 4, 6, 7), 5.0)[:, ::-1]
+    seen = []
+
+    def net():
+        seen.append(fastconv.conv2d(x, w, out=out))
+        return fastconv.max_pool2d(seen[0], 2)
+
+    explanation = fastconv.explain(net, measure=True)
+    assert len(explanation.problems) == 2
+    assert (out == 5).all()
+    assert seen[0].strides == out.strides
+    np.testing.assert_array_equal(seen[0], fastconv.conv2d(x, w))
+
+
+def test_what_would_take_too_long_is_not_measured(arguments, fake, monkeypatch):
+    long = replace(fake.decision, seconds=11.0)
+    monkeypatch.setattr(fake, "decision", long, raising=False)
+    (considered,) = fastconv.explain(
+        fastconv.conv2d, *arguments, backend="fake", measure=True
+    ).problems
+    assert considered.measured == (None,)
+    assert fake.runs == 0
+
+
+def test_measuring_keeps_no_plan(arguments, fake):
+    fastconv.explain(fastconv.conv2d, *arguments, backend="fake", measure=True)
+    plans = fake.plans
+    fastconv.conv2d(*arguments, backend="fake")
+    assert fake.plans == plans + 1
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((2, 3, 4))[::-1, :, ::2],
+        np.zeros((2, 3), np.float32).T,
+        np.zeros((0, 3)),
+        np.zeros(()),
+    ],
+)
+def test_a_twin_has_the_same_strides_and_memory_of_its_own(array):
+    other = twin(array)
+    assert (other.shape, other.strides, other.dtype) == (array.shape, array.strides, array.dtype)
+    assert not np.shares_memory(other, array)
+    other[...] = 1
+    assert not array.any()
 
 
 def test_a_function_of_several_problems_shows_them_all(arguments):

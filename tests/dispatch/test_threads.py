@@ -160,3 +160,31 @@ def test_switching_often_changes_nothing():
             np.testing.assert_array_equal(result, right)
     finally:
         sys.setswitchinterval(interval)
+
+
+@pytest.mark.parametrize(
+    ("variables", "options", "workers"),
+    [
+        ({"FASTCONV_NUM_THREADS": "3"}, "", 2),
+        ({"FASTCONV_NUM_THREADS": "3"}, "threads=1", 0),
+        ({"FASTCONV_NUM_THREADS": "1"}, "threads=4", 3),
+        ({"FASTCONV_NUM_THREADS": "1"}, "", 0),
+        ({}, "", None),
+    ],
+)
+def test_the_number_of_threads_reaches_the_kernels(python, variables, options, workers):
+    pytest.importorskip("fastconv.cpu._core")
+    out = python(
+        f"""
+        import numpy as np, fastconv
+        from fastconv.cpu.isa import core
+        from fastconv.machine import usable_cores
+        x, w = np.ones((8, 32, 64, 64), "f4"), np.ones((32, 32, 3, 3), "f4")
+        with fastconv.trace() as ran:
+            fastconv.conv2d(x, w, None, 1, 1, algorithm="implicit_gemm", {options})
+        print(core.pool_threads(), ran[0].threads - 1, usable_cores() - 1)
+        """,
+        **variables,
+    )
+    started, decided, default = map(int, out.split())
+    assert started == decided == (default if workers is None else workers)

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 import fastconv
+from fastconv.dispatch import workspace
+from fastconv.dispatch.workspace import borrow, give_back
 
 MIB = 2**20
 
@@ -105,3 +107,83 @@ def test_a_decision_over_the_limit_is_never_taken(arguments, fake):
     with pytest.raises(fastconv.WorkspaceLimitError, match="it needs 1073741824 bytes"):
         fastconv.conv2d(*arguments, backend="fake")
     fastconv.conv2d(*arguments, backend="fake", workspace_limit=2**30)
+
+
+class ScratchPlan:
+    """Notes the workspaces that it is given, and may do something while it has one."""
+
+    workspace_bytes = 1000
+
+    def __init__(self, backend=None):
+        self._backend = backend
+
+    def empty(self, shape, dtype):
+        return np.empty(shape, dtype)
+
+    def run(self, inputs, outputs, workspace, stream=None):
+        assert workspace.size == self.workspace_bytes
+        self._backend.seen.append(workspace)
+        workspace[...] = mine = len(self._backend.seen)
+        self._backend.meanwhile()
+        assert (workspace == mine).all()
+
+
+@pytest.fixture
+def scratch(fake):
+    """Return the registered backend "fake" with a plan that has a workspace."""
+    fake.seen, fake.meanwhile = [], lambda: None
+    fake.plan = lambda problem, decision: ScratchPlan(fake)
+    return fake
+
+
+def address(array):
+    return array.__array_interface__["data"][0]
+
+
+def test_workspaces_start_on_a_cache_line_and_are_used_again(arguments, scratch):
+    for _ in range(3):
+        fastconv.conv2d(*arguments, backend="fake")
+    assert address(scratch.seen[0]) % 64 == 0
+    assert len(set(map(address, scratch.seen))) == 1
+
+
+def test_a_call_from_inside_a_run_gets_a_workspace_of_its_own(arguments, scratch):
+    def call_again():
+        scratch.meanwhile = lambda: None
+        fastconv.conv2d(*arguments, backend="fake")
+
+    scratch.meanwhile = call_again
+    fastconv.conv2d(*arguments, backend="fake")
+    assert len(scratch.seen) == len(set(map(address, scratch.seen))) == 2
+
+
+def test_a_run_that_fails_leaves_nothing_behind_that_others_use(arguments, scratch):
+    scratch.meanwhile = lambda: 1 // 0
+    with pytest.raises(ZeroDivisionError):
+        fastconv.conv2d(*arguments, backend="fake")
+    scratch.meanwhile = lambda: None
+    fastconv.conv2d(*arguments, backend="fake")
+    assert address(scratch.seen[0]) != address(scratch.seen[1])
+
+
+def test_a_workspace_grows_with_what_is_asked_for(arguments, scratch, monkeypatch):
+    fastconv.conv2d(*arguments, backend="fake")
+    monkeypatch.setattr(ScratchPlan, "workspace_bytes", 10**6)
+    fastconv.conv2d(arguments[0][:1], arguments[1], backend="fake")
+    assert [each.size for each in scratch.seen] == [1000, 10**6]
+
+
+def test_idle_blocks_are_bounded():
+    plan = ScratchPlan()
+    borrowed = [borrow(plan, 100)[0] for _ in range(100)]
+    for block in borrowed:
+        give_back(block)
+    assert len(workspace._FREE) == 32
+
+
+def test_a_block_forgets_cuts_rather_than_grow():
+    block = workspace.Block(np.empty(1000, np.uint8))
+    cuts = [block.cut(size) for size in range(900)]
+    assert [cut.size for cut in cuts] == list(range(900))
+    assert len(block._cuts) <= 64
+    assert block.cut(1001) is None

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fastconv.cpu.isa import core
-from fastconv.dispatch.call import PLANS
+from fastconv.dispatch.cache import PLANS
 
 sys.path.insert(0, str(Path(__file__).parent))
 

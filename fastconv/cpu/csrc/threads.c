@@ -2,15 +2,21 @@
  *
  * libgomp hangs in a forked child; this pool is forgotten there and built again when asked for.
  * One caller has the pool at a time. A second one, and a call from inside a body, run inline.
+ * Waking a sleeper takes longer than many a layer, so who has just worked looks out for more for a
+ * moment before going to sleep; never where there are fewer cores than threads.
  */
-#define _POSIX_C_SOURCE 200809L
+#define _GNU_SOURCE /* for the affinity mask */
+#define _DARWIN_C_SOURCE
 #include "fc.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <time.h>
+#include <unistd.h>
 
-enum { MAX_THREADS = 256, CHUNKS_PER_THREAD = 4 };
+enum { MAX_THREADS = 256, CHUNKS_PER_THREAD = 4, SPIN_NANOSECONDS = 20 * 1000 };
 
 typedef struct {
     fc_body body;
@@ -25,8 +31,13 @@ static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
 static pthread_cond_t finished = PTHREAD_COND_INITIALIZER;
 static fc_job *job;
 static int tickets; /* workers that may still join the job */
-static int joined;  /* workers inside the job */
 static int workers;
+static int sleepers; /* workers that only a signal wakes */
+static int may_spin; /* whether the last job left a core to each of its threads */
+static int cores;
+/* Written with the lock held, and read without it by those who spin. */
+static _Atomic int joined;      /* workers inside the job */
+static _Atomic unsigned posted; /* how many jobs there were */
 
 static void drain(fc_job *j)
 {
@@ -39,13 +50,60 @@ static void drain(fc_job *j)
     }
 }
 
+static void pause_briefly(void)
+{
+    for (int i = 0; i < 8; i++) {
+#if defined(__x86_64__)
+        __builtin_ia32_pause();
+#elif defined(__aarch64__)
+        __asm__ volatile("isb");
+#endif
+    }
+}
+
+static int64_t nanoseconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * (int64_t)1000000000 + t.tv_nsec;
+}
+
+static void spin_while_job(unsigned seen)
+{
+    int64_t end = nanoseconds() + SPIN_NANOSECONDS;
+    while (atomic_load_explicit(&posted, memory_order_acquire) == seen && nanoseconds() < end)
+        pause_briefly();
+}
+
+static void spin_while_joined(void)
+{
+    int64_t end = nanoseconds() + SPIN_NANOSECONDS;
+    while (atomic_load_explicit(&joined, memory_order_acquire) != 0 && nanoseconds() < end)
+        pause_briefly();
+}
+
+/* Called with the lock held, which it gives up meanwhile. */
+static void await_ticket(void)
+{
+    if (tickets == 0 && may_spin) {
+        unsigned seen = atomic_load_explicit(&posted, memory_order_relaxed);
+        pthread_mutex_unlock(&lock);
+        spin_while_job(seen);
+        pthread_mutex_lock(&lock);
+    }
+    while (tickets == 0) {
+        sleepers++;
+        pthread_cond_wait(&wake, &lock);
+        sleepers--;
+    }
+}
+
 static void *worker(void *unused)
 {
     (void)unused;
     pthread_mutex_lock(&lock);
     for (;;) {
-        while (tickets == 0)
-            pthread_cond_wait(&wake, &lock);
+        await_ticket();
         tickets--;
         joined++;
         fc_job *j = job;
@@ -66,7 +124,7 @@ static void forget_pool(void)
     wake = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
     finished = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
     job = NULL;
-    tickets = joined = workers = 0;
+    tickets = joined = workers = sleepers = 0;
 }
 
 static pthread_once_t fork_handler = PTHREAD_ONCE_INIT;
@@ -74,6 +132,16 @@ static pthread_once_t fork_handler = PTHREAD_ONCE_INIT;
 static void watch_forks(void)
 {
     pthread_atfork(NULL, NULL, forget_pool);
+}
+
+static int usable_cores(void)
+{
+#if defined(__linux__)
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0)
+        return CPU_COUNT(&set);
+#endif
+    return (int)sysconf(_SC_NPROCESSORS_ONLN);
 }
 
 /* Called with the lock held. Returns how many workers there are, which may be fewer than asked. */
@@ -85,6 +153,7 @@ static int grow_pool(int wanted)
     if (workers >= wanted)
         return workers;
     pthread_once(&fork_handler, watch_forks);
+    cores = usable_cores();
     if (pthread_attr_init(&detached) != 0)
         return workers;
     pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
@@ -125,7 +194,10 @@ void fc_parallel_for(fc_body body, void *context, int64_t count, int64_t grain, 
     helpers = helpers < threads - 1 ? helpers : threads - 1;
     job = &j;
     tickets = helpers;
-    for (int i = 0; i < helpers; i++)
+    may_spin = threads <= cores;
+    atomic_fetch_add_explicit(&posted, 1, memory_order_release);
+    /* Who is awake sees the job; only the others need the system. */
+    for (int i = helpers - (workers - sleepers); i > 0; i--)
         pthread_cond_signal(&wake);
     pthread_mutex_unlock(&lock);
 
@@ -133,6 +205,11 @@ void fc_parallel_for(fc_body body, void *context, int64_t count, int64_t grain, 
 
     pthread_mutex_lock(&lock);
     tickets = 0; /* nothing is left for a worker that has not woken yet */
+    if (joined != 0 && may_spin) {
+        pthread_mutex_unlock(&lock);
+        spin_while_joined();
+        pthread_mutex_lock(&lock);
+    }
     while (joined != 0)
         pthread_cond_wait(&finished, &lock);
     job = NULL;

@@ -1,0 +1,24 @@
+"""The choice among backends and their candidates."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import fastconv
+
+
+def test_a_backend_s_own_order_holds_and_auto_compares_backends(arguments, fake):
+    first, second = (
+        replace(fake.decision, algorithm=name, seconds=seconds, precision="float64")
+        for name, seconds in (("first", 5.0), ("second", 1e-12))
+    )
+    fake.decide = lambda problem, policy: [first, second]
+
+    def chosen(**policy):
+        (considered,) = fastconv.explain(fastconv.conv2d, *arguments, **policy).problems
+        return considered.chosen.backend, considered.chosen.algorithm
+
+    assert chosen(backend="fake") == ("fake", "first")
+    assert chosen(device="auto")[0] == "cpu"
+    first = replace(first, seconds=1e-13)
+    assert chosen(device="auto") == ("fake", "first")
