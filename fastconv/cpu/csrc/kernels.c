@@ -8,6 +8,7 @@
 #include "finish.h"
 #include "implicit_gemm.h"
 #include "indexed.h"
+#include "peak.h"
 #include "pools.h"
 
 /* Templates: copied by item size, added by number type, computed in float. */
@@ -31,11 +32,14 @@
 #include "each_float.h"
 #define FC_TEMPLATE "gemm.inc"
 #include "each_float.h"
+#define FC_TEMPLATE "multiply_add.inc"
+#include "each_float.h"
 
 #include "columns.inc"
 #include "indexed.inc"
 #include "pools.inc"
 #include "finish.inc"
+#include "peak.inc"
 #include "implicit_gemm.inc"
 
 #define FC_PASTE(a, b) a##b
@@ -55,6 +59,7 @@ const fc_kernels FC_TABLE(FC_ISA) = {
     .scatter_add = scatter_add,
     .unpool = unpool,
     .gather = gather,
+    .peak = peak,
     .conv_forward = conv_forward,
     .conv_weight_grad = conv_weight_grad,
     .pack_weight = pack_weight,
