@@ -159,11 +159,14 @@ def _show_overhead(overhead: Mapping[str, float], console: Console) -> None:
     console.print(table)
 
 
-def _show_memory(memory: Mapping[str, Mapping[str, int]], console: Console) -> None:
-    console.print("\n[bold]Peak memory of a forward call[/], beyond its inputs")
-    libraries = list(dict.fromkeys(name for found in memory.values() for name in found))
-    table = _table("layer", *(f"{name}\nMiB" for name in libraries))
-    for layer, found in memory.items():
-        cells = [f"{found[name] / 2**20:.1f}" if name in found else "" for name in libraries]
-        table.add_row(layer, *cells)
-    console.print(table)
+def _show_memory(memory: Mapping[Pass, Mapping[str, Mapping[str, int]]], console: Console) -> None:
+    for which, layers in memory.items():
+        console.print(
+            f"\n[bold]Peak memory, {TITLES[which].lower()}[/], beyond what a call is given"
+        )
+        libraries = list(dict.fromkeys(name for found in layers.values() for name in found))
+        table = _table("layer", *(f"{name}\nMiB" for name in libraries))
+        for layer, found in layers.items():
+            cells = [f"{found[name] / 2**20:.1f}" if name in found else "" for name in libraries]
+            table.add_row(layer, *cells)
+        console.print(table)

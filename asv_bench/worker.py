@@ -13,6 +13,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from asv_bench.cases import Case, Operands, Pass, all_cases, operands
@@ -65,7 +66,7 @@ def _calls(
 
 def measure(configuration: Configuration, send: Send) -> None:
     """Measure everything that a configuration wants."""
-    from asv_bench import network, overhead, roofline
+    from asv_bench import memory, network, overhead, roofline
 
     with opened(configuration, lambda text: send("note", text)) as libraries:
         send("versions", {library.name: library.version for library in libraries})
@@ -79,6 +80,9 @@ def measure(configuration: Configuration, send: Send) -> None:
         if "overhead" in configuration.parts:
             send("progress", "a call's overhead")
             send("overhead", overhead.measured(libraries))
+        if "memory" in configuration.parts:
+            say = partial(send, "progress")
+            send("memory", memory.measured(configuration, say))
 
 
 def main() -> None:

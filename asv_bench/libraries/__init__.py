@@ -39,12 +39,12 @@ _PACKAGES = {"pytorch": "torch", "onnx_runtime": "onnxruntime"}
 
 @contextmanager
 def opened(
-    configuration: Configuration, note: Callable[[str], None]
+    configuration: Configuration, note: Callable[[str], None], *modules: str
 ) -> Iterator[tuple[Library, ...]]:
-    """Give the libraries that take part; `note` hears about the others."""
+    """Give the libraries that take part, all or those named; `note` hears about the others."""
     found: list[Library] = []
     with ExitStack() as stack:
-        for module in _MODULES:
+        for module in modules or _MODULES:
             try:
                 home = import_module(f"asv_bench.libraries.{module}")
                 entered: AbstractContextManager[Library] = home.opened(configuration)
