@@ -66,8 +66,11 @@ def _calls(
 
 def measure(configuration: Configuration, send: Send) -> None:
     """Measure everything that a configuration wants."""
-    from asv_bench import memory, network, overhead, roofline
+    from asv_bench import memory, network, overhead, quiet, roofline
 
+    disturbed = quiet.warning()
+    if disturbed:
+        send("note", disturbed)
     with opened(configuration, lambda text: send("note", text)) as libraries:
         send("versions", {library.name: library.version for library in libraries})
         if "layers" in configuration.parts:

@@ -136,7 +136,7 @@ def measure_bandwidth(seconds: float = 0.2, threads: int | None = None) -> float
 
     machine = describe()
     size = _block_bytes(machine)
-    source, target = np.ones(size, np.uint8), np.zeros(size, np.uint8)  # written: pages exist
+    source, target = np.ones(size, np.uint8), np.ones(size, np.uint8)  # written: pages exist
     edges = [size * i // threads for i in range(threads + 1)]
     slices = [slice(first, last) for first, last in itertools.pairwise(edges)]
 
