@@ -111,18 +111,27 @@ def _scale(axes: Axes, low: float, high: float) -> None:
 
 def _numbers(axes: Axes, column: int, rows: dict[str, int], ratios: dict[str, float]) -> None:
     """Write a record's ratios in a column beside the bars, under their geometric mean."""
-    x = 1.10 + 0.13 * column
-    place = axes.get_yaxis_transform()
-    mark = _SIGNS[column]
-    top = len(rows) + 0.3
-    axes.text(x, top + 1, mark, transform=place, ha="right", fontsize=8, color=_OTHER)
-    axes.text(
-        x, top, f"{geomean(ratios.values()):.2f}", transform=place, ha="right", fontweight="bold"
-    )
+    x = 1.11 + 0.15 * column
+    mean = f"{geomean(ratios.values()):.2f}"
+    for text, height, weight in ((_SIGNS[column], 18, "normal"), (mean, 5, "bold")):
+        axes.annotate(
+            text,
+            (x, 1),
+            xycoords="axes fraction",
+            xytext=(0, height),
+            textcoords="offset points",
+            ha="right",
+            fontweight=weight,
+        )
     for layer, row in rows.items():
         if layer in ratios:
-            colour = _INK if ratios[layer] >= 1 else _LOST
-            text = f"{ratios[layer]:.2f}"
             axes.text(
-                x, row, text, transform=place, ha="right", va="center", fontsize=8, color=colour
+                x,
+                row,
+                f"{ratios[layer]:.2f}",
+                transform=axes.get_yaxis_transform(),
+                ha="right",
+                va="center",
+                fontsize=8,
+                color=_INK if ratios[layer] >= 1 else _LOST,
             )

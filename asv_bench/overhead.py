@@ -40,6 +40,8 @@ def _run_all(calls: list[Call]) -> None:
 
 def recorded(call: Call) -> list[Call]:
     """Return the calls of the compiled core that a call makes, ready to repeat."""
+    if core is None:
+        return []
     found: list[Call] = []
     with _watched(found):
         PLANS.clear()  # a plan may keep the functions that it was made with
