@@ -18,6 +18,9 @@ examples:
   make bench ARGS="--layers resnet mobilenet -t 1"  layers whose names contain one of these
   make bench ARGS="--memory --figure docs/speed.svg"
 """
+# glibc would give some freed outputs back to the system, others not, depending on what was freed
+# before: a fresh output's pages then cost more than many a layer. Kept, they cost nobody anything.
+_KEEP_FREED = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1)}
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class Configuration:
             "OMP_NUM_THREADS": threads,
             "OPENBLAS_NUM_THREADS": threads,
             "MKL_NUM_THREADS": threads,
+            **_KEEP_FREED,
         }
         if self.isa:
             found |= {

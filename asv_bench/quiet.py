@@ -1,4 +1,4 @@
-"""Whether anything else runs on the cores that the contenders are to have."""
+"""How busy others kept the cores meanwhile: times on shared cores can't be compared."""
 
 from __future__ import annotations
 
@@ -10,34 +10,49 @@ _STAT = Path("/proc/stat")
 TOO_BUSY = 0.05
 
 
-def busy_share(seconds: float = 0.5) -> float | None:
-    """Watch idly; return the share of this process's cores that others use, None if unknown."""
-    try:
-        cores = os.sched_getaffinity(0)
-        before = times(_STAT.read_text(), cores)
-        time.sleep(seconds)
-        after = times(_STAT.read_text(), cores)
-    except (OSError, AttributeError):
-        return None
-    idle, everything = (late - early for late, early in zip(after, before, strict=True))
-    return 1 - idle / everything if everything else None
+class Watch:
+    """Counts, from now on, what is computed on this process's cores."""
+
+    def __init__(self) -> None:
+        self._started = time.perf_counter()
+        self._used = _used()
+        self._own = _own()
+
+    def share(self) -> float | None:
+        """Return the share of the cores' time that others took, None where nobody tells."""
+        used, wall = _used(), time.perf_counter() - self._started
+        if used is None or self._used is None or wall <= 0:
+            return None
+        others = (used - self._used) - (_own() - self._own)
+        return max(0.0, others / (wall * len(os.sched_getaffinity(0))))
+
+    def note(self) -> str | None:
+        """Return what to say where others took so much that times mean little."""
+        share = self.share()
+        if share is None or share < TOO_BUSY:
+            return None
+        return f"other work took {share:.0%} of the cores' time meanwhile: these times mean little"
 
 
-def times(stat: str, cores: set[int]) -> tuple[int, int]:
-    """Return ticks of idleness, and ticks of everything, of some cores from /proc/stat's text."""
-    idle = everything = 0
+def busy_ticks(stat: str, cores: set[int]) -> int:
+    """Return the ticks that some cores weren't idle, from /proc/stat's text."""
+    busy = 0
     for line in stat.splitlines():
         name, *numbers = line.split()
         if name.startswith("cpu") and name[3:].isdecimal() and int(name[3:]) in cores:
-            ticks = [int(number) for number in numbers[:8]]  # guests are counted as users already
-            idle += ticks[3] + ticks[4]
-            everything += sum(ticks)
-    return idle, everything
+            # user, nice, system, idle, iowait, irq, softirq, steal; guests are users already.
+            ticks = [int(number) for number in numbers[:8]]
+            busy += sum(ticks) - ticks[3] - ticks[4]
+    return busy
 
 
-def warning() -> str | None:
-    """Return a note where others use the cores, with which no times can be compared."""
-    share = busy_share()
-    if share is None or share < TOO_BUSY:
+def _used() -> float | None:
+    """Return seconds of work on this process's cores since the machine started."""
+    try:
+        return busy_ticks(_STAT.read_text(), os.sched_getaffinity(0)) / os.sysconf("SC_CLK_TCK")
+    except (OSError, AttributeError):  # not Linux
         return None
-    return f"other work keeps {share:.0%} of the cores busy: these times mean little"
+
+
+def _own() -> float:
+    return sum(os.times()[:4])  # children that have ended included

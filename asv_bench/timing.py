@@ -12,8 +12,11 @@ Call = Callable[[], object]
 # A block shorter than this says more about the clock than about the call.
 LEAST_BLOCK = 0.004
 MOST_REPEATS = 2000
-# Threads of an OpenMP runtime spin for some milliseconds after a call, on the next one's cores.
+# OpenMP's threads spin for some milliseconds after a call, on the next contender's cores. Waiting
+# awake, and warming up for longer than a moment, matters too: a thread that sleeps between calls
+# may wake up on its caller's core, and stays there until the system balances the two.
 PAUSE = 0.005
+WARM_UP = 0.002
 LEAST_ROUNDS = 3
 
 
@@ -72,9 +75,18 @@ def _repeats(call: Call) -> int:
 
 
 def _block(call: Call, repeats: int) -> float:
-    time.sleep(PAUSE)
-    call()  # wakes its threads, and brings its data back into the caches
+    _wait_awake(PAUSE)
+    warm = time.perf_counter() + WARM_UP
+    call()
+    while time.perf_counter() < warm:
+        call()
     started = time.perf_counter()
     for _ in range(repeats):
         call()
     return (time.perf_counter() - started) / repeats
+
+
+def _wait_awake(seconds: float) -> None:
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        pass

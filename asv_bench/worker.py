@@ -68,9 +68,7 @@ def measure(configuration: Configuration, send: Send) -> None:
     """Measure everything that a configuration wants."""
     from asv_bench import memory, network, overhead, quiet, roofline
 
-    disturbed = quiet.warning()
-    if disturbed:
-        send("note", disturbed)
+    watch = quiet.Watch()
     with opened(configuration, lambda text: send("note", text)) as libraries:
         send("versions", {library.name: library.version for library in libraries})
         if "layers" in configuration.parts:
@@ -86,6 +84,9 @@ def measure(configuration: Configuration, send: Send) -> None:
         if "memory" in configuration.parts:
             say = partial(send, "progress")
             send("memory", memory.measured(configuration, say))
+    disturbed = watch.note()
+    if disturbed:
+        send("note", disturbed)
 
 
 def main() -> None:

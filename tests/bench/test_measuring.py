@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,19 +23,38 @@ intr 12345
 
 
 def test_ticks_of_the_cores_that_are_ours():
-    assert quiet.times(STAT, {0}) == (905, 1000)
-    assert quiet.times(STAT, {0, 1}) == (1805, 2000)
+    assert quiet.busy_ticks(STAT, {0}) == 95
+    assert quiet.busy_ticks(STAT, {0, 1}) == 195
 
 
-@pytest.mark.parametrize(("share", "said"), [(None, False), (0.01, False), (0.4, True)])
-def test_other_work_is_noted(monkeypatch, share, said):
-    monkeypatch.setattr(quiet, "busy_share", lambda: share)
-    assert bool(quiet.warning()) is said
+@pytest.fixture
+def machine(monkeypatch):
+    """A machine of two cores, all counters at will: (wall, used by all, used by us)."""
+    now = {"wall": 0.0, "used": 100.0, "own": 5.0}
+    monkeypatch.setattr(quiet, "time", SimpleNamespace(perf_counter=lambda: now["wall"]))
+    monkeypatch.setattr(quiet, "_used", lambda: now["used"])
+    monkeypatch.setattr(quiet, "_own", lambda: now["own"])
+    monkeypatch.setattr(quiet.os, "sched_getaffinity", lambda pid: {0, 1}, raising=False)
+    return now
+
+
+def test_others_work_is_what_is_not_ours(machine):
+    watch = quiet.Watch()
+    machine.update({"wall": 10.0, "used": 118.0, "own": 13.0})
+    assert watch.share() == 0.5
+    assert "50%" in watch.note()
+
+
+def test_alone_there_is_no_note(machine):
+    watch = quiet.Watch()
+    machine.update({"wall": 10.0, "used": 108.4, "own": 13.0})
+    assert watch.share() == pytest.approx(0.02)
+    assert watch.note() is None
 
 
 def test_a_system_that_does_not_tell_is_no_error(monkeypatch, tmp_path):
     monkeypatch.setattr(quiet, "_STAT", tmp_path / "missing")
-    assert quiet.busy_share(0.0) is None
+    assert quiet.Watch().note() is None
 
 
 def test_peak_memory_is_the_calls_own():
