@@ -28,7 +28,7 @@ _COLUMNS = {
     TORCH[1]: "channels\nlast ms",
     ONNX: "ONNX\nRuntime ms",
 }
-_SHORT = {TORCH[0]: "PyTorch", TORCH[1]: "channels last", ONNX: "ONNX Runtime"}
+_SHORT = {TORCH[0]: "PyTorch", TORCH[1]: "ch. last", ONNX: "ONNX"}
 _WORTH_A_LOOK, _GOOD, _BAD = "yellow", "green", "bold red"
 
 
@@ -76,7 +76,7 @@ def _show_pass(record: Record, which: Pass, console: Console) -> None:
     measured = record.of(which)
     columns = [name for name in _COLUMNS if any(name in m.seconds for m in measured)]
     headings = [_COLUMNS[name] for name in columns]
-    table = _table("layer", *headings, "ratio", "against", "GFLOP/s", "of roof\n%")
+    table = _table("layer", *headings, "ratio", "against", "GFLOP/s", "roof\n%")
     order = list(record.ratios(which))
     measured.sort(key=lambda m: order.index(m.layer) if m.layer in order else len(order))
     for measurement in measured:

@@ -69,7 +69,7 @@ def test_peak_memory_is_the_calls_own():
     )
     array, nothing = map(int, done.stdout.split())
     if sys.platform == "linux":
-        assert 32 << 20 <= array <= 40 << 20
+        assert 31 << 20 <= array <= 40 << 20  # the kernel counts in batches
     assert nothing <= 1 << 20
 
 
