@@ -35,6 +35,7 @@ class Configuration:
     passes: tuple[Pass, ...] = PASSES
     parts: tuple[str, ...] = PARTS[:3]
     rounds: int = 7
+    keep_freed: bool = True
 
     def environment(self) -> dict[str, str]:
         """Return the variables that hold every library to this configuration."""
@@ -44,8 +45,9 @@ class Configuration:
             "OMP_NUM_THREADS": threads,
             "OPENBLAS_NUM_THREADS": threads,
             "MKL_NUM_THREADS": threads,
-            **_KEEP_FREED,
         }
+        if self.keep_freed:
+            found |= _KEEP_FREED
         if self.isa:
             found |= {
                 "FASTCONV_MAX_ISA": self.isa,
@@ -85,6 +87,12 @@ def _parser() -> argparse.ArgumentParser:
     add("-l", "--layers", nargs="+", metavar="PART", help="layers whose names contain a part")
     add("-p", "--passes", nargs="+", choices=PASSES, default=list(PASSES))
     add("-r", "--rounds", type=_positive, default=7, help="turns of each contender (default: 7)")
+    add(
+        "--allocator",
+        choices=("keeping", "system"),
+        default="keeping",
+        help="whether freed outputs stay with the process, or as the system decides",
+    )
     add("--parts", nargs="+", choices=PARTS, help="default: layers network overhead")
     add("--memory", action="store_true", help="peak memory of each layer too")
     add("--json", type=_writable, metavar="PATH", help="default: asv_bench/results/")
@@ -108,6 +116,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
             passes=tuple(which for which in PASSES if which in given.passes),
             parts=_parts(given),
             rounds=given.rounds,
+            keep_freed=given.allocator == "keeping",
         )
         for threads in _threads(given.threads)
     )

@@ -61,7 +61,8 @@ def headline(record: Record) -> str:
     threads = f"{configuration.threads} thread" + "s" * (configuration.threads > 1)
     isa = f", at most {configuration.isa}" if configuration.isa else ""
     layout = ", fastconv channels last" if configuration.channels_last else ""
-    return f"{configuration.dtype}, {threads}{isa}{layout}"
+    malloc = "" if configuration.keep_freed else ", the system's allocator"
+    return f"{configuration.dtype}, {threads}{isa}{layout}{malloc}"
 
 
 def _table(*headers: str) -> Table:

@@ -67,6 +67,13 @@ def test_an_instruction_set_holds_every_library():
     assert not any("ISA" in name for name in free.environment())
 
 
+def test_freed_memory_is_kept_unless_the_systems_own_way_is_asked_for():
+    (kept,) = parse(["-t", "1"]).configurations
+    assert any(name.startswith("MALLOC_") for name in kept.environment())
+    (usual,) = parse(["-t", "1", "--allocator", "system"]).configurations
+    assert not any(name.startswith("MALLOC_") for name in usual.environment())
+
+
 def test_an_unknown_layer_is_answered_with_the_known_ones(capsys):
     message = fault(capsys, "--layers", "resnet", "yolo")
     assert "--layers: no layer's name contains 'yolo'" in message
