@@ -80,20 +80,33 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("-t", "--threads", type=_positive, nargs="+", help="each in a process (default: 1 2)")
+    add("-t", "--threads", type=_positive, nargs="+", metavar="N", help="default: 1 2")
     add("-d", "--dtype", choices=("float32", "float64"), default="float32")
     add("--isa", choices=("baseline", "avx2"), help="hold fastconv and PyTorch to this level")
     add("--layout", choices=("NCHW", "NHWC"), default="NCHW", help="of fastconv's arrays")
-    add("-l", "--layers", nargs="+", metavar="PART", help="layers whose names contain a part")
-    add("-p", "--passes", nargs="+", choices=PASSES, default=list(PASSES))
-    add("-r", "--rounds", type=_positive, default=7, help="turns of each contender (default: 7)")
+    add("-l", "--layers", nargs="+", metavar="NAME", help="layers whose names contain one of these")
+    add(
+        *("-p", "--passes"),
+        nargs="+",
+        metavar="PASS",
+        choices=PASSES,
+        default=list(PASSES),
+        help=f"of {_list(PASSES)}",
+    )
+    add("-r", "--rounds", type=_positive, default=7, metavar="N", help="turns of each (default: 7)")
     add(
         "--allocator",
         choices=("keeping", "system"),
         default="keeping",
-        help="whether freed outputs stay with the process, or as the system decides",
+        help="whether freed outputs stay with the process, or go as the system decides",
     )
-    add("--parts", nargs="+", choices=PARTS, help="default: layers network overhead")
+    add(
+        "--parts",
+        nargs="+",
+        metavar="PART",
+        choices=PARTS,
+        help=f"of {_list(PARTS)}; default: all but memory, or layers alone where some are named",
+    )
     add("--memory", action="store_true", help="peak memory of each layer too")
     add("--json", type=_writable, metavar="PATH", help="default: asv_bench/results/")
     add("--figure", type=_writable, metavar="PATH", help=".svg, .png or .pdf")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 pytest.importorskip("matplotlib")
+pytest.importorskip("rich")
 
 from asv_bench import figure
 
