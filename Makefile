@@ -5,6 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := setup.py pyproject.toml $(wildcard fastconv/cpu/*.pyx fastconv/cpu/*.pxi fastconv/cpu/csrc/*)
 
+# What to measure: make bench ARGS="--layers resnet --threads 1"; -h lists it all.
+ARGS ?=
+
 .PHONY: demo test test-all lint bench clean
 
 $(BIN)/python:
@@ -41,7 +44,7 @@ lint: $(VENV)/.test
 	$(BIN)/cython-lint fastconv/cpu
 
 bench: $(VENV)/.bench
-	$(BIN)/python -m asv_bench
+	$(BIN)/python -m asv_bench $(ARGS)
 
 clean:
 	rm -rf build dist *.egg-info fastconv/cpu/*.so .pytest_cache .mypy_cache .ruff_cache

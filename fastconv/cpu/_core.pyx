@@ -20,6 +20,7 @@ from libc.stdint cimport int64_t
 include "_csrc.pxi"
 include "_buffers.pxi"
 include "_isa.pxi"
+include "_peak.pxi"
 include "_columns.pxi"
 include "_windows.pxi"
 include "_pools.pxi"

@@ -151,6 +151,7 @@ cdef extern from "fc.h" nogil:
         int64_t (*scatter_add)(const fc_array *, const fc_array *, const fc_array *, int,
                                int) noexcept nogil
         int64_t (*unpool)(const fc_array *, const fc_array *, const fc_array *, int) noexcept nogil
+        double (*peak)(int, int64_t, int) noexcept nogil
         int64_t (*gather)(const fc_array *, const fc_array *, const fc_array *, int) noexcept nogil
         void (*conv_forward)(const fc_conv *, int) noexcept nogil
         void (*conv_weight_grad)(const fc_conv_grad *, int) noexcept nogil

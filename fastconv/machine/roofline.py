@@ -96,8 +96,8 @@ def _pipes(machine: Machine, level: str) -> int:
     return LEVELS[level].pipes
 
 
-def measure_bandwidth(seconds: float = 0.2) -> float:
-    """Measure how fast this process copies memory, with a thread on every usable core.
+def measure_bandwidth(seconds: float = 0.2, threads: int | None = None) -> float:
+    """Measure how fast this process copies memory.
 
     Blocks larger than any cache are copied over and over (the "copy" kernel of J. McCalpin's
     STREAM); the best pass counts, as noise only ever slows one down.
@@ -106,6 +106,8 @@ def measure_bandwidth(seconds: float = 0.2) -> float:
     ----------
     seconds : float, default 0.2
         Time to spend, besides the time to allocate the memory; at least one pass is made.
+    threads : int, optional
+        How many copy at once; by default as many as there are usable cores.
 
     Returns
     -------
@@ -115,7 +117,7 @@ def measure_bandwidth(seconds: float = 0.2) -> float:
     Raises
     ------
     ValueError
-        If ``seconds`` is not positive.
+        If ``seconds`` is not positive, or ``threads`` is less than 1.
 
     Examples
     --------
@@ -124,14 +126,17 @@ def measure_bandwidth(seconds: float = 0.2) -> float:
     """
     if not seconds > 0:
         raise ValueError(f"measure_bandwidth: seconds: got {seconds!r}, expected more than 0")
+    if threads is None:
+        threads = usable_cores()
+    if threads < 1:
+        raise ValueError(f"measure_bandwidth: threads: got {threads}, expected at least 1")
     import numpy as np  # only measuring needs it
 
     from fastconv.machine import describe
 
     machine = describe()
     size = _block_bytes(machine)
-    source, target = np.ones(size, np.uint8), np.zeros(size, np.uint8)  # written: pages exist
-    threads = usable_cores()
+    source, target = np.ones(size, np.uint8), np.ones(size, np.uint8)  # written: pages exist
     edges = [size * i // threads for i in range(threads + 1)]
     slices = [slice(first, last) for first, last in itertools.pairwise(edges)]
 

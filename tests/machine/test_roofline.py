@@ -92,6 +92,12 @@ def test_bandwidth_needs_time(seconds):
         measure_bandwidth(seconds)
 
 
+def test_bandwidth_of_so_many_threads():
+    assert 1e8 < measure_bandwidth(0.02, threads=1) < 1e14
+    with pytest.raises(ValueError, match="measure_bandwidth: threads: got 0"):
+        measure_bandwidth(0.02, threads=0)
+
+
 @pytest.mark.parametrize(
     ("machine", "expected"),
     [

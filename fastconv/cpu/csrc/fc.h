@@ -145,6 +145,9 @@ typedef struct {
     int64_t (*scatter_add)(const fc_array *grad, const fc_array *indices, const fc_array *dx,
                            int dtype, int threads);
     int64_t (*unpool)(const fc_array *x, const fc_array *indices, const fc_array *y, int threads);
+    /* `steps` multiply-adds of every sum that fits into the registers, on each thread and nothing
+     * else: what this level can reach at best. Returns the operations done. */
+    double (*peak)(int dtype, int64_t steps, int threads);
     int64_t (*gather)(const fc_array *y, const fc_array *indices, const fc_array *x, int threads);
     void (*conv_forward)(const fc_conv *, int threads);
     void (*conv_weight_grad)(const fc_conv_grad *, int threads);

@@ -8,6 +8,7 @@
 #include "finish.h"
 #include "implicit_gemm.h"
 #include "indexed.h"
+#include "peak.h"
 #include "pools.h"
 #include "winograd.h"
 
@@ -32,11 +33,14 @@
 #include "each_float.h"
 #define FC_TEMPLATE "gemm.inc"
 #include "each_float.h"
+#define FC_TEMPLATE "multiply_add.inc"
+#include "each_float.h"
 
 #include "columns.inc"
 #include "indexed.inc"
 #include "pools.inc"
 #include "finish.inc"
+#include "peak.inc"
 #include "implicit_gemm.inc"
 #include "winograd_transform.inc"
 #include "winograd_tiles.inc"
@@ -60,6 +64,7 @@ const fc_kernels FC_TABLE(FC_ISA) = {
     .scatter_add = scatter_add,
     .unpool = unpool,
     .gather = gather,
+    .peak = peak,
     .conv_forward = conv_forward,
     .conv_weight_grad = conv_weight_grad,
     .pack_weight = pack_weight,
