@@ -13,7 +13,7 @@ from asv_bench.libraries import Library
 from asv_bench.names import OWN
 from asv_bench.timing import Call, interleaved
 from fastconv.cpu.isa import core
-from fastconv.dispatch.call import PLANS
+from fastconv.dispatch.cache import PLANS
 
 TINY = Case("tiny", "convolution", (1, 1, 4, 4), (1, 1, 3, 3), (3, 3))
 KERNEL = "kernel alone"

@@ -21,7 +21,8 @@ def test_it_lists_candidates_and_the_one_chosen(arguments):
     assert considered.chosen in considered.candidates
     assert considered.chosen.can
     assert {c.backend for c in considered.candidates} == {"cpu"}
-    assert considered.candidates[-1].algorithm == "reference"
+    can = [c.algorithm for c in considered.candidates if c.can]
+    assert can[-1] == "reference"
     text = str(explanation)
     assert f"-> cpu/{considered.chosen.algorithm}: float64" in text
     assert "error bound" in text
@@ -63,7 +64,7 @@ def test_measuring_times_every_candidate_that_can(arguments):
     (considered,) = explanation.problems
     assert [m is not None for m in considered.measured] == [d.can for d in considered.candidates]
     assert all(seconds > 0 for seconds in considered.measured if seconds is not None)
-    assert str(explanation).count("ms measured") == len(considered.candidates)
+    assert str(explanation).count("ms measured") == sum(d.can for d in considered.candidates)
     assert "measured" not in str(fastconv.explain(fastconv.conv2d, *arguments))
 
 

@@ -63,18 +63,18 @@ class Winograd:
         tiles = tile_count(problem, alpha)
         if problem.operation == "conv_weight_grad":
             grad = choose_grad_shape(problem, alpha, tiles)
-            threads = min(threads_for(policy), grad.units)
-            predicted = grad_seconds(problem, grad, threads)
+            units, alone = grad.units, grad_seconds(grad)
             detail = _Detail(grads_of(problem, alpha, grad), None)
         else:
             shape = choose_shape(problem, alpha, tiles)
-            threads = min(threads_for(policy), shape.units)
-            predicted = seconds(problem, shape, threads)
+            units, alone = shape.units, seconds(shape)
             detail = _Detail(kernels_of(problem, alpha), shape)
-        gain = direct_seconds(problem, threads) / predicted
+        # One thread's gain counts: more threads must not change the algorithm.
+        gain = direct_seconds(problem) / alone
         if gain < LEAST_GAIN and policy.algorithm != self.name:
             return refused(self.name, f"its predicted gain is {gain:.2f}, below {LEAST_GAIN}")
-        return self._within_limit(policy, detail, alpha, threads, predicted)
+        threads = min(threads_for(policy), units)
+        return self._within_limit(policy, detail, alpha, threads, alone / threads)
 
     def _why_not_cut(self, problem: ConvProblem) -> str:
         if self._alpha == 4 and problem.operation == "conv_weight_grad":

@@ -25,19 +25,19 @@ _TAPS = 1.0
 _CALL = 2e-6
 
 
-def direct_seconds(problem: ConvProblem, threads: int) -> float:
-    """Return how long a direct convolution would take at best."""
-    return problem.flops / (peak_flops(active(), "float32", threads) * _DIRECT_SHARE)
+def direct_seconds(problem: ConvProblem) -> float:
+    """Return how long a direct convolution would take at best, on one thread."""
+    return problem.flops / (peak_flops(active(), "float32", 1) * _DIRECT_SHARE)
 
 
-def _duration(vector_operations: float, threads: int) -> float:
+def _duration(vector_operations: float) -> float:
     assert core is not None
     lanes: int = core.lanes("float32")
-    return vector_operations * 2 * lanes / peak_flops(active(), "float32", threads)
+    return vector_operations * 2 * lanes / peak_flops(active(), "float32", 1)
 
 
-def seconds(problem: ConvProblem, shape: Shape, threads: int) -> float:
-    """Return the predicted duration."""
+def seconds(shape: Shape) -> float:
+    """Return the predicted duration on one thread."""
     assert core is not None
     lanes, (rows, _) = core.lanes("float32"), core.gemm_tile("float32")
     vectors = -(-shape.tiles // lanes)
@@ -46,11 +46,11 @@ def seconds(problem: ConvProblem, shape: Shape, threads: int) -> float:
     transforms = vectors * (shape.depth * _INPUT + shape.channels * _OUTPUT)
     kernels = shape.depth * filled * _KERNEL
     work = shape.groups * shape.points * (products + transforms + kernels)
-    return _duration(work, threads) + _CALL
+    return _duration(work) + _CALL
 
 
-def grad_seconds(problem: ConvProblem, shape: GradShape, threads: int) -> float:
-    """Return the predicted duration of a weight gradient."""
+def grad_seconds(shape: GradShape) -> float:
+    """Return the predicted duration of a weight gradient on one thread."""
     assert core is not None
     lanes, (rows, _) = core.lanes("float32"), core.gemm_tile("float32")
     vectors = -(-shape.tiles // lanes)
@@ -62,4 +62,4 @@ def grad_seconds(problem: ConvProblem, shape: GradShape, threads: int) -> float:
     sums = across * shape.channels * (chunks * _SUMS + lanes * _TAPS)
     work = shape.groups * shape.points * (products + transforms + sums)
     calls = 1 + 2 * chunks
-    return _duration(work, threads) + _CALL * calls
+    return _duration(work) + _CALL * calls
