@@ -34,13 +34,18 @@ _NO_OPTIONS: Mapping[str, object] = {}
 
 @dataclass(frozen=True, slots=True)
 class Consideration:
-    """A call that was looked at: its arrays, its problem, the candidates and the choice."""
+    """A call that was looked at: its arrays, its problem, the candidates and the choice.
+
+    `asked` is the caller's policy; `policy` is that less what conversions take, and kept to the
+    backend of a prepared weight.
+    """
 
     key: tuple[Hashable, ...]
     function: Function
     operands: Sequence[Any]
     out: Any
     request: Request
+    asked: Policy
     policy: Policy
     found: Sequence[tuple[Backend, Decision]]
     decision: Decision | None
@@ -140,7 +145,7 @@ def _call_slowly(
         if look is not None:
             return look(considered)
         ready = considered.ready(considered.decision)
-        _warn_if_slow(ready)
+        _warn_if_slow(ready.decision, considered)
         considered.keep(ready)
     return ready.run(arrays, out)
 
@@ -153,7 +158,7 @@ def _consider(
     out: Any,
     options: Mapping[str, object],
 ) -> Consideration:
-    policy = settle(function.name, current(), options)
+    policy = asked = settle(function.name, current(), options)
     for argument, operand in zip(function.arguments, operands, strict=True):
         if type(operand) is PreparedWeight:
             policy = _bound(function, argument, operand, policy)
@@ -164,7 +169,7 @@ def _consider(
     strict = options.get("algorithm") is not None
     array = arrays[request.inputs[0][0]]
     found, decision = consider(request.problem, policy, array, strict)
-    return Consideration(key, function, operands, out, request, policy, found, decision)
+    return Consideration(key, function, operands, out, request, asked, policy, found, decision)
 
 
 def _bound(function: Function, argument: str, weight: PreparedWeight, policy: Policy) -> Policy:
@@ -182,11 +187,11 @@ def _bound(function: Function, argument: str, weight: PreparedWeight, policy: Po
     return replace(policy, backend=weight.backend)
 
 
-def _warn_if_slow(ready: Ready) -> None:
-    decision = ready.decision
-    if decision.slow and ready.policy.algorithm is None and ready.policy.backend is None:
+def _warn_if_slow(decision: Decision, considered: Consideration) -> None:
+    asked = considered.asked
+    if decision.slow and asked.algorithm is None and asked.backend is None:
         warnings.warn(
-            f"{ready.request.problem.function}: {decision.slow}",
+            f"{considered.function.name}: {decision.slow}",
             PerformanceWarning,
             stacklevel=_levels_to_user(),
         )
@@ -282,6 +287,7 @@ def pack_ahead(function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
 
     def look(call: Consideration) -> tuple[Any, ...]:
         ready = call.ready(call.decision)
+        _warn_if_slow(ready.decision, call)
         ready.pack(call.operands)
         call.keep(ready)
         return call.stand_ins()

@@ -42,8 +42,8 @@ class Ready:
     """
 
     __slots__ = (
-        "_pick", "_reshapes", "_results", "_run", "_scratch_bytes", "_steps", "_to_targets",
-        "decision", "plan", "policy", "request",
+        "_borrows", "_pick", "_reshapes", "_results", "_run", "_scratch_bytes", "_steps",
+        "_to_targets", "decision", "plan", "policy", "request",
     )  # fmt: skip
 
     def __init__(
@@ -67,9 +67,8 @@ class Ready:
         self._results = tuple((output.shape, output.dtype) for output in request.outputs)
         self._reshapes = request.outputs[0].view.shape is not None
         # Device memory goes back to its library's pool instead: kernels may still be running.
-        size = plan.workspace_bytes
-        on_host = size and type(plan.empty((0,), "uint8")) is np.ndarray
-        self._scratch_bytes = size if on_host else 0
+        self._scratch_bytes = plan.workspace_bytes
+        self._borrows = self._scratch_bytes > 0 and type(plan.empty((0,), "uint8")) is np.ndarray
 
     def _from_prepared(self, view: View) -> Step:
         """Return the step from a PreparedWeight to what the plan takes."""
@@ -98,7 +97,7 @@ class Ready:
         records = TRACE.get()
         started = perf_counter() if records is not None else 0.0
         try:
-            if self._scratch_bytes:
+            if self._borrows:
                 block, workspace = borrow(self.plan, self._scratch_bytes)
                 self._run(inputs, outputs, workspace)
                 give_back(block)
@@ -134,7 +133,7 @@ class Ready:
             ) from error
 
     def _workspace(self) -> Any:
-        size = self.plan.workspace_bytes
+        size = self._scratch_bytes
         return self.plan.empty((size,), "uint8") if size else None
 
     def _apart(self, arrays: Sequence[Any], results: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -41,6 +41,16 @@ def test_who_asks_for_it_by_name_is_not_warned(arguments, slow):
     assert caught(fastconv.conv2d, *arguments, algorithm="reference") == []
 
 
+def test_a_prepared_weight_is_no_choice_of_its_backend(arguments, slow):
+    x, w = arguments
+    prepared = fastconv.prepare(w, like=x, backend="fake")
+    (warning,) = caught(fastconv.conv2d, x, prepared)
+    assert warning.filename == __file__
+    (warning,) = caught(fastconv.prepare, w, x, backend="fake", padding=1)
+    assert warning.filename == __file__
+    assert caught(fastconv.conv2d, x, prepared, padding=1) == []
+
+
 def test_explaining_warns_of_nothing(arguments, slow):
     assert caught(fastconv.explain, fastconv.conv2d, *arguments, device="auto") == []
 

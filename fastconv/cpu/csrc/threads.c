@@ -124,7 +124,8 @@ static void forget_pool(void)
     wake = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
     finished = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
     job = NULL;
-    tickets = joined = workers = sleepers = 0;
+    joined = 0;
+    tickets = workers = sleepers = 0;
 }
 
 static pthread_once_t fork_handler = PTHREAD_ONCE_INIT;
