@@ -31,6 +31,8 @@ static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
 static pthread_cond_t finished = PTHREAD_COND_INITIALIZER;
 static fc_job *job;
 static int tickets; /* workers that may still join the job */
+static pthread_t pool[MAX_THREADS];
+static int avoided[MAX_THREADS]; /* the core that each worker keeps off */
 static int workers;
 static int sleepers; /* workers that only a signal wakes */
 static int may_spin; /* whether the last job left a core to each of its threads */
@@ -145,6 +147,29 @@ static int usable_cores(void)
     return (int)sysconf(_SC_NPROCESSORS_ONLN);
 }
 
+/* A worker that slept for long is often woken on the core of who wakes it, and waits there for it to
+ * finish: both together as slow as one (seen on Linux 6.18, after some 10 ms of sleep). So workers
+ * may run wherever the caller may, except on its present core. Called with the lock held. */
+static void keep_off_caller(int helpers)
+{
+#if defined(__linux__)
+    const int core = sched_getcpu();
+    cpu_set_t set;
+
+    if (core < 0 || core >= CPU_SETSIZE || core == avoided[helpers - 1]
+        || sched_getaffinity(0, sizeof set, &set) != 0 || CPU_COUNT(&set) <= helpers)
+        return;
+    CPU_CLR(core, &set);
+    for (int i = 0; i < helpers; i++) {
+        if (core != avoided[i])
+            pthread_setaffinity_np(pool[i], sizeof set, &set);
+        avoided[i] = core;
+    }
+#else
+    (void)helpers;
+#endif
+}
+
 /* Called with the lock held. Returns how many workers there are, which may be fewer than asked. */
 static int grow_pool(int wanted)
 {
@@ -162,10 +187,9 @@ static int grow_pool(int wanted)
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     while (workers < wanted) {
-        pthread_t thread;
-        if (pthread_create(&thread, &detached, worker, NULL) != 0)
+        if (pthread_create(&pool[workers], &detached, worker, NULL) != 0)
             break;
-        workers++;
+        avoided[workers++] = -1;
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&detached);
@@ -198,7 +222,10 @@ void fc_parallel_for(fc_body body, void *context, int64_t count, int64_t grain, 
     may_spin = threads <= cores;
     atomic_fetch_add_explicit(&posted, 1, memory_order_release);
     /* Who is awake sees the job; only the others need the system. */
-    for (int i = helpers - (workers - sleepers); i > 0; i--)
+    int asleep = helpers - (workers - sleepers);
+    if (asleep > 0)
+        keep_off_caller(helpers);
+    for (; asleep > 0; asleep--)
         pthread_cond_signal(&wake);
     pthread_mutex_unlock(&lock);
 
