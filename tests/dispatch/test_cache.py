@@ -180,3 +180,14 @@ def test_what_is_no_plain_array_has_no_quick_key(arguments):
     for x in ([1.0], arguments[0].view(np.recarray)):
         assert quick_key(function, (x,), (), None, {}) is None
     assert quick_key(function, arguments[:1], (), [1.0], {}) is None
+
+
+def test_a_large_cache_drops_an_eighth_at_once():
+    cache = PlanCache(32)
+    for key in range(32):
+        cache.put(key, key)
+    assert cache.get(0) == 0
+    cache.put("new", "new")
+    assert len(cache) == 29
+    assert [key for key in range(6) if cache.get(key) is None] == [1, 2, 3, 4]
+    assert cache.get("new") == "new"
