@@ -34,7 +34,8 @@ class _Detail:
     """The core's object, and how a forward pass or input gradient is cut."""
 
     kernels: Any
-    shape: Shape | None
+    shape: Shape | None = None
+    pack_key: object = None
 
 
 class Winograd:
@@ -64,11 +65,13 @@ class Winograd:
         if problem.operation == "conv_weight_grad":
             grad = choose_grad_shape(problem, alpha, tiles)
             units, alone = grad.units, grad_seconds(grad)
-            detail = _Detail(grads_of(problem, alpha, grad), None)
+            detail = _Detail(grads_of(problem, alpha, grad))
         else:
             shape = choose_shape(problem, alpha, tiles)
             units, alone = shape.units, seconds(shape)
-            detail = _Detail(kernels_of(problem, alpha), shape)
+            # Batch and extents of the images play no part in a transformed weight.
+            key = (problem.operation, alpha, problem.weight.shape, problem.groups, active())
+            detail = _Detail(kernels_of(problem, alpha), shape, key)
         # One thread's gain counts: more threads must not change the algorithm.
         gain = direct_seconds(problem) / alone
         if gain < LEAST_GAIN and policy.algorithm != self.name:
@@ -124,7 +127,7 @@ class Winograd:
 def _plan(detail: _Detail, threads: int) -> WinogradPlan | WinogradGradPlan:
     if detail.shape is None:
         return WinogradGradPlan(detail.kernels, threads)
-    return WinogradPlan(detail.kernels, detail.shape, threads)
+    return WinogradPlan(detail.kernels, detail.shape, threads, detail.pack_key)
 
 
 def _why_not(problem: ConvProblem, policy: Policy) -> str:

@@ -14,7 +14,8 @@ from fastconv.cpu.winograd.shape import Shape
 class WinogradPlan(HostPlan):
     """Transforms the weight, unless few blocks use it, and convolves."""
 
-    def __init__(self, kernels: Any, shape: Shape, threads: int) -> None:
+    def __init__(self, kernels: Any, shape: Shape, threads: int, pack_key: object) -> None:
+        self.pack_key = pack_key
         self._kernels = kernels
         self._shape = shape
         self._threads = threads
