@@ -11,6 +11,7 @@
 #include "peak.h"
 #include "pools.h"
 #include "winograd.h"
+#include "product.h"
 
 /* Templates: copied by item size, added by number type, computed in float. */
 #define FC_TEMPLATE "im2col.inc"
@@ -31,9 +32,19 @@
 #include "each_float.h"
 #define FC_TEMPLATE "sum_pool_backward.inc"
 #include "each_float.h"
+
+#include "product_layout.inc"
+#define FC_TEMPLATE "product_tile.inc"
+#include "each_float.h"
 #define FC_TEMPLATE "gemm.inc"
 #include "each_float.h"
 #define FC_TEMPLATE "multiply_add.inc"
+#include "each_float.h"
+#define FC_TEMPLATE "product_copy.inc"
+#include "each_float.h"
+#define FC_TEMPLATE "product_unit.inc"
+#include "each_float.h"
+#define FC_TEMPLATE "product_pack.inc"
 #include "each_float.h"
 
 #include "columns.inc"
@@ -46,6 +57,7 @@
 #include "winograd_tiles.inc"
 #include "winograd.inc"
 #include "winograd_grad.inc"
+#include "product.inc"
 
 #define FC_PASTE(a, b) a##b
 #define FC_TABLE(isa) FC_PASTE(fc_kernels_, isa)
@@ -65,9 +77,7 @@ const fc_kernels FC_TABLE(FC_ISA) = {
     .unpool = unpool,
     .gather = gather,
     .peak = peak,
-    .conv_forward = conv_forward,
     .conv_weight_grad = conv_weight_grad,
-    .pack_weight = pack_weight,
     .winograd_forward = winograd_forward,
     .winograd_weight = winograd_weight,
     .winograd_scratch = winograd_scratch_bytes,
@@ -75,6 +85,11 @@ const fc_kernels FC_TABLE(FC_ISA) = {
     .winograd_tiles = winograd_tiles,
     .winograd_grad = winograd_grad,
     .winograd_grad_sizes = winograd_grad_sizes,
+    .conv_layout = conv_layout,
+    .conv_offsets = conv_offsets,
+    .conv_pack = conv_pack,
+    .conv_run = conv_run,
+    .conv_tile = conv_tile,
     .tile_rows = tile_rows,
     .tile_vectors = tile_vectors,
     .tile_columns = tile_columns,

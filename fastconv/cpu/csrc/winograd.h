@@ -40,7 +40,7 @@ typedef struct {
     const char *x;          /* sub-image of channel 0, depth 0 */
     char *y;                /* first output of the first tile, channel 0 */
     int64_t down, across;   /* outputs from there to the sub-image's end */
-} fc_run;
+} fc_tile_run;
 
 /* Images that tiles are taken from; anything between lowest and highest may be read. */
 typedef struct {
@@ -52,7 +52,7 @@ typedef struct {
 /* A block of tiles being worked on; one per thread, in its scratch memory. */
 typedef struct {
     float *tiles, *inputs, *products, *weights;
-    fc_run *runs;
+    fc_tile_run *runs;
     int64_t run_count, tile_step, input_step, product_step;
 } fc_winograd_scratch;
 
