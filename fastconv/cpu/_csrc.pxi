@@ -68,22 +68,24 @@ cdef extern from "fc.h" nogil:
         int dtype
         int activation
 
-    ctypedef struct fc_conv_grad:
+    ctypedef struct fc_weight_grad:
         fc_geometry g
-        fc_geometry plain
         fc_array x
         fc_array y
+        fc_array weight
         char *sums
         char *scratch
         int64_t groups
         int64_t channels
-        int64_t rows
-        int64_t splits
-        int64_t width
+        int64_t inner
         int64_t images
-        int64_t depth
-        int64_t scratch_bytes
+        int64_t[3] box
+        int64_t splits
         int dtype
+
+    ctypedef struct fc_grad_bytes:
+        int64_t sums
+        int64_t scratch
 
     ctypedef struct fc_kernels:
         void (*im2col)(const fc_geometry *, const fc_array *, const fc_array *, int64_t, int64_t,
@@ -109,7 +111,8 @@ cdef extern from "fc.h" nogil:
         int64_t (*unpool)(const fc_array *, const fc_array *, const fc_array *, int) noexcept nogil
         int64_t (*gather)(const fc_array *, const fc_array *, const fc_array *, int) noexcept nogil
         void (*conv_forward)(const fc_conv *, int) noexcept nogil
-        void (*conv_weight_grad)(const fc_conv_grad *, int) noexcept nogil
+        void (*weight_grad)(const fc_weight_grad *, int) noexcept nogil
+        fc_grad_bytes (*weight_grad_bytes)(const fc_weight_grad *) noexcept nogil
         int64_t (*pack_weight)(const fc_array *, int, char *, int) noexcept nogil
         int64_t (*tile_rows)() noexcept nogil
         int64_t (*tile_vectors)() noexcept nogil

@@ -74,18 +74,22 @@ typedef struct {
     int dtype, activation;
 } fc_conv;
 
-/* The weight gradient of a convolution: sums (splits, groups * channels, rows), contiguous, each
- * over its share of the images. Pieces of `width` rows take `images` images and `depth` positions
- * of each at a time; `images` is above 1 only where depth is all positions. With `filled` channels,
- * rounded up to tiles, a thread's scratch_bytes are images * depth * (width + filled) + filled *
- * width items. */
+/* The weight gradient of a convolution, weight being (groups * channels, inner channels, kernel of
+ * three axes). A unit of work computes `channels` outputs by `inner` inputs of a group's weight,
+ * over the boxes of one of `splits`; a box is box[0] x box[1] x box[2] outputs of `images` images.
+ * Above one split, `sums` holds the sums of each. */
 typedef struct {
-    fc_geometry g, plain; /* plain: y's own positions as columns */
-    fc_array x, y;
+    fc_geometry g;
+    fc_array x, y, weight;
     char *sums, *scratch;
-    int64_t groups, channels, rows, splits, width, images, depth, scratch_bytes;
+    int64_t groups, channels, inner, images, box[3], splits;
     int dtype;
-} fc_conv_grad;
+} fc_weight_grad;
+
+/* What a weight gradient needs: `sums` once, `scratch` for every thread. */
+typedef struct {
+    int64_t sums, scratch;
+} fc_grad_bytes;
 
 /* One row per instruction-set level. The index kernels return the place (plane * elements of a
  * plane + element) of the first index outside its plane, or -1. */
@@ -114,7 +118,8 @@ typedef struct {
     int64_t (*unpool)(const fc_array *x, const fc_array *indices, const fc_array *y, int threads);
     int64_t (*gather)(const fc_array *y, const fc_array *indices, const fc_array *x, int threads);
     void (*conv_forward)(const fc_conv *, int threads);
-    void (*conv_weight_grad)(const fc_conv_grad *, int threads);
+    void (*weight_grad)(const fc_weight_grad *, int threads);
+    fc_grad_bytes (*weight_grad_bytes)(const fc_weight_grad *);
     /* weight: (groups, channels, rows). Returns the bytes it takes, and writes them unless NULL. */
     int64_t (*pack_weight)(const fc_array *weight, int dtype, char *packed, int threads);
     int64_t (*tile_rows)(void);

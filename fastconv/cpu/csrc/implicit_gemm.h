@@ -20,12 +20,6 @@ typedef struct {
 } fc_conv_job;
 
 typedef struct {
-    const fc_conv_grad *conv;
-    int64_t units, chunks; /* chunks: units per split and group */
-    _Atomic int64_t next;
-} fc_grad_job;
-
-typedef struct {
     fc_array weight;
     char *packed;
     int64_t blocks; /* of TILE_ROWS output channels, per group */

@@ -9,6 +9,8 @@
 #include "implicit_gemm.h"
 #include "indexed.h"
 #include "pools.h"
+#include "weight_grad.h"
+#include "weight_grad_plan.inc"
 
 /* Templates: copied by item size, added by number type, computed in float. */
 #define FC_TEMPLATE "im2col.inc"
@@ -31,12 +33,21 @@
 #include "each_float.h"
 #define FC_TEMPLATE "gemm.inc"
 #include "each_float.h"
+#define FC_TEMPLATE "transpose.inc"
+#include "each_float.h"
+#define FC_TEMPLATE "weight_grad_tile.inc"
+#include "each_float.h"
+#define FC_TEMPLATE "weight_grad_copy.inc"
+#include "each_float.h"
+#define FC_TEMPLATE "weight_grad.inc"
+#include "each_float.h"
 
 #include "columns.inc"
 #include "indexed.inc"
 #include "pools.inc"
 #include "finish.inc"
 #include "implicit_gemm.inc"
+#include "weight_grad_run.inc"
 
 #define FC_PASTE(a, b) a##b
 #define FC_TABLE(isa) FC_PASTE(fc_kernels_, isa)
@@ -56,7 +67,8 @@ const fc_kernels FC_TABLE(FC_ISA) = {
     .unpool = unpool,
     .gather = gather,
     .conv_forward = conv_forward,
-    .conv_weight_grad = conv_weight_grad,
+    .weight_grad = weight_grad,
+    .weight_grad_bytes = weight_grad_bytes,
     .pack_weight = pack_weight,
     .tile_rows = tile_rows,
     .tile_vectors = tile_vectors,

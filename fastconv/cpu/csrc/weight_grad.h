@@ -1,0 +1,45 @@
+/* The weight gradient of a convolution. */
+#ifndef FC_WEIGHT_GRAD_H
+#define FC_WEIGHT_GRAD_H
+
+#include "common.h"
+#include "transpose.h"
+
+
+/* The most vectors of a tile: their sums, the vectors and a broadcast item fill the registers. */
+#if defined(__AVX512F__) || defined(__aarch64__)
+#define FC_GRAD_VECTORS 4
+#else
+#define FC_GRAD_VECTORS 2
+#endif
+enum { GRAD_VECTORS = FC_GRAD_VECTORS, GRAD_MOST_ROWS = 8 };
+
+/* `images` images, and of each the outputs [first, first + count) of every axis. */
+typedef struct {
+    int64_t image, images, first[3], count[3], positions;
+} fc_box;
+
+/* The copy of what a box reads of x, padded. Inputs are `take` apart in the image; those of
+ * neighbouring outputs are `step` apart in the copy, those of neighbouring taps `reach`. Strides in
+ * items: of the copy's axes, its channels, and its images. */
+typedef struct {
+    int64_t take[3], step[3], reach[3], stride[3], channel, image, items;
+} fc_patch;
+
+/* What all units have in common, and where each thing lies in a thread's scratch memory. */
+typedef struct {
+    const fc_weight_grad *grad;
+    fc_patch patch;
+    int64_t boxes[4], inner_blocks, channel_blocks, blocks;
+    int64_t rows, vectors, sum_items; /* of a full unit */
+    int64_t at_places, at_right, at_patch, at_sums, bytes;
+    void (*run)(void *, int64_t, int64_t);
+    _Atomic int64_t next;
+} fc_weight_grad_job;
+
+/* A block of the result: of a group, some output channels by some input channels. */
+typedef struct {
+    int64_t group, channel, channels, inner, inners, rows, vectors;
+} fc_weight_block;
+
+#endif

@@ -1,0 +1,51 @@
+"""Plan of ``conv_weight_grad``: all of it in the core, pieces and workspace from here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastconv.cpu.geometry import geometry_of
+from fastconv.cpu.isa import core
+from fastconv.cpu.plans import HostPlan
+from fastconv.cpu.weight_grad.pieces import Pieces, scratch_bytes
+from fastconv.problem import ConvProblem
+
+
+class WeightGradPlan(HostPlan):
+    """Lets the core sum each split's boxes, then the splits."""
+
+    def __init__(self, problem: ConvProblem, threads: int, pieces: Pieces) -> None:
+        self._problem = problem
+        self._threads = threads
+        self._pieces = pieces
+        self._geometry = geometry_of(problem)
+        once, each = scratch_bytes(problem, pieces, self._geometry)
+        self._bytes = once + each * threads
+
+    @property
+    def workspace_bytes(self) -> int:  # type: ignore[override]
+        """Bytes of scratch memory that `run` needs."""
+        return self._bytes
+
+    def run(
+        self,
+        inputs: Sequence[Any],
+        outputs: Sequence[Any],
+        workspace: Any,
+        stream: object | None = None,
+    ) -> None:
+        """Fill the weight; see :class:`fastconv.backend.Plan`."""
+        assert core is not None
+        x, y = inputs
+        core.conv_weight_grad(
+            self._geometry,
+            x,
+            y,
+            outputs[0],
+            self._problem.dtype,
+            self._problem.groups,
+            self._pieces,
+            workspace,
+            self._threads,
+        )
