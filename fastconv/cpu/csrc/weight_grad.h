@@ -21,7 +21,7 @@ typedef struct {
 
 /* The copy of what a box reads of x, padded. Inputs are `take` apart in the image; those of
  * neighbouring outputs are `step` apart in the copy, those of neighbouring taps `reach`. Strides in
- * items: of the copy's axes, its channels, and its images. */
+ * items: of the copy's axes, its channels, and its images. Without items it is x itself. */
 typedef struct {
     int64_t take[3], step[3], reach[3], stride[3], channel, image, items;
 } fc_patch;

@@ -22,11 +22,12 @@ _BYTES_PER_SECOND = 15e9
 def decide(problem: ConvProblem, policy: Policy, name: str) -> Decision:
     """Accept real problems, none of whose arrays is empty, if their pieces fit the workspace."""
     threads, limit = threads_for(policy), policy.workspace_limit
-    pieces = choose_pieces(problem, limit)
+    extents = Extents.of(problem)
+    pieces = choose_pieces(problem, extents, limit)
     if pieces is None:
         return refused(name, f"its smallest pieces exceed {limit} bytes", over_limit=True)
     # Where memory is short, fewer threads: other pieces would round otherwise.
-    once, each = scratch_bytes(problem, pieces)
+    once, each = scratch_bytes(problem, extents, pieces)
     threads = max(1, min(threads, (limit - once) // each))
     return Decision(
         True,
@@ -34,7 +35,7 @@ def decide(problem: ConvProblem, policy: Policy, name: str) -> Decision:
         name,
         precision_name(problem.dtype),
         error_bound(problem, problem.dtype),
-        _seconds(problem, pieces, threads),
+        _seconds(problem, extents, pieces, threads),
         once + each * threads,
         threads=threads,
         detail=pieces,
@@ -47,16 +48,17 @@ def plan(problem: ConvProblem, decision: Decision) -> Plan:
     return WeightGradPlan(problem, decision.threads, decision.detail)
 
 
-def _seconds(problem: ConvProblem, pieces: Pieces, threads: int) -> float:
+def _seconds(problem: ConvProblem, extents: Extents, pieces: Pieces, threads: int) -> float:
     assert core is not None
-    extents, size = Extents.of(problem), itemsize(problem.dtype)
+    size = itemsize(problem.dtype)
     lanes = core.vector_items(problem.dtype)
     share = _PEAK_SHARE * extents.channels / (ceil(extents.channels / lanes) * lanes)
     product = problem.flops / (share * peak_flops(active(), problem.dtype, threads))
     boxes = extents.boxes(pieces.images, pieces.box)
-    patches = boxes * pieces.images * extents.patch_items(pieces.box) * problem.x.shape[1]
-    patches *= ceil(extents.channels / pieces.channels)
-    transposed = problem.y.size * ceil(extents.inner / pieces.inner)
+    patches = boxes * pieces.images * extents.patch_items(pieces.box) * extents.inner
+    patches *= extents.groups * ceil(extents.channels / pieces.channels)
+    transposed = (problem.x if extents.swapped else problem.y).size
+    transposed *= ceil(extents.inner / pieces.inner)
     sums = prod(problem.weight.shape) * (1 + pieces.splits)
     copied = (patches + transposed + sums) * size / (_BYTES_PER_SECOND * threads)
     return float(product + copied)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from math import ceil, prod
 from typing import Any, NamedTuple
 
-from fastconv.cpu.geometry import geometry_of
+from fastconv.cpu.geometry import geometry_of, plain_geometry
 from fastconv.cpu.isa import core
 from fastconv.cpu.plans import itemsize
 from fastconv.problem import ConvProblem
@@ -19,10 +19,12 @@ _PATCH_BYTES = 192 * 2**10
 _SUM_BYTES = 256 * 2**10
 # So many positions outweigh loading and storing a tile's sums.
 _POSITIONS = 256
-# Output channels of a unit: y is transposed again for each block of input channels, and x copied
-# again for each block of output channels, which costs less where the kernel has several taps.
+# Output channels of a unit: x is copied or read again for each block of them, and y transposed
+# again, which takes longer, for each block of input channels.
 _CHANNEL_BYTES = 512
-_POINTWISE_CHANNEL_BYTES = 1024
+# What transposing an item takes, in products, where neighbours are side by side or apart.
+_TURNING = 16
+_TURNING_APART = 96
 # Enough units for a few threads each.
 _UNITS = 16
 
@@ -38,8 +40,13 @@ class Pieces(NamedTuple):
 
 
 class Extents(NamedTuple):
-    """A weight gradient's extents, those of channels per group, axes filled up to three."""
+    """A weight gradient's extents, those of channels per group, axes filled up to three.
 
+    Where the kernel is one tap, x and y are alike. If they are `swapped`, the vectors run along
+    x's channels, which are then called output channels.
+    """
+
+    swapped: bool
     images: int
     groups: int
     channels: int
@@ -52,22 +59,13 @@ class Extents(NamedTuple):
     @classmethod
     def of(cls, problem: ConvProblem) -> Extents:
         """Return a problem's extents."""
-        groups = problem.groups
-        return cls(
-            problem.y.shape[0],
-            groups,
-            problem.y.shape[1] // groups,
-            problem.weight.shape[1],
-            *(
-                _three(sizes)
-                for sizes in (
-                    problem.kernel,
-                    problem.stride,
-                    problem.dilation,
-                    problem.y.shape[2:],
-                )
-            ),
-        )
+        groups, out = problem.groups, _three(problem.y.shape[2:])
+        channels, inner = problem.y.shape[1] // groups, problem.weight.shape[1]
+        if swaps(problem):
+            one = (1, 1, 1)
+            return cls(True, problem.y.shape[0], 1, inner, channels, one, one, one, out)
+        ways = (_three(sizes) for sizes in (problem.kernel, problem.stride, problem.dilation))
+        return cls(False, problem.y.shape[0], groups, channels, inner, *ways, out)
 
     def patch_items(self, box: tuple[int, int, int]) -> int:
         """Return how many items of a channel of x a box reads."""
@@ -84,20 +82,45 @@ class Extents(NamedTuple):
         return self.groups * ceil(self.channels / channels) * ceil(self.inner / inner)
 
 
-def scratch_bytes(problem: ConvProblem, pieces: Pieces, geometry: Any = None) -> tuple[int, int]:
+def swaps(problem: ConvProblem) -> bool:
+    """Whether it is faster to transpose x than y: a pointwise kernel, and fewer channels."""
+    padded = any(pads != (0, 0) for pads in problem.padding)
+    if problem.groups > 1 or prod(problem.kernel) > 1 or padded:
+        return False
+    x, y = problem.weight.shape[1], problem.weight.shape[0]
+    turning = _TURNING if set(problem.stride) == {1} else _TURNING_APART
+    return _products(x, y, problem.dtype, turning) < _products(y, x, problem.dtype, _TURNING)
+
+
+def _products(vectors: int, others: int, dtype: str, turning: int) -> int:
+    """Return what a position costs with one operand's channels in vectors, in products."""
+    assert core is not None
+    items = core.vector_items(dtype)
+    return int(ceil(vectors / items) * items * others + vectors * turning)
+
+
+def geometry_for(problem: ConvProblem, extents: Extents) -> Any:
+    """Return the geometry that the core is given."""
+    return plain_geometry(problem.y) if extents.swapped else geometry_of(problem)
+
+
+def scratch_bytes(problem: ConvProblem, extents: Extents, pieces: Pieces) -> tuple[int, int]:
     """Return the bytes of workspace needed once, and for every thread."""
     assert core is not None
-    sizes = (problem.x.shape[0], problem.x.shape[1], problem.y.shape[1])
-    geometry = geometry_of(problem) if geometry is None else geometry
-    once, each = core.weight_grad_bytes(geometry, sizes, problem.dtype, problem.groups, pieces)
+    sizes = (
+        extents.images,
+        extents.inner * extents.groups,
+        extents.channels * extents.groups,
+    )
+    geometry = geometry_for(problem, extents)
+    once, each = core.weight_grad_bytes(geometry, sizes, problem.dtype, extents.groups, pieces)
     return int(once), int(each)
 
 
-def choose_pieces(problem: ConvProblem, limit: int) -> Pieces | None:
+def choose_pieces(problem: ConvProblem, extents: Extents, limit: int) -> Pieces | None:
     """Return pieces whose workspace, with one thread, is within the limit, or None."""
-    geometry = geometry_of(problem)
-    for pieces in _candidates(Extents.of(problem), itemsize(problem.dtype)):
-        if sum(scratch_bytes(problem, pieces, geometry)) <= limit:
+    for pieces in _candidates(extents, itemsize(problem.dtype)):
+        if sum(scratch_bytes(problem, extents, pieces)) <= limit:
             return pieces
     return None
 
@@ -118,8 +141,7 @@ def _candidates(extents: Extents, size: int) -> Iterator[Pieces]:
 def _pieces(extents: Extents, size: int, shrink: int) -> Pieces:
     images, box = _box(extents, max(1, _POSITIONS // shrink))
     taps = prod(extents.kernel)
-    most = _CHANNEL_BYTES if taps > 1 else _POINTWISE_CHANNEL_BYTES
-    channels = _even(extents.channels, max(1, most // size // shrink), 64 // size)
+    channels = _even(extents.channels, max(1, _CHANNEL_BYTES // size // shrink), 64 // size)
     patch = max(1, _PATCH_BYTES // size // shrink // (images * extents.patch_items(box)))
     sums = max(1, _SUM_BYTES // size // shrink // (channels * taps))
     inner = _even(extents.inner, min(patch, sums))

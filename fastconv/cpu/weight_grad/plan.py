@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from fastconv.cpu.geometry import geometry_of
 from fastconv.cpu.isa import core
 from fastconv.cpu.plans import HostPlan
-from fastconv.cpu.weight_grad.pieces import Pieces, scratch_bytes
+from fastconv.cpu.weight_grad.pieces import Extents, Pieces, geometry_for, scratch_bytes
 from fastconv.problem import ConvProblem
 
 
@@ -19,8 +18,10 @@ class WeightGradPlan(HostPlan):
         self._problem = problem
         self._threads = threads
         self._pieces = pieces
-        self._geometry = geometry_of(problem)
-        once, each = scratch_bytes(problem, pieces, self._geometry)
+        extents = Extents.of(problem)
+        self._swapped = extents.swapped
+        self._geometry = geometry_for(problem, extents)
+        once, each = scratch_bytes(problem, extents, pieces)
         self._bytes = once + each * threads
 
     @property
@@ -38,11 +39,15 @@ class WeightGradPlan(HostPlan):
         """Fill the weight; see :class:`fastconv.backend.Plan`."""
         assert core is not None
         x, y = inputs
+        weight = outputs[0]
+        if self._swapped:
+            taken = tuple(slice(None, None, step) for step in self._problem.stride)
+            x, y, weight = y, x[(..., *taken)], weight.swapaxes(0, 1)
         core.conv_weight_grad(
             self._geometry,
             x,
             y,
-            outputs[0],
+            weight,
             self._problem.dtype,
             self._problem.groups,
             self._pieces,
