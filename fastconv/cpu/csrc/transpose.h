@@ -80,4 +80,32 @@ FC_INLINE void transpose_rows_float64(fc_vector_float32 *row)
     transpose_parts(row, 2);
 }
 
+/* Short runs are copied here: a call of memcpy takes longer than they do. */
+FC_INLINE void copy_bytes(char *to, const char *from, int64_t bytes)
+{
+    typedef struct { char item[64]; } __attribute__((may_alias)) chunk64;
+    typedef struct { char item[32]; } __attribute__((may_alias)) chunk32;
+    typedef struct { char item[16]; } __attribute__((may_alias)) chunk16;
+    typedef struct { char item[8]; } __attribute__((may_alias)) chunk8;
+
+    if (bytes >= 64) {
+        for (int64_t i = 0; i < bytes - 64; i += 64)
+            *(chunk64 *)(to + i) = *(const chunk64 *)(from + i);
+        *(chunk64 *)(to + bytes - 64) = *(const chunk64 *)(from + bytes - 64);
+    } else if (bytes >= 32) {
+        const chunk32 last = *(const chunk32 *)(from + bytes - 32);
+        *(chunk32 *)to = *(const chunk32 *)from;
+        *(chunk32 *)(to + bytes - 32) = last;
+    } else if (bytes >= 16) {
+        const chunk16 last = *(const chunk16 *)(from + bytes - 16);
+        *(chunk16 *)to = *(const chunk16 *)from;
+        *(chunk16 *)(to + bytes - 16) = last;
+    } else if (bytes >= 8) {
+        const chunk8 last = *(const chunk8 *)(from + bytes - 8);
+        *(chunk8 *)to = *(const chunk8 *)from;
+        *(chunk8 *)(to + bytes - 8) = last;
+    } else if (bytes > 0)
+        memcpy(to, from, 4);
+}
+
 #endif

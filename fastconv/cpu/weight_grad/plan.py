@@ -41,7 +41,8 @@ class WeightGradPlan(HostPlan):
         x, y = inputs
         weight = outputs[0]
         if self._swapped:
-            taken = tuple(slice(None, None, step) for step in self._problem.stride)
+            out, steps = self._problem.y.shape[2:], self._problem.stride
+            taken = (slice(0, (n - 1) * s + 1, s) for n, s in zip(out, steps, strict=True))
             x, y, weight = y, x[(..., *taken)], weight.swapaxes(0, 1)
         core.conv_weight_grad(
             self._geometry,
