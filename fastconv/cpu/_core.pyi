@@ -10,8 +10,8 @@ _Places: TypeAlias = NDArray[np.int64]
 _Axis: TypeAlias = tuple[
     Iterable[SupportsIndex], Iterable[SupportsIndex], Iterable[SupportsIndex], int
 ]
-# Output and input channels, images, the box's outputs along each axis, splits.
-_Pieces: TypeAlias = tuple[int, int, int, tuple[int, int, int], int]
+# Output and input channels, images, the box's outputs along each axis, splits, across groups.
+_Pieces: TypeAlias = tuple[int, int, int, tuple[int, int, int], int, bool]
 
 @final
 class Geometry:

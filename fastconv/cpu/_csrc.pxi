@@ -82,6 +82,7 @@ cdef extern from "fc.h" nogil:
         int64_t[3] box
         int64_t splits
         int dtype
+        int across_groups
 
     ctypedef struct fc_grad_bytes:
         int64_t sums

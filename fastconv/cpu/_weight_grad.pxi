@@ -19,7 +19,7 @@ cdef int set_pieces(fc_weight_grad *c, Geometry geometry, groups, pieces) except
     """Fill in how the work is cut, once x and y are known; refuse what no memory could hold."""
     cdef int64_t boxes, items, rows, positions
     cdef int axis
-    channels, inner, images, box, splits = pieces
+    channels, inner, images, box, splits, across_groups = pieces
     c.g, c.groups = geometry.g, number("groups", groups, 1)
     if c.x.shape[1] % c.groups or c.y.shape[1] % c.groups:
         raise ValueError(f"groups: {groups} divides not both of x's and y's channels")
@@ -28,8 +28,11 @@ cdef int set_pieces(fc_weight_grad *c, Geometry geometry, groups, pieces) except
     within("channels", 0, c.channels, c.y.shape[1] // c.groups)
     within("inner", 0, c.inner, c.x.shape[1] // c.groups)
     within("images", 0, c.images, c.x.shape[0])
+    c.across_groups = bool(across_groups)
+    if c.across_groups and (c.channels < c.y.shape[1] // c.groups or c.inner > 1):
+        raise ValueError("channels, inner: across groups, expected all and 1")
     boxes = (c.x.shape[0] - 1) // c.images + 1
-    items, positions = times(c.inner, c.images), c.images
+    items, positions = times(64 if c.across_groups else c.inner, c.images), c.images
     for axis in range(3):
         c.box[axis] = number("box", box[axis], 1)
         within("box", 0, c.box[axis], geometry.g.out[axis])
@@ -38,9 +41,9 @@ cdef int set_pieces(fc_weight_grad *c, Geometry geometry, groups, pieces) except
         positions = times(positions, c.box[axis])
     within("splits", 0, c.splits, boxes)
     rows = times(c.inner, geometry.volume)
-    if max(items, positions, times(rows + 8, c.channels + 64)) > LARGEST >> 16:
+    if max(items, positions, times(rows + 8, times(c.channels, 64))) > LARGEST >> 16:
         raise ValueError(f"pieces: {pieces} need more memory than there is")
-    if times(times(times(c.x.shape[1], geometry.volume), c.y.shape[1]), c.splits) > LARGEST >> 16:
+    if times(times(times(c.x.shape[1], geometry.volume), c.y.shape[1]), c.splits) > LARGEST >> 20:
         raise ValueError(f"splits: {splits} need more memory than there is")
     return 0
 
@@ -84,10 +87,10 @@ def conv_weight_grad(Geometry geometry not None, x, y, weight, dtype, groups, pi
     weight : writable buffer, (K, C / groups, *kernel), any strides
     dtype : {"float32", "float64"}
     groups : int
-    pieces : tuple of (int, int, int, (int, int, int), int)
+    pieces : tuple of (int, int, int, (int, int, int), int, bool)
         Output and input channels of a group that a unit of work sums; images, and outputs along
         each axis, that it takes at a time; in how many splits it takes them, whose sums are added
-        in their order.
+        in their order; whether vectors run across groups, with all output channels and 1.
     scratch : writable contiguous buffer
         As many bytes as weight_grad_bytes tells, for so many threads.
     threads : int

@@ -77,13 +77,15 @@ typedef struct {
 /* The weight gradient of a convolution, weight being (groups * channels, inner channels, kernel of
  * three axes). A unit of work computes `channels` outputs by `inner` inputs of a group's weight,
  * over the boxes of one of `splits`; a box is box[0] x box[1] x box[2] outputs of `images` images.
- * Above one split, `sums` holds the sums of each. */
+ * Above one split, `sums` holds the sums of each. With
+ * across_groups a unit computes all weights of a vector's lanes of input channels, and `channels` is
+ * all that a group has. */
 typedef struct {
     fc_geometry g;
     fc_array x, y, weight;
     char *sums, *scratch;
     int64_t groups, channels, inner, images, box[3], splits;
-    int dtype;
+    int dtype, across_groups;
 } fc_weight_grad;
 
 /* What a weight gradient needs: `sums` once, `scratch` for every thread. */

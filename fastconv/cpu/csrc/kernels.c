@@ -39,6 +39,8 @@
 #include "each_float.h"
 #define FC_TEMPLATE "weight_grad_copy.inc"
 #include "each_float.h"
+#define FC_TEMPLATE "weight_grad_groups.inc"
+#include "each_float.h"
 #define FC_TEMPLATE "weight_grad.inc"
 #include "each_float.h"
 

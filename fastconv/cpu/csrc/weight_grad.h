@@ -9,8 +9,12 @@
 /* The most vectors of a tile: their sums, the vectors and a broadcast item fill the registers. */
 #if defined(__AVX512F__) || defined(__aarch64__)
 #define FC_GRAD_VECTORS 4
+#elif defined(__AVX__)
+#define FC_GRAD_VECTORS 2
+enum { GRAD_ROWS = 6 };
 #else
 #define FC_GRAD_VECTORS 2
+enum { GRAD_ROWS = 4 };
 #endif
 enum { GRAD_VECTORS = FC_GRAD_VECTORS, GRAD_MOST_ROWS = 8 };
 
@@ -26,6 +30,11 @@ typedef struct {
     int64_t take[3], step[3], reach[3], stride[3], channel, image, items;
 } fc_patch;
 
+/* Positions that follow each other in memory: so many runs, `lines` of them in a plane. */
+typedef struct {
+    int64_t count, positions, lines;
+} fc_runs;
+
 /* What all units have in common, and where each thing lies in a thread's scratch memory. */
 typedef struct {
     const fc_weight_grad *grad;
@@ -33,11 +42,11 @@ typedef struct {
     int64_t boxes[4], inner_blocks, channel_blocks, blocks;
     int64_t rows, vectors, sum_items; /* of a full unit */
     int64_t at_places, at_right, at_patch, at_sums, bytes;
-    void (*run)(void *, int64_t, int64_t);
     _Atomic int64_t next;
 } fc_weight_grad_job;
 
-/* A block of the result: of a group, some output channels by some input channels. */
+/* A block of the result: of a group, some output channels by some input channels. Across groups, a
+ * vector's lanes of x's channels from `inner` on, each by all outputs of its group. */
 typedef struct {
     int64_t group, channel, channels, inner, inners, rows, vectors;
 } fc_weight_block;

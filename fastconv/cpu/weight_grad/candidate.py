@@ -6,15 +6,15 @@ from math import ceil, prod
 
 from fastconv.backend import Decision, Plan, Policy
 from fastconv.cpu.candidate import error_bound, precision_name, refused, threads_for
-from fastconv.cpu.isa import active, core
+from fastconv.cpu.isa import active
 from fastconv.cpu.plans import itemsize
-from fastconv.cpu.weight_grad.pieces import Extents, Pieces, choose_pieces, scratch_bytes
+from fastconv.cpu.weight_grad.form import Extents
+from fastconv.cpu.weight_grad.pieces import Pieces, choose_pieces, scratch_bytes
 from fastconv.cpu.weight_grad.plan import WeightGradPlan
 from fastconv.machine import peak_flops
 from fastconv.problem import ConvProblem
 
-# Measured: the share of the peak where tiles are full; bytes of y transposed, of x copied and of
-# sums written, in a second.
+# Measured: the share of the peak where tiles are full; bytes read, copied and written in a second.
 _PEAK_SHARE = 0.92
 _BYTES_PER_SECOND = 15e9
 
@@ -49,16 +49,12 @@ def plan(problem: ConvProblem, decision: Decision) -> Plan:
 
 
 def _seconds(problem: ConvProblem, extents: Extents, pieces: Pieces, threads: int) -> float:
-    assert core is not None
-    size = itemsize(problem.dtype)
-    lanes = core.vector_items(problem.dtype)
-    share = _PEAK_SHARE * extents.channels / (ceil(extents.channels / lanes) * lanes)
-    product = problem.flops / (share * peak_flops(active(), problem.dtype, threads))
-    boxes = extents.boxes(pieces.images, pieces.box)
-    patches = boxes * pieces.images * extents.patch_items(pieces.box) * extents.inner
-    patches *= extents.groups * ceil(extents.channels / pieces.channels)
-    transposed = (problem.x if extents.swapped else problem.y).size
-    transposed *= ceil(extents.inner / pieces.inner)
+    positions = problem.y.shape[0] * prod(problem.y.shape[2:])
+    rate = _PEAK_SHARE * peak_flops(active(), problem.dtype, threads)
+    product = 2 * extents.products(problem.dtype) * positions / rate
+    patches = extents.boxes(pieces.images, pieces.box) * pieces.images
+    patches *= extents.patch_items(pieces.box) * extents.inner * extents.groups
+    patches *= ceil(extents.channels / pieces.channels)
     sums = prod(problem.weight.shape) * (1 + pieces.splits)
-    copied = (patches + transposed + sums) * size / (_BYTES_PER_SECOND * threads)
-    return float(product + copied)
+    copied = (patches + problem.y.size + sums) * itemsize(problem.dtype)
+    return float(product + copied / (_BYTES_PER_SECOND * threads))

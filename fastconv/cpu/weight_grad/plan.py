@@ -7,7 +7,8 @@ from typing import Any
 
 from fastconv.cpu.isa import core
 from fastconv.cpu.plans import HostPlan
-from fastconv.cpu.weight_grad.pieces import Extents, Pieces, geometry_for, scratch_bytes
+from fastconv.cpu.weight_grad.form import Extents, Form
+from fastconv.cpu.weight_grad.pieces import Pieces, scratch_bytes
 from fastconv.problem import ConvProblem
 
 
@@ -19,8 +20,8 @@ class WeightGradPlan(HostPlan):
         self._threads = threads
         self._pieces = pieces
         extents = Extents.of(problem)
-        self._swapped = extents.swapped
-        self._geometry = geometry_for(problem, extents)
+        self._swapped = extents.form is Form.SWAPPED
+        self._geometry = extents.geometry(problem)
         once, each = scratch_bytes(problem, extents, pieces)
         self._bytes = once + each * threads
 
