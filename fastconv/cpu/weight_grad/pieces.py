@@ -6,7 +6,7 @@ All of it follows from the shape and the workspace limit, so that no sum depends
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import ceil
+from math import ceil, prod
 from typing import NamedTuple
 
 from fastconv.cpu.isa import core
@@ -22,8 +22,11 @@ _POSITIONS = 256
 # Output channels of a unit: x is copied or read again for each block of them, and y transposed
 # again, which takes longer, for each block of input channels.
 _CHANNEL_BYTES = 512
-# Enough units for a few threads each.
+# Enough units for a few threads each. Rows share what transposing y takes, and positions what
+# writing the sums of a split and adding them up takes.
 _UNITS = 16
+_LEAST_ROWS = 256
+_LEAST_POSITIONS = 1024
 
 
 class Pieces(NamedTuple):
@@ -76,7 +79,7 @@ def _candidates(extents: Extents, dtype: str) -> Iterator[Pieces]:
 
 def _pieces(extents: Extents, dtype: str, shrink: int) -> Pieces:
     """Return pieces that take `shrink` times less memory than they should."""
-    size, boxes = itemsize(dtype), 1
+    size = itemsize(dtype)
     images, box = _box(extents, max(1, _POSITIONS // shrink))
     if extents.form is Form.ACROSS_GROUPS:
         pieces = Pieces(extents.channels, 1, images, box, 1, True)
@@ -87,12 +90,23 @@ def _pieces(extents: Extents, dtype: str, shrink: int) -> Pieces:
         sums = _SUM_BYTES // size // shrink // (channels * extents.taps)
         inner = _even(extents.inner, max(1, min(patch, sums)))
         pieces = Pieces(channels, inner, images, box, 1, False)
-    boxes = extents.boxes(images, box)
-    # A single image may have too few boxes to share among threads.
-    while blocks(extents, pieces, dtype) * boxes < _UNITS and pieces.inner * extents.taps > 128:
+    return _shared(extents, dtype, pieces, splits=shrink == 1)
+
+
+def _shared(extents: Extents, dtype: str, pieces: Pieces, *, splits: bool) -> Pieces:
+    """Return pieces that several threads can share: the boxes in splits, or smaller blocks."""
+    affordable = 1
+    if splits:
+        positions = extents.images * prod(extents.out)
+        boxes = extents.boxes(pieces.images, pieces.box)
+        affordable = max(1, min(boxes, positions // _LEAST_POSITIONS))
+    while (
+        blocks(extents, pieces, dtype) * affordable < _UNITS // 2
+        and pieces.inner * extents.taps > _LEAST_ROWS
+    ):
         pieces = pieces._replace(inner=ceil(pieces.inner / 2))
     wanted = ceil(_UNITS / blocks(extents, pieces, dtype))
-    return pieces._replace(splits=1 if shrink > 1 else max(1, min(boxes, wanted)))
+    return pieces._replace(splits=min(affordable, wanted))
 
 
 def _box(extents: Extents, positions: int) -> tuple[int, tuple[int, int, int]]:
