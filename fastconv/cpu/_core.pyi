@@ -10,6 +10,8 @@ _Places: TypeAlias = NDArray[np.int64]
 _Axis: TypeAlias = tuple[
     Iterable[SupportsIndex], Iterable[SupportsIndex], Iterable[SupportsIndex], int
 ]
+# Output and input channels, images, the box's outputs along each axis, splits, across groups.
+_Pieces: TypeAlias = tuple[int, int, int, tuple[int, int, int], int, bool]
 
 @final
 class Geometry:
@@ -174,17 +176,18 @@ def conv_forward(
 def band_items(
     geometry: Geometry, channels_in: int, channels: int, band: int, dtype: str
 ) -> int: ...
+def vector_items(dtype: str) -> int: ...
+def weight_grad_bytes(
+    geometry: Geometry, sizes: tuple[int, int, int], dtype: str, groups: int, pieces: _Pieces
+) -> tuple[int, int]: ...
 def conv_weight_grad(
     geometry: Geometry,
-    plain: Geometry,
     x: _Array,
     y: _Array,
-    sums: _Array,
+    weight: _Array,
     dtype: str,
     groups: int,
-    width: int,
-    images: int,
-    depth: int,
+    pieces: _Pieces,
     scratch: _Array,
     threads: int,
 ) -> None: ...

@@ -88,22 +88,25 @@ cdef extern from "fc.h" nogil:
         int tile_rows
         int tile_vectors
 
-    ctypedef struct fc_conv_grad:
+    ctypedef struct fc_weight_grad:
         fc_geometry g
-        fc_geometry plain
         fc_array x
         fc_array y
+        fc_array weight
         char *sums
         char *scratch
         int64_t groups
         int64_t channels
-        int64_t rows
-        int64_t splits
-        int64_t width
+        int64_t inner
         int64_t images
-        int64_t depth
-        int64_t scratch_bytes
+        int64_t[3] box
+        int64_t splits
         int dtype
+        int across_groups
+
+    ctypedef struct fc_grad_bytes:
+        int64_t sums
+        int64_t scratch
 
     ctypedef struct fc_winograd:
         fc_array x
@@ -177,7 +180,6 @@ cdef extern from "fc.h" nogil:
         void (*conv_pack)(const fc_conv *, int) noexcept nogil
         void (*conv_run)(const fc_conv *, int) noexcept nogil
         int64_t (*conv_tile)(int64_t) noexcept nogil
-        void (*conv_weight_grad)(const fc_conv_grad *, int) noexcept nogil
         void (*winograd_forward)(const fc_winograd *, int) noexcept nogil
         int64_t (*winograd_weight)(const fc_winograd *, int) noexcept nogil
         int64_t (*winograd_scratch)(const fc_winograd *) noexcept nogil
@@ -185,6 +187,8 @@ cdef extern from "fc.h" nogil:
         int64_t (*winograd_tiles)(const fc_winograd *) noexcept nogil
         void (*winograd_grad)(const fc_winograd_grad *, int) noexcept nogil
         void (*winograd_grad_sizes)(const fc_winograd_grad *, int64_t *) noexcept nogil
+        void (*weight_grad)(const fc_weight_grad *, int) noexcept nogil
+        fc_grad_bytes (*weight_grad_bytes)(const fc_weight_grad *) noexcept nogil
         int64_t (*tile_rows)() noexcept nogil
         int64_t (*tile_vectors)() noexcept nogil
         int64_t (*tile_columns)(int) noexcept nogil

@@ -92,18 +92,24 @@ typedef struct {
     int dtype, activation, transposed, tile_rows, tile_vectors;
 } fc_conv;
 
-/* The weight gradient of a convolution: sums (splits, groups * channels, rows), contiguous, each
- * over its share of the images. Pieces of `width` rows take `images` images and `depth` positions
- * of each at a time; `images` is above 1 only where depth is all positions. With `filled` channels,
- * rounded up to tiles, a thread's scratch_bytes are images * depth * (width + filled) + filled *
- * width items. */
+/* The weight gradient of a convolution, weight being (groups * channels, inner channels, kernel of
+ * three axes). A unit of work computes `channels` outputs by `inner` inputs of a group's weight,
+ * over the boxes of one of `splits`; a box is box[0] x box[1] x box[2] outputs of `images` images.
+ * Above one split, `sums` holds the sums of each. With
+ * across_groups a unit computes all weights of a vector's lanes of input channels, and `channels` is
+ * all that a group has. */
 typedef struct {
-    fc_geometry g, plain; /* plain: y's own positions as columns */
-    fc_array x, y;
+    fc_geometry g;
+    fc_array x, y, weight;
     char *sums, *scratch;
-    int64_t groups, channels, rows, splits, width, images, depth, scratch_bytes;
-    int dtype;
-} fc_conv_grad;
+    int64_t groups, channels, inner, images, box[3], splits;
+    int dtype, across_groups;
+} fc_weight_grad;
+
+/* What a weight gradient needs: `sums` once, `scratch` for every thread. */
+typedef struct {
+    int64_t sums, scratch;
+} fc_grad_bytes;
 
 /* A convolution with stride 1 by Winograd's algorithm, in float32. `alpha` is how an axis is cut: 6
  * inputs for 4 outputs, 4 for 2, or 1 for 1. The weight is read by byte steps; where `packed` is
@@ -174,7 +180,6 @@ typedef struct {
     void (*conv_run)(const fc_conv *, int threads);
     /* Most vectors of a tile so high, 0 if there is none. */
     int64_t (*conv_tile)(int64_t rows);
-    void (*conv_weight_grad)(const fc_conv_grad *, int threads);
     void (*winograd_forward)(const fc_winograd *, int threads);
     int64_t (*winograd_weight)(const fc_winograd *, int threads); /* the bytes it takes */
     int64_t (*winograd_scratch)(const fc_winograd *); /* bytes of one thread */
@@ -183,6 +188,8 @@ typedef struct {
     void (*winograd_grad)(const fc_winograd_grad *, int threads);
     /* Bytes of inputs, grads, sums and a thread's scratch. */
     void (*winograd_grad_sizes)(const fc_winograd_grad *, int64_t *sizes);
+    void (*weight_grad)(const fc_weight_grad *, int threads);
+    fc_grad_bytes (*weight_grad_bytes)(const fc_weight_grad *);
     int64_t (*tile_rows)(void);
     int64_t (*tile_vectors)(void);
     int64_t (*tile_columns)(int dtype);

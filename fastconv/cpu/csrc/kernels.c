@@ -6,12 +6,13 @@
 #include "columns.h"
 #include "common.h"
 #include "finish.h"
-#include "implicit_gemm.h"
 #include "indexed.h"
 #include "peak.h"
 #include "pools.h"
 #include "winograd.h"
 #include "product.h"
+#include "weight_grad.h"
+#include "weight_grad_plan.inc"
 
 /* Templates: copied by item size, added by number type, computed in float. */
 #define FC_TEMPLATE "im2col.inc"
@@ -36,15 +37,23 @@
 #include "product_layout.inc"
 #define FC_TEMPLATE "product_tile.inc"
 #include "each_float.h"
-#define FC_TEMPLATE "gemm.inc"
-#include "each_float.h"
-#define FC_TEMPLATE "multiply_add.inc"
-#include "each_float.h"
 #define FC_TEMPLATE "product_copy.inc"
 #include "each_float.h"
 #define FC_TEMPLATE "product_unit.inc"
 #include "each_float.h"
 #define FC_TEMPLATE "product_pack.inc"
+#include "each_float.h"
+#define FC_TEMPLATE "multiply_add.inc"
+#include "each_float.h"
+#define FC_TEMPLATE "transpose.inc"
+#include "each_float.h"
+#define FC_TEMPLATE "weight_grad_tile.inc"
+#include "each_float.h"
+#define FC_TEMPLATE "weight_grad_copy.inc"
+#include "each_float.h"
+#define FC_TEMPLATE "weight_grad_groups.inc"
+#include "each_float.h"
+#define FC_TEMPLATE "weight_grad.inc"
 #include "each_float.h"
 
 #include "columns.inc"
@@ -52,12 +61,12 @@
 #include "pools.inc"
 #include "finish.inc"
 #include "peak.inc"
-#include "implicit_gemm.inc"
+#include "product.inc"
+#include "weight_grad_run.inc"
 #include "winograd_transform.inc"
 #include "winograd_tiles.inc"
 #include "winograd.inc"
 #include "winograd_grad.inc"
-#include "product.inc"
 
 #define FC_PASTE(a, b) a##b
 #define FC_TABLE(isa) FC_PASTE(fc_kernels_, isa)
@@ -77,7 +86,6 @@ const fc_kernels FC_TABLE(FC_ISA) = {
     .unpool = unpool,
     .gather = gather,
     .peak = peak,
-    .conv_weight_grad = conv_weight_grad,
     .winograd_forward = winograd_forward,
     .winograd_weight = winograd_weight,
     .winograd_scratch = winograd_scratch_bytes,
@@ -90,6 +98,8 @@ const fc_kernels FC_TABLE(FC_ISA) = {
     .conv_pack = conv_pack,
     .conv_run = conv_run,
     .conv_tile = conv_tile,
+    .weight_grad = weight_grad,
+    .weight_grad_bytes = weight_grad_bytes,
     .tile_rows = tile_rows,
     .tile_vectors = tile_vectors,
     .tile_columns = tile_columns,

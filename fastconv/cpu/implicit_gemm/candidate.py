@@ -14,14 +14,11 @@ from fastconv.cpu.candidate import (
 )
 from fastconv.cpu.implicit_gemm.phases import phase_count
 from fastconv.cpu.implicit_gemm.plan import ProductPlan
-from fastconv.cpu.implicit_gemm.weight_grad import (
-    Pieces,
-    WeightGradPlan,
-    affordable_threads,
-    choose_pieces,
-)
+from fastconv.cpu.implicit_gemm.shape import PANEL_BYTES
 from fastconv.cpu.isa import active, core, why_no_core
 from fastconv.cpu.plans import itemsize
+from fastconv.cpu.weight_grad import decide as decide_weight_grad
+from fastconv.cpu.weight_grad import plan as plan_weight_grad
 from fastconv.machine import peak_flops
 from fastconv.problem import ConvProblem, Problem
 
@@ -53,38 +50,31 @@ class ImplicitGemm:
             )
         if any(operand.size == 0 for operand in (problem.x, problem.weight, problem.y)):
             return refused(self.name, "an array is empty")
+        if problem.operation == "conv_weight_grad":
+            return decide_weight_grad(problem, policy, self.name)
         if problem.operation == "conv_input_grad" and phase_count(problem) > _MOST_PHASES:
             return refused(self.name, f"its {phase_count(problem)} phases are too small")
         return self._within_limit(problem, policy)
 
     def _within_limit(self, problem: ConvProblem, policy: Policy) -> Decision:
         threads, limit = threads_for(policy), policy.workspace_limit
-        plan: ProductPlan | WeightGradPlan
-        detail: Pieces | int | None
-        # Where memory is short, fewer threads: another algorithm, or other splits of a sum,
-        # would round otherwise.
-        if problem.operation == "conv_weight_grad":
-            detail = choose_pieces(problem, problem.dtype, limit)
-            if detail is None:
-                return refused(self.name, f"its sums exceed {limit} bytes", over_limit=True)
-            threads = min(threads, affordable_threads(problem, problem.dtype, detail, limit))
-            plan = WeightGradPlan(problem, problem.dtype, threads, detail)
-        else:
-            plan = ProductPlan(problem, problem.dtype, threads, detail := PANEL_BYTES)
-            if plan.workspace_bytes > limit:
-                narrow = ProductPlan(problem, problem.dtype, 1, 0)
-                left = max(0, limit - narrow.workspace_bytes + narrow.scratch_bytes)
-                threads = max(1, min(threads, left // max(1, narrow.scratch_bytes)))
-                plan = ProductPlan(problem, problem.dtype, threads, detail := left // threads)
-            if plan.workspace_bytes > limit:
-                plan = ProductPlan(problem, problem.dtype, threads, detail := 0)
-            if plan.workspace_bytes > limit:
-                return refused(
-                    self.name,
-                    f"its packed weight and narrowest panels take {plan.workspace_bytes} bytes, "
-                    f"over the limit of {limit}",
-                    over_limit=True,
-                )
+        detail = PANEL_BYTES
+        plan = ProductPlan(problem, problem.dtype, threads, detail)
+        if plan.workspace_bytes > limit:
+            # Where memory is short, fewer threads.
+            narrow = ProductPlan(problem, problem.dtype, 1, 0)
+            left = max(0, limit - narrow.workspace_bytes + narrow.scratch_bytes)
+            threads = max(1, min(threads, left // max(1, narrow.scratch_bytes)))
+            plan = ProductPlan(problem, problem.dtype, threads, detail := left // threads)
+        if plan.workspace_bytes > limit:
+            plan = ProductPlan(problem, problem.dtype, threads, detail := 0)
+        if plan.workspace_bytes > limit:
+            return refused(
+                self.name,
+                f"its packed weight and narrowest panels take {plan.workspace_bytes} bytes, "
+                f"over the limit of {limit}",
+                over_limit=True,
+            )
         return Decision(
             True,
             f"{active()} kernels on panels of columns",
@@ -100,8 +90,8 @@ class ImplicitGemm:
     def plan(self, problem: Problem, decision: Decision) -> Plan:
         """Make it ready to run."""
         assert isinstance(problem, ConvProblem)
-        if isinstance(decision.detail, Pieces):
-            return WeightGradPlan(problem, problem.dtype, decision.threads, decision.detail)
+        if problem.operation == "conv_weight_grad":
+            return plan_weight_grad(problem, decision)
         assert isinstance(decision.detail, int)
         return ProductPlan(problem, problem.dtype, decision.threads, decision.detail)
 

@@ -1,0 +1,126 @@
+# The weight gradient of a convolution.
+
+cdef size_t ALIGNMENT = 64
+
+
+def vector_items(dtype):
+    """How many items a vector of the level in use has."""
+    cdef int code = dtype_code(dtype, True)
+    return fc_active().tile_columns(code) // fc_active().tile_vectors()
+
+
+cdef int64_t span(Geometry geometry, int axis, int64_t outputs):
+    """At least as many inputs as that many outputs of an axis read."""
+    reach = times(geometry.g.kernel[axis] - 1, geometry.g.dilation[axis])
+    return times(outputs - 1, geometry.g.stride[axis]) + reach + 1
+
+
+cdef int set_pieces(fc_weight_grad *c, Geometry geometry, groups, pieces) except -1:
+    """Fill in how the work is cut, once x and y are known; refuse what no memory could hold."""
+    cdef int64_t boxes, items, rows, positions
+    cdef int axis
+    channels, inner, images, box, splits, across_groups = pieces
+    c.g, c.groups = geometry.g, number("groups", groups, 1)
+    if c.x.shape[1] % c.groups or c.y.shape[1] % c.groups:
+        raise ValueError(f"groups: {groups} divides not both of x's and y's channels")
+    c.channels, c.inner = number("channels", channels, 1), number("inner", inner, 1)
+    c.images, c.splits = number("images", images, 1), number("splits", splits, 1)
+    within("channels", 0, c.channels, c.y.shape[1] // c.groups)
+    within("inner", 0, c.inner, c.x.shape[1] // c.groups)
+    within("images", 0, c.images, c.x.shape[0])
+    c.across_groups = bool(across_groups)
+    if c.across_groups and (c.channels < c.y.shape[1] // c.groups or c.inner > 1):
+        raise ValueError("channels, inner: across groups, expected all and 1")
+    boxes = (c.x.shape[0] - 1) // c.images + 1
+    items, positions = times(64 if c.across_groups else c.inner, c.images), c.images
+    for axis in range(3):
+        c.box[axis] = number("box", box[axis], 1)
+        within("box", 0, c.box[axis], geometry.g.out[axis])
+        boxes = times(boxes, (geometry.g.out[axis] - 1) // c.box[axis] + 1)
+        items = times(items, span(geometry, axis, c.box[axis]))
+        positions = times(positions, c.box[axis])
+    within("splits", 0, c.splits, boxes)
+    rows = times(c.inner, geometry.volume)
+    if max(items, positions, times(rows + 8, times(c.channels, 64))) > LARGEST >> 16:
+        raise ValueError(f"pieces: {pieces} need more memory than there is")
+    if times(times(times(c.x.shape[1], geometry.volume), c.y.shape[1]), c.splits) > LARGEST >> 20:
+        raise ValueError(f"splits: {splits} need more memory than there is")
+    return 0
+
+
+def weight_grad_bytes(Geometry geometry not None, sizes, dtype, groups, pieces):
+    """How many bytes of scratch memory a weight gradient needs: once, and for every thread.
+
+    Parameters
+    ----------
+    sizes : tuple of int
+        Images, and channels of x and y.
+    dtype, groups, pieces
+        As in conv_weight_grad.
+
+    Returns
+    -------
+    tuple of (int, int)
+    """
+    cdef fc_weight_grad c
+    cdef fc_grad_bytes needed
+    cdef int axis
+    c.dtype = dtype_code(dtype, True)
+    c.x.size = c.y.size = fc_dtypes[c.dtype].size
+    c.x.shape[0] = number("images", sizes[0], 1)
+    c.x.shape[1], c.y.shape[1] = number("x", sizes[1], 1), number("y", sizes[2], 1)
+    for axis in range(5):
+        c.x.stride[axis] = 0
+    set_pieces(&c, geometry, groups, pieces)
+    needed = fc_active().weight_grad_bytes(&c)
+    return needed.sums + <int64_t>ALIGNMENT, needed.scratch
+
+
+def conv_weight_grad(Geometry geometry not None, x, y, weight, dtype, groups, pieces, scratch,
+                     threads):
+    """Sum y times what it was computed from in x: a convolution's weight gradient.
+
+    Parameters
+    ----------
+    x : buffer, (N, C, *spatial_in), any strides
+    y : buffer, (N, K, *spatial_out), any strides
+    weight : writable buffer, (K, C / groups, *kernel), any strides
+    dtype : {"float32", "float64"}
+    groups : int
+    pieces : tuple of (int, int, int, (int, int, int), int, bool)
+        Output and input channels of a group that a unit of work sums; images, and outputs along
+        each axis, that it takes at a time; in how many splits it takes them, whose sums are added
+        in their order; whether vectors run across groups, with all output channels and 1.
+    scratch : writable contiguous buffer
+        As many bytes as weight_grad_bytes tells, for so many threads.
+    threads : int
+    """
+    cdef Array source = hold("x", x, False, True), grads = hold("y", y, False, True)
+    cdef Array target = hold("weight", weight, True, True)
+    cdef Flat space = flat("scratch", scratch, True)
+    cdef fc_weight_grad c
+    cdef fc_grad_bytes needed
+    cdef int t = thread_count(threads), axis
+    cdef int64_t size
+    c.dtype, c.x, c.y, c.weight = dtype_code(dtype, True), source.a, grads.a, target.a
+    size = fc_dtypes[c.dtype].size
+    check_size("x", source, size)
+    check_size("y", grads, size)
+    check_size("weight", target, size)
+    spatial = range(3 - geometry.axes, 3)
+    places = tuple([geometry.g.out[axis] for axis in spatial])
+    kernel = tuple([geometry.g.kernel[axis] for axis in spatial])
+    check_shape("x", source, (grads.a.shape[0], source.a.shape[1], *geometry.spatial_in))
+    check_shape("y", grads, (source.a.shape[0], grads.a.shape[1], *places))
+    if source.a.shape[0] < 1 or geometry.positions < 1:
+        raise ValueError("y: has no items")
+    set_pieces(&c, geometry, groups, pieces)
+    check_shape("weight", target, (c.y.shape[1], c.x.shape[1] // c.groups, *kernel))
+    needed = fc_active().weight_grad_bytes(&c)
+    if space.bytes < times(needed.scratch, t) + needed.sums + <int64_t>ALIGNMENT:
+        raise ValueError(f"scratch: {space.bytes} bytes are too few for {t} threads")
+    # Vectors that straddle two cache lines take twice as long.
+    c.sums = space.data + (ALIGNMENT - <size_t>space.data % ALIGNMENT) % ALIGNMENT
+    c.scratch = c.sums + needed.sums
+    with nogil:
+        fc_active().weight_grad(&c, t)

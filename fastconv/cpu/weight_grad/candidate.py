@@ -1,0 +1,60 @@
+"""Decide for our own weight gradient: what its pieces take, in bytes and seconds."""
+
+from __future__ import annotations
+
+from math import ceil, prod
+
+from fastconv.backend import Decision, Plan, Policy
+from fastconv.cpu.candidate import error_bound, precision_name, refused, threads_for
+from fastconv.cpu.isa import active
+from fastconv.cpu.plans import itemsize
+from fastconv.cpu.weight_grad.form import Extents
+from fastconv.cpu.weight_grad.pieces import Pieces, choose_pieces, scratch_bytes
+from fastconv.cpu.weight_grad.plan import WeightGradPlan
+from fastconv.machine import peak_flops
+from fastconv.problem import ConvProblem
+
+# Measured: the share of the peak where tiles are full; bytes read, copied and written in a second.
+_PEAK_SHARE = 0.92
+_BYTES_PER_SECOND = 15e9
+
+
+def decide(problem: ConvProblem, policy: Policy, name: str) -> Decision:
+    """Accept real problems, none of whose arrays is empty, if their pieces fit the workspace."""
+    threads, limit = threads_for(policy), policy.workspace_limit
+    extents = Extents.of(problem)
+    pieces = choose_pieces(problem, extents, limit)
+    if pieces is None:
+        return refused(name, f"its smallest pieces exceed {limit} bytes", over_limit=True)
+    # Where memory is short, fewer threads: other pieces would round otherwise.
+    once, each = scratch_bytes(problem, extents, pieces)
+    threads = max(1, min(threads, (limit - once) // each))
+    return Decision(
+        True,
+        f"{active()} kernels on boxes of outputs",
+        name,
+        precision_name(problem.dtype),
+        error_bound(problem, problem.dtype),
+        _seconds(problem, extents, pieces, threads),
+        once + each * threads,
+        threads=threads,
+        detail=pieces,
+    )
+
+
+def plan(problem: ConvProblem, decision: Decision) -> Plan:
+    """Make it ready to run."""
+    assert isinstance(decision.detail, Pieces)
+    return WeightGradPlan(problem, decision.threads, decision.detail)
+
+
+def _seconds(problem: ConvProblem, extents: Extents, pieces: Pieces, threads: int) -> float:
+    positions = problem.y.shape[0] * prod(problem.y.shape[2:])
+    rate = _PEAK_SHARE * peak_flops(active(), problem.dtype, threads)
+    product = 2 * extents.products(problem.dtype) * positions / rate
+    patches = extents.boxes(pieces.images, pieces.box) * pieces.images
+    patches *= extents.patch_items(pieces.box) * extents.inner * extents.groups
+    patches *= ceil(extents.channels / pieces.channels)
+    sums = prod(problem.weight.shape) * (1 + pieces.splits)
+    copied = (patches + problem.y.size + sums) * itemsize(problem.dtype)
+    return float(product + copied / (_BYTES_PER_SECOND * threads))
