@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastconv.cpu.candidate import Candidate
 from fastconv.cpu.columns import CompiledColumns
 from fastconv.cpu.dense import Blas
+from fastconv.cpu.depthwise import Depthwise
 from fastconv.cpu.im2col_blas import Im2colBlas
 from fastconv.cpu.implicit_gemm import ImplicitGemm
 from fastconv.cpu.pooling import CompiledPools
@@ -21,7 +22,7 @@ from fastconv.problem import (
 
 _REFERENCE = Reference()
 _CANDIDATES: dict[type[Problem], tuple[Candidate, ...]] = {
-    ConvProblem: (ImplicitGemm(), Im2colBlas(), _REFERENCE),
+    ConvProblem: (Depthwise(), ImplicitGemm(), Im2colBlas(), _REFERENCE),
     BiasProblem: (NumpySum(), _REFERENCE),
     ColumnsProblem: (CompiledColumns(), _REFERENCE),
     GemmProblem: (Blas(), _REFERENCE),

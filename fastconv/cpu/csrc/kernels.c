@@ -5,6 +5,7 @@
  */
 #include "columns.h"
 #include "common.h"
+#include "depthwise.h"
 #include "finish.h"
 #include "implicit_gemm.h"
 #include "indexed.h"
@@ -31,12 +32,19 @@
 #include "each_float.h"
 #define FC_TEMPLATE "gemm.inc"
 #include "each_float.h"
+#define FC_TEMPLATE "depthwise_tiles.inc"
+#include "each_float.h"
+#define FC_TEMPLATE "depthwise_lines.inc"
+#include "each_float.h"
+#define FC_TEMPLATE "depthwise_units.inc"
+#include "each_float.h"
 
 #include "columns.inc"
 #include "indexed.inc"
 #include "pools.inc"
 #include "finish.inc"
 #include "implicit_gemm.inc"
+#include "depthwise.inc"
 
 #define FC_PASTE(a, b) a##b
 #define FC_TABLE(isa) FC_PASTE(fc_kernels_, isa)
@@ -61,4 +69,6 @@ const fc_kernels FC_TABLE(FC_ISA) = {
     .tile_rows = tile_rows,
     .tile_vectors = tile_vectors,
     .tile_columns = tile_columns,
+    .depthwise_plan = depthwise_plan,
+    .depthwise = depthwise,
 };
