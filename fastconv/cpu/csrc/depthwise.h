@@ -9,6 +9,7 @@
 
 #include "common.h"
 #include "finish.h"
+#include "shuffles.h"
 #include "vector.h"
 
 /* A tile's lines of results, and the taps of a column of the kernel, stay in registers. */
@@ -19,9 +20,12 @@
 #else
 #define FC_TILE_LINES 4
 #endif
-enum { TILE_LINES = FC_TILE_LINES, MOST_HEIGHT = 7, MOST_PHASES = FC_MOST_PHASES };
+enum {
+    TILE_LINES = FC_TILE_LINES, MOST_PAIRS = TILE_LINES / 2, MOST_HEIGHT = 7,
+    MOST_PHASES = FC_MOST_PHASES
+};
 
-/* The results first + j * step of an axis, j < count, meet the kernel's elements tap + m * tap_step,
+/* The results first + j * step of an axis, j < count, meet the kernel elements tap + m * tap_step,
  * m < taps, over the sources base + j * stride + m * spread. */
 typedef struct {
     int64_t first, step, count, tap, tap_step, taps, base;
@@ -45,9 +49,10 @@ typedef struct {
     fc_way way[3];
     /* inner: sources of one result, outer: results of one source, both only with a multiplier. */
     int64_t inner, outer, volume;
-    /* A padded line of the source is `phases` lines of pitch items, the elements of each `phases`
-     * apart, so that with a stride neighbours still are neighbours. */
-    int64_t lanes, phases, lead, pitch, line, plane;
+    /* A line of the source is dealt out to `strands` lines of pitch items, so that with a stride
+     * neighbours still are neighbours. Each begins with the first element, aligned; its padding
+     * before are the zeros at the end of the line before. */
+    int64_t lanes, strands, before, pitch, line, margin, plane;
     int64_t planes_at, stage_at, stage_pitch; /* in a thread's scratch, in items */
     int64_t apart; /* between the lines of a tile */
     int flat;      /* a tile's lines are vectors of one line */
@@ -58,6 +63,13 @@ typedef struct {
     int64_t units, bands, chunk;
     _Atomic int64_t next;
 } fc_depth_job;
+
+/* Memory that the next band needs, fetched while this one is computed: the processor's own
+ * prefetching stops at the end of every copy. */
+typedef struct {
+    const char *at;
+    int64_t line; /* bytes for each line of results */
+} fc_depth_stream;
 
 static int64_t greatest_divisor(int64_t a, int64_t b)
 {
@@ -137,22 +149,72 @@ static void cut_way(fc_way *way, int64_t widest, int64_t step)
     way->span = (way->band - 1) * way->stride + way->reach;
 }
 
-/* A line's items in scratch, with room for a vector read at its last result. */
 static void lay_out_line(fc_depth_job *job)
 {
     const fc_way *w = &job->way[2];
 
     if (job->conv->pixels) {
-        job->phases = 1;
-        job->lead = 0;
+        job->strands = 1;
         job->line = job->pitch = w->span * job->lanes;
         return;
     }
-    job->phases = w->stride;
-    /* The source's first element is aligned, as it is there for copies of whole vectors. */
-    job->lead = w->origin < 0 ? (job->lanes - -w->origin / w->stride % job->lanes) % job->lanes : 0;
-    job->pitch = round_up(job->lead + ceil_div(w->span, w->stride) + job->lanes, job->lanes);
+    job->strands = w->stride;
+    job->before = w->bands == 1 ? max64(0, min64(w->span, -w->origin)) : 0;
+    const int64_t most = ceil_div(w->span - job->before, w->stride);
+    const int64_t left = ceil_div(job->before, w->stride);
+    const int64_t filled = min64(most, ceil_div(w->sources, w->stride));
+    job->pitch = round_up(max64(1, max64(most, filled + left)), job->lanes);
     job->line = job->pitch * w->stride;
+    job->margin = round_up(left, job->lanes);
+}
+
+static void fetch_ahead(fc_depth_stream *s, int64_t lines)
+{
+    const int64_t bytes = lines * s->line;
+
+    for (int64_t i = 0; i < bytes; i += 64)
+        __builtin_prefetch(s->at + i);
+    s->at += bytes;
+}
+
+/* The next band follows in memory on the one that begins at `begin`; without that, it is the
+ * channel's first. Where it does not lie like that, a few lines are fetched in vain. */
+static void aim_streams(const fc_depth_job *job, fc_depth_stream *streams, const fc_array *source,
+                        const fc_array *target, int64_t image, int64_t channel,
+                        const int64_t *begin)
+{
+    const fc_way *way = &job->way[1];
+    const fc_array *arrays[2] = {source, target};
+    const int64_t next = begin == NULL ? 0 : begin[1] + way->band;
+    const int64_t rows[2] = {next * way->stride + (begin == NULL ? 0 : way->origin + way->reach),
+                             next * way->phases};
+    const int64_t ends[2] = {way->sources, target->shape[3]};
+    const int64_t lines[2] = {way->stride, 1};
+
+    if (job->conv->pixels || job->flat || job->inner * job->outer > 1)
+        return;
+    for (int i = 0; i < 2; i++) {
+        const fc_array *a = arrays[i];
+        const int64_t row = max64(0, min64(rows[i], ends[i]));
+        /* Fetching what is only written did not pay. */
+        const int useless = i == 1 && job->conv->operation != FC_WEIGHT_GRAD;
+        if (a->stride[4] != a->size || image >= a->shape[0] || useless) {
+            streams[i].line = 0;
+            continue;
+        }
+        streams[i].at = a->data + image * a->stride[0] + channel * a->stride[1]
+                        + row * a->stride[3];
+        streams[i].line = a->stride[3] * lines[i] / (i == 0 ? way->phases : 1);
+    }
+}
+
+/* Where the tap over the padded element e of a line reads for the line's first result. */
+static int64_t place_in_line(const fc_depth_job *job, int64_t e)
+{
+    if (job->conv->pixels)
+        return e * job->lanes;
+    const int64_t n = job->strands, from = e - job->before + n * job->margin;
+    return from % n * job->pitch + from / n - job->margin;
 }
 
 #endif

@@ -12,7 +12,7 @@ from fastconv.cpu.candidate import (
     refused,
     threads_for,
 )
-from fastconv.cpu.depthwise.plan import DepthwisePlan, split_count
+from fastconv.cpu.depthwise.plan import DepthwisePlan, channels_adjoin, split_count
 from fastconv.cpu.isa import active, core, why_no_core
 from fastconv.cpu.plans import itemsize
 from fastconv.machine import peak_flops
@@ -20,8 +20,12 @@ from fastconv.problem import ConvProblem, Problem
 
 # Each phase of an input gradient is a pass of its own over the scratch memory.
 MOST_STRIDE = 4
-_PEAK_SHARE = 0.6
-_BYTES_PER_SECOND = 30e9
+# Measured: the peak's share of products, bytes that pass through, single items copied where lines
+# aren't contiguous, and what a channel of an image takes however small it is.
+_PEAK_SHARE = 0.75
+_BYTES_PER_SECOND = 45e9
+_ITEMS_PER_SECOND = 1.5e9
+_PLANE_SECONDS = 50e-9
 
 
 class Depthwise:
@@ -89,6 +93,11 @@ class Depthwise:
 
 
 def _seconds(problem: ConvProblem, threads: int) -> float:
-    flops = problem.flops / (_PEAK_SHARE * peak_flops(active(), problem.dtype, threads))
-    moved = (problem.x.size + problem.y.size) * itemsize(problem.dtype)
-    return flops + moved / (_BYTES_PER_SECOND * threads) + prod(problem.y.shape[:2]) * 0.0
+    flops = problem.flops / (_PEAK_SHARE * peak_flops(active(), problem.dtype, 1))
+    size = itemsize(problem.dtype)
+    seconds = flops + prod(problem.y.shape[:2]) * _PLANE_SECONDS
+    for operand in (problem.x, problem.y):
+        seconds += operand.size * size / _BYTES_PER_SECOND
+        if operand.strides[-1] != size and not channels_adjoin(problem):
+            seconds += operand.size / _ITEMS_PER_SECOND
+    return seconds / threads

@@ -24,7 +24,7 @@ _SUM_BYTES = 4 * 2**20
 
 
 def channels_adjoin(problem: ConvProblem) -> bool:
-    """Whether vectors run along channels: those lie side by side, and neighbours in a line don't."""
+    """Whether vectors run along channels, which lie side by side, unlike a line's elements."""
     size = itemsize(problem.dtype)
     x, y = problem.x, problem.y
     if x.shape[1] != y.shape[1] or x.shape[1] == 1:
