@@ -191,3 +191,22 @@ def conv_weight_grad(
     scratch: _Array,
     threads: int,
 ) -> None: ...
+def depthwise_bytes(
+    geometry: Geometry, operation: str, multiplier: int, dtype: str, pixels: bool, band_bytes: int
+) -> tuple[int, int]: ...
+def depthwise(
+    geometry: Geometry,
+    operation: str,
+    x: _Array,
+    weight: _Array,
+    y: _Array,
+    bias: _Array | None,
+    dtype: str,
+    pixels: bool,
+    activation: int,
+    parameter: float,
+    band_bytes: int,
+    table: _Array,
+    scratch: _Array,
+    threads: int,
+) -> None: ...

@@ -8,6 +8,10 @@ cdef extern from "fc.h" nogil:
         FC_uint8
         FC_float32
         FC_ACTIVATIONS
+        FC_FORWARD
+        FC_INPUT_GRAD
+        FC_WEIGHT_GRAD
+        FC_MOST_PHASES
 
     ctypedef struct fc_dtype:
         const char *name
@@ -151,6 +155,26 @@ cdef extern from "fc.h" nogil:
         int64_t group
         int[2] alpha
 
+    ctypedef struct fc_depthwise:
+        fc_geometry g
+        fc_array x
+        fc_array y
+        fc_array weight
+        const char *bias
+        char *sums
+        char *table
+        char *scratch
+        int64_t multiplier
+        int64_t splits
+        int64_t band_bytes
+        double parameter
+        int dtype
+        int operation
+        int activation
+        int pixels
+        int64_t table_bytes
+        int64_t scratch_bytes
+
     ctypedef struct fc_kernels:
         void (*im2col)(const fc_geometry *, const fc_array *, const fc_array *, int64_t, int64_t,
                        int64_t, int) noexcept nogil
@@ -192,6 +216,8 @@ cdef extern from "fc.h" nogil:
         int64_t (*tile_rows)() noexcept nogil
         int64_t (*tile_vectors)() noexcept nogil
         int64_t (*tile_columns)(int) noexcept nogil
+        void (*depthwise_plan)(fc_depthwise *) noexcept nogil
+        void (*depthwise)(const fc_depthwise *, int) noexcept nogil
 
     ctypedef struct fc_level:
         const char *name

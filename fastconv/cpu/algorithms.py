@@ -8,6 +8,7 @@ from __future__ import annotations
 from fastconv.cpu.candidate import Candidate
 from fastconv.cpu.columns import CompiledColumns
 from fastconv.cpu.dense import Blas
+from fastconv.cpu.depthwise import Depthwise
 from fastconv.cpu.im2col_blas import Im2colBlas
 from fastconv.cpu.implicit_gemm import ImplicitGemm
 from fastconv.cpu.pooling import CompiledPools
@@ -26,7 +27,14 @@ from fastconv.problem import (
 _REFERENCE = Reference()
 REFERENCE = _REFERENCE.name
 _CANDIDATES: dict[type[Problem], tuple[Candidate, ...]] = {
-    ConvProblem: (Winograd(6), Winograd(4), ImplicitGemm(), Im2colBlas(), _REFERENCE),
+    ConvProblem: (
+        Depthwise(),
+        Winograd(6),
+        Winograd(4),
+        ImplicitGemm(),
+        Im2colBlas(),
+        _REFERENCE,
+    ),
     BiasProblem: (NumpySum(), _REFERENCE),
     ColumnsProblem: (CompiledColumns(), _REFERENCE),
     GemmProblem: (Blas(), _REFERENCE),

@@ -144,6 +144,25 @@ typedef struct {
     int alpha[2];
 } fc_winograd_grad;
 
+/* A depthwise convolution or one of its gradients: weight is (channels * multiplier, 1, kernel). A
+ * pass takes a band of one channel at a time; with `pixels`, where channels lie side by side in x
+ * and y, a vector of channels. depthwise_plan fills what stands last from the rest, but for the
+ * arrays' memory. The weight gradient's sums are (splits, channels * multiplier, kernel),
+ * contiguous, each over its share of the images. */
+enum { FC_FORWARD, FC_INPUT_GRAD, FC_WEIGHT_GRAD };
+enum { FC_MOST_PHASES = 4 }; /* an input gradient's largest stride */
+
+typedef struct {
+    fc_geometry g;
+    fc_array x, y, weight;
+    const char *bias; /* may be NULL */
+    char *sums, *table, *scratch;
+    int64_t multiplier, splits, band_bytes;
+    double parameter;
+    int dtype, operation, activation, pixels;
+    int64_t table_bytes, scratch_bytes; /* scratch_bytes for each thread */
+} fc_depthwise;
+
 /* One row per instruction-set level. The index kernels return the place (plane * elements of a
  * plane + element) of the first index outside its plane, or -1. */
 typedef struct {
@@ -193,6 +212,8 @@ typedef struct {
     int64_t (*tile_rows)(void);
     int64_t (*tile_vectors)(void);
     int64_t (*tile_columns)(int dtype);
+    void (*depthwise_plan)(fc_depthwise *);
+    void (*depthwise)(const fc_depthwise *, int threads);
 } fc_kernels;
 
 /* isa.c */

@@ -5,6 +5,7 @@
  */
 #include "columns.h"
 #include "common.h"
+#include "depthwise.h"
 #include "finish.h"
 #include "indexed.h"
 #include "peak.h"
@@ -55,6 +56,12 @@
 #include "each_float.h"
 #define FC_TEMPLATE "weight_grad.inc"
 #include "each_float.h"
+#define FC_TEMPLATE "depthwise_tiles.inc"
+#include "each_float.h"
+#define FC_TEMPLATE "depthwise_lines.inc"
+#include "each_float.h"
+#define FC_TEMPLATE "depthwise_units.inc"
+#include "each_float.h"
 
 #include "columns.inc"
 #include "indexed.inc"
@@ -67,6 +74,7 @@
 #include "winograd_tiles.inc"
 #include "winograd.inc"
 #include "winograd_grad.inc"
+#include "depthwise.inc"
 
 #define FC_PASTE(a, b) a##b
 #define FC_TABLE(isa) FC_PASTE(fc_kernels_, isa)
@@ -103,4 +111,6 @@ const fc_kernels FC_TABLE(FC_ISA) = {
     .tile_rows = tile_rows,
     .tile_vectors = tile_vectors,
     .tile_columns = tile_columns,
+    .depthwise_plan = depthwise_plan,
+    .depthwise = depthwise,
 };

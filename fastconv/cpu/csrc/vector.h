@@ -8,6 +8,7 @@
 #define FC_VECTOR_H
 
 #include <stdint.h>
+#include <string.h>
 
 #if defined(__AVX512F__)
 enum { VECTOR_BYTES = 64, TILE_ROWS = 8, TILE_VECTORS = 3 };
@@ -22,20 +23,82 @@ enum { VECTOR_BYTES = 16, TILE_ROWS = 4, TILE_VECTORS = 2 };
 typedef float fc_vector_float32 __attribute__((vector_size(VECTOR_BYTES), aligned(1), may_alias));
 typedef double fc_vector_float64 __attribute__((vector_size(VECTOR_BYTES), aligned(1), may_alias));
 
+/* What a comparison of vectors gives: 0 or -1 in each lane. */
+typedef int32_t fc_mask_float32 __attribute__((vector_size(VECTOR_BYTES)));
+typedef int64_t fc_mask_float64 __attribute__((vector_size(VECTOR_BYTES)));
+
+/* Keeps a loaded vector in a register. GCC otherwise gives each use of it a load of its own, and
+ * where several multiply-adds share one, loads are what there is too little of. */
 #if defined(__AVX512F__)
-#include <immintrin.h>
+#define FC_IN_REGISTER(v) __asm__("" : "+v"(v))
+#elif defined(__x86_64__)
+#define FC_IN_REGISTER(v) __asm__("" : "+x"(v))
+#elif defined(__aarch64__)
+#define FC_IN_REGISTER(v) __asm__("" : "+w"(v))
+#else
+#define FC_IN_REGISTER(v) (void)(v)
 #endif
 
-/* The first `count` lanes, fewer than there are, to memory; nothing beside them is touched. */
-static inline __attribute__((always_inline)) void store_part(float *to, fc_vector_float32 v,
-                                                             int64_t count)
-{
+/* The first `lanes` lanes of a vector, the others 0; and those lanes alone into memory. */
 #if defined(__AVX512F__)
-    _mm512_mask_storeu_ps(to, (__mmask16)((1u << count) - 1), (__m512)v);
-#else
-    for (int64_t k = 0; k < count; k++)
-        __builtin_memcpy(to + k, (const char *)&v + 4 * k, 4);
-#endif
+#include <immintrin.h>
+
+static inline fc_vector_float32 load_some_float32(const void *from, int64_t lanes)
+{
+    return (fc_vector_float32)_mm512_maskz_loadu_ps((__mmask16)((1u << lanes) - 1), from);
 }
+
+static inline fc_vector_float64 load_some_float64(const void *from, int64_t lanes)
+{
+    return (fc_vector_float64)_mm512_maskz_loadu_pd((__mmask8)((1u << lanes) - 1), from);
+}
+
+static inline void store_some_float32(void *to, fc_vector_float32 v, int64_t lanes)
+{
+    _mm512_mask_storeu_ps(to, (__mmask16)((1u << lanes) - 1), (__m512)v);
+}
+
+static inline void store_some_float64(void *to, fc_vector_float64 v, int64_t lanes)
+{
+    _mm512_mask_storeu_pd(to, (__mmask8)((1u << lanes) - 1), (__m512d)v);
+}
+#else
+/* Two moves that may overlap, of the largest size that fits; a call of memcpy takes longer. */
+static inline void copy_some(char *to, const char *from, int64_t bytes)
+{
+    if (VECTOR_BYTES > 16 && bytes >= 16) {
+        memcpy(to, from, 16);
+        memcpy(to + bytes - 16, from + bytes - 16, 16);
+    } else if (bytes >= 8) {
+        memcpy(to, from, 8);
+        memcpy(to + bytes - 8, from + bytes - 8, 8);
+    } else if (bytes >= 4)
+        memcpy(to, from, 4);
+}
+
+static inline fc_vector_float32 load_some_float32(const void *from, int64_t lanes)
+{
+    fc_vector_float32 v = {0};
+    copy_some((char *)&v, from, lanes * (int64_t)sizeof(float));
+    return v;
+}
+
+static inline fc_vector_float64 load_some_float64(const void *from, int64_t lanes)
+{
+    fc_vector_float64 v = {0};
+    copy_some((char *)&v, from, lanes * (int64_t)sizeof(double));
+    return v;
+}
+
+static inline void store_some_float32(void *to, fc_vector_float32 v, int64_t lanes)
+{
+    copy_some(to, (const char *)&v, lanes * (int64_t)sizeof(float));
+}
+
+static inline void store_some_float64(void *to, fc_vector_float64 v, int64_t lanes)
+{
+    copy_some(to, (const char *)&v, lanes * (int64_t)sizeof(double));
+}
+#endif
 
 #endif

@@ -1,0 +1,129 @@
+# Depthwise convolution and its gradients.
+
+cdef tuple DEPTHWISE = ("conv_forward", "conv_input_grad", "conv_weight_grad")
+
+
+cdef int depthwise_operation(object operation) except -1:
+    if operation not in DEPTHWISE:
+        expected = ", ".join(DEPTHWISE)
+        raise ValueError(f"operation: expected one of {expected}, got {operation!r}")
+    return DEPTHWISE.index(operation)
+
+
+cdef int depthwise_plan(fc_depthwise *c, Geometry geometry, object operation, object multiplier,
+                        object dtype, bint pixels, object band_bytes) except -1:
+    """Fill in what does not depend on the arrays."""
+    cdef int axis
+    c.g, c.dtype, c.pixels = geometry.g, dtype_code(dtype, True), pixels
+    c.operation = depthwise_operation(operation)
+    c.weight.size = fc_dtypes[c.dtype].size
+    c.multiplier = number("multiplier", multiplier, 1)
+    c.band_bytes = number("band_bytes", band_bytes, 1)
+    if pixels and c.multiplier != 1:
+        raise ValueError(f"multiplier: expected 1 with pixels, got {multiplier}")
+    for axis in range(3):
+        if c.g.inputs[axis] < 1 or c.g.out[axis] < 1:
+            raise ValueError("geometry: expected extents of at least 1")
+        if c.operation == FC_INPUT_GRAD and c.g.stride[axis] > FC_MOST_PHASES:
+            raise ValueError(f"geometry: expected strides up to {FC_MOST_PHASES}")
+        # What a single result reads has to be countable in bytes, with room for all taps.
+        if times(times(c.g.kernel[axis], c.g.dilation[axis]), 1 << 20) >= LARGEST:
+            raise ValueError("geometry: the kernel reaches too far")
+    if times(times(geometry.volume, c.multiplier), 1 << 20) >= LARGEST:
+        raise ValueError("multiplier: too many taps")
+    fc_active().depthwise_plan(c)
+    return 0
+
+
+def depthwise_bytes(Geometry geometry not None, operation, multiplier, dtype, bint pixels,
+                    band_bytes):
+    """The bytes of `depthwise`'s table, and of each thread's scratch memory.
+
+    Parameters
+    ----------
+    operation : {"conv_forward", "conv_input_grad", "conv_weight_grad"}
+    multiplier : int
+        Output channels of an input channel.
+    dtype : {"float32", "float64"}
+    pixels : bool
+        Whether vectors run along channels.
+    band_bytes : int
+        About how much of a source is copied at a time; at least some lines are.
+    """
+    cdef fc_depthwise c
+    depthwise_plan(&c, geometry, operation, multiplier, dtype, pixels, band_bytes)
+    return c.table_bytes, c.scratch_bytes
+
+
+def depthwise(Geometry geometry not None, operation, x, weight, y, bias, dtype, bint pixels,
+              int activation, double parameter, band_bytes, table, scratch, threads):
+    """Convolve each channel by itself, or compute a gradient of that.
+
+    Parameters
+    ----------
+    operation : {"conv_forward", "conv_input_grad", "conv_weight_grad"}
+        Which of the arrays is written: y, x or the weight.
+    x : buffer, (N, C, *spatial_in), any strides
+    weight : buffer, (C * multiplier, 1, *kernel), any strides
+        For the weight gradient contiguous sums, (splits, C * multiplier, taps): split s gets those
+        over images s * N / splits to (s + 1) * N / splits.
+    y : buffer, (N, C * multiplier, *spatial_out), any strides
+    bias : contiguous buffer, (channels of the result,), or None
+    dtype : {"float32", "float64"}
+    pixels : bool
+        Vectors run along channels: those lie side by side in x and y, and the multiplier is 1.
+    activation, parameter
+        As in epilogue.
+    band_bytes
+        As in depthwise_bytes, which tells the size of the following.
+    table, scratch : writable contiguous buffers
+        Scratch is for all threads.
+    threads : int
+    """
+    cdef int op = depthwise_operation(operation), code = dtype_code(dtype, True)
+    cdef bint gathers = op == FC_WEIGHT_GRAD
+    cdef Array source = hold("x", x, op == FC_INPUT_GRAD, True)
+    cdef Array grads = hold("y", y, op == FC_FORWARD, True)
+    cdef Array taps = hold("weight", weight, gathers, not gathers)
+    cdef Flat numbers = flat("table", table, True), space = flat("scratch", scratch, True)
+    cdef Flat added, sums
+    cdef fc_depthwise c
+    cdef int t = thread_count(threads)
+    cdef int64_t size = fc_dtypes[code].size, channels = source.a.shape[1]
+    check_size("x", source, size)
+    check_size("y", grads, size)
+    check_size("weight", taps, size)
+    if channels < 1 or grads.a.shape[1] < 1 or grads.a.shape[1] % channels:
+        raise ValueError(f"y: {grads.a.shape[1]} channels are no multiple of x's {channels}")
+    places = tuple([geometry.g.out[3 - geometry.axes + k] for k in range(geometry.axes)])
+    kernel = tuple([geometry.g.kernel[3 - geometry.axes + k] for k in range(geometry.axes)])
+    check_shape("x", source, (grads.a.shape[0], channels, *geometry.spatial_in))
+    check_shape("y", grads, (source.a.shape[0], grads.a.shape[1], *places))
+    c.x, c.y, c.weight, c.bias, c.sums, c.splits = source.a, grads.a, taps.a, NULL, NULL, 1
+    if gathers:
+        sums = flat("weight", weight, True)
+        c.sums, c.splits = sums.data, taps.a.shape[0]
+        check_shape("weight", taps, (c.splits, grads.a.shape[1], geometry.volume))
+        if not 1 <= c.splits <= max(1, source.a.shape[0]):
+            raise ValueError(f"weight: expected 1 to {source.a.shape[0]} splits, got {c.splits}")
+    else:
+        check_shape("weight", taps, (grads.a.shape[1], 1, *kernel))
+    if pixels and (source.a.stride[1] != size or grads.a.stride[1] != size):
+        raise ValueError("pixels: expected channels that lie side by side")
+    if not 0 <= activation < FC_ACTIVATIONS:
+        raise ValueError(f"activation: expected 0 to {FC_ACTIVATIONS - 1}, got {activation}")
+    depthwise_plan(&c, geometry, operation, grads.a.shape[1] // channels, dtype, pixels, band_bytes)
+    c.activation, c.parameter = activation, parameter
+    if bias is not None:
+        added = flat("bias", bias, False)
+        wanted = channels if op == FC_INPUT_GRAD else grads.a.shape[1]
+        if added.bytes != wanted * size:
+            raise ValueError(f"bias: expected {wanted} contiguous items of {size} bytes")
+        c.bias = added.data
+    if numbers.bytes < c.table_bytes:
+        raise ValueError(f"table: {numbers.bytes} bytes are too few for {c.table_bytes}")
+    if space.bytes < times(c.scratch_bytes, t):
+        raise ValueError(f"scratch: {space.bytes} bytes are too few for {t} threads")
+    c.table, c.scratch = numbers.data, space.data
+    with nogil:
+        fc_active().depthwise(&c, t)

@@ -1,0 +1,46 @@
+/* Shuffles of two vectors: taking every second item out of them, and putting items in turn. */
+#ifndef FC_SHUFFLES_H
+#define FC_SHUFFLES_H
+
+#include "vector.h"
+
+#define FC_EVENS_2 0, 2
+#define FC_ODDS_2 1, 3
+#define FC_LOWS_2 0, 2
+#define FC_HIGHS_2 1, 3
+#define FC_EVENS_4 0, 2, 4, 6
+#define FC_ODDS_4 1, 3, 5, 7
+#define FC_LOWS_4 0, 4, 1, 5
+#define FC_HIGHS_4 2, 6, 3, 7
+#define FC_EVENS_8 0, 2, 4, 6, 8, 10, 12, 14
+#define FC_ODDS_8 1, 3, 5, 7, 9, 11, 13, 15
+#define FC_LOWS_8 0, 8, 1, 9, 2, 10, 3, 11
+#define FC_HIGHS_8 4, 12, 5, 13, 6, 14, 7, 15
+#define FC_EVENS_16 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
+#define FC_ODDS_16 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31
+#define FC_LOWS_16 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define FC_HIGHS_16 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+
+#define FC_SHUFFLE(name, type, order)                                                             \
+    static inline fc_vector_##type name##_##type(fc_vector_##type a, fc_vector_##type b)           \
+    {                                                                                              \
+        return __builtin_shufflevector(a, b, order);                                               \
+    }
+#define FC_SHUFFLES(type, lanes)                                                                   \
+    FC_SHUFFLE(evens, type, FC_EVENS_##lanes)                                                      \
+    FC_SHUFFLE(odds, type, FC_ODDS_##lanes)                                                        \
+    FC_SHUFFLE(lows_in_turn, type, FC_LOWS_##lanes)                                                \
+    FC_SHUFFLE(highs_in_turn, type, FC_HIGHS_##lanes)
+
+#if defined(__AVX512F__)
+FC_SHUFFLES(float32, 16)
+FC_SHUFFLES(float64, 8)
+#elif defined(__AVX__)
+FC_SHUFFLES(float32, 8)
+FC_SHUFFLES(float64, 4)
+#else
+FC_SHUFFLES(float32, 4)
+FC_SHUFFLES(float64, 2)
+#endif
+
+#endif

@@ -1,0 +1,103 @@
+"""Decide for depthwise convolution: one input channel per group, real sums as they are."""
+
+from __future__ import annotations
+
+from math import prod
+
+from fastconv.backend import Decision, Plan, Policy
+from fastconv.cpu.candidate import (
+    arithmetic,
+    error_bound,
+    precision_name,
+    refused,
+    threads_for,
+)
+from fastconv.cpu.depthwise.plan import DepthwisePlan, channels_adjoin, split_count
+from fastconv.cpu.isa import active, core, why_no_core
+from fastconv.cpu.plans import itemsize
+from fastconv.machine import peak_flops
+from fastconv.problem import ConvProblem, Problem
+
+# Each phase of an input gradient is a pass of its own over the scratch memory.
+MOST_STRIDE = 4
+# Measured: the peak's share of products, bytes that pass through, single items copied where lines
+# aren't contiguous, and what a channel of an image takes however small it is.
+_PEAK_SHARE = 0.75
+_BYTES_PER_SECOND = 45e9
+_ITEMS_PER_SECOND = 1.5e9
+_PLANE_SECONDS = 50e-9
+
+
+class Depthwise:
+    """Each channel by itself, a band of its padded lines at a time."""
+
+    name = "depthwise"
+
+    def decide(self, problem: Problem, policy: Policy) -> Decision:
+        """Accept real convolutions with one input channel per group."""
+        if core is None:
+            return refused(self.name, why_no_core)
+        assert isinstance(problem, ConvProblem)
+        if problem.weight.shape[1] != 1 or problem.groups != problem.x.shape[1]:
+            return refused(
+                self.name, f"its groups have {problem.weight.shape[1]} input channels, not one"
+            )
+        dtype, reason = arithmetic(problem, policy)
+        if reason:
+            return refused(self.name, reason)
+        if dtype != problem.dtype or dtype not in ("float32", "float64"):
+            return refused(
+                self.name,
+                f"it takes float32 and float64 as they are, not {dtype} sums of {problem.dtype}",
+            )
+        if any(operand.size == 0 for operand in (problem.x, problem.weight, problem.y)):
+            return refused(self.name, "an array is empty")
+        if problem.operation == "conv_input_grad" and max(problem.stride) > MOST_STRIDE:
+            return refused(
+                self.name, f"strides {problem.stride} exceed {MOST_STRIDE} in an input gradient"
+            )
+        return self._within_limit(problem, policy)
+
+    def _within_limit(self, problem: ConvProblem, policy: Policy) -> Decision:
+        threads, limit = threads_for(policy), policy.workspace_limit
+        splits = split_count(problem, limit // 2)
+        plan = DepthwisePlan(problem, threads, splits)
+        if plan.workspace_bytes > limit:
+            left = limit - DepthwisePlan(problem, 0, splits).workspace_bytes
+            threads = max(1, min(threads, left // plan.thread_bytes))
+            plan = DepthwisePlan(problem, threads, splits)
+        if plan.workspace_bytes > limit:
+            return refused(
+                self.name,
+                f"its bands and tables take {plan.workspace_bytes} bytes, over the limit of "
+                f"{limit}",
+                over_limit=True,
+            )
+        return Decision(
+            True,
+            f"{active()} kernels on bands of single channels",
+            self.name,
+            precision_name(problem.dtype),
+            error_bound(problem, problem.dtype),
+            _seconds(problem, threads),
+            plan.workspace_bytes,
+            threads=threads,
+            detail=splits,
+        )
+
+    def plan(self, problem: Problem, decision: Decision) -> Plan:
+        """Make it ready to run."""
+        assert isinstance(problem, ConvProblem)
+        assert isinstance(decision.detail, int)
+        return DepthwisePlan(problem, decision.threads, decision.detail)
+
+
+def _seconds(problem: ConvProblem, threads: int) -> float:
+    flops = problem.flops / (_PEAK_SHARE * peak_flops(active(), problem.dtype, 1))
+    size = itemsize(problem.dtype)
+    seconds = flops + prod(problem.y.shape[:2]) * _PLANE_SECONDS
+    for operand in (problem.x, problem.y):
+        seconds += operand.size * size / _BYTES_PER_SECOND
+        if operand.strides[-1] != size and not channels_adjoin(problem):
+            seconds += operand.size / _ITEMS_PER_SECOND
+    return seconds / threads

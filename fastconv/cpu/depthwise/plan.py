@@ -1,0 +1,124 @@
+"""Plan of a depthwise convolution or of one of its gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from fastconv.cpu.epilogue import CODES, LEAKY_SLOPE
+from fastconv.cpu.geometry import geometry_of
+from fastconv.cpu.isa import core
+from fastconv.cpu.plans import HostPlan, Scratch, is_contiguous, itemsize
+from fastconv.problem import ConvProblem
+
+# A band and the results of a tile stay in the first-level cache; with a third axis, where each
+# plane is read for several others, in the second-level cache.
+_BAND_BYTES = 24 * 2**10
+_VOLUME_BYTES = 192 * 2**10
+# Enough pieces for a few threads, and what their sums may take.
+_PIECES = 16
+_SUM_BYTES = 4 * 2**20
+
+
+def channels_adjoin(problem: ConvProblem) -> bool:
+    """Whether vectors run along channels, which lie side by side, unlike a line's elements."""
+    size = itemsize(problem.dtype)
+    x, y = problem.x, problem.y
+    if x.shape[1] != y.shape[1] or x.shape[1] == 1:
+        return False
+    return x.strides[1] == y.strides[1] == size and size not in (x.strides[-1], y.strides[-1])
+
+
+def split_count(problem: ConvProblem, limit: int) -> int:
+    """Return into how many sums a weight gradient's images are split; whatever the threads."""
+    batch, channels = problem.x.shape[:2]
+    affordable = min(_SUM_BYTES, limit) // max(1, problem.weight.size * itemsize(problem.dtype))
+    return max(1, min(-(-_PIECES // channels), batch, affordable))
+
+
+class DepthwisePlan(HostPlan):
+    """Lets the core go over the channels; adds the splits of a weight gradient up."""
+
+    def __init__(self, problem: ConvProblem, threads: int, splits: int) -> None:
+        assert core is not None
+        self._problem = problem
+        self._threads = threads
+        self._geometry = geometry_of(problem)
+        self._pixels = channels_adjoin(problem)
+        self._band_bytes = _VOLUME_BYTES if _is_deep(problem) else _BAND_BYTES
+        multiplier = problem.y.shape[1] // problem.x.shape[1]
+        table, self.thread_bytes = core.depthwise_bytes(
+            self._geometry,
+            problem.operation,
+            multiplier,
+            problem.dtype,
+            self._pixels,
+            self._band_bytes,
+        )
+        self._scratch = Scratch()
+        self._scratch.add("table", (table,), "uint8")
+        self._scratch.add("scratch", (self.thread_bytes * threads,), "uint8")
+        self._gathers = problem.operation == "conv_weight_grad"
+        if self._gathers:
+            self._sums = (splits, problem.weight.shape[0], prod(problem.kernel))
+            if splits > 1 or not is_contiguous(problem.weight):
+                self._scratch.add("sums", self._sums, problem.dtype)
+
+    @property
+    def workspace_bytes(self) -> int:  # type: ignore[override]
+        """Bytes of scratch memory that `run` needs."""
+        return self._scratch.bytes
+
+    def run(
+        self,
+        inputs: Sequence[Any],
+        outputs: Sequence[Any],
+        workspace: Any,
+        stream: object | None = None,
+    ) -> None:
+        """Fill the output; see :class:`fastconv.backend.Plan`."""
+        bias = None
+        if self._gathers:
+            x, y = inputs
+            weight = self._sums_in(outputs[0], workspace)
+        else:
+            source, weight, *rest = inputs
+            backward = self._problem.operation == "conv_input_grad"
+            x, y = (outputs[0], source) if backward else (source, outputs[0])
+            bias = np.ascontiguousarray(rest[0]) if rest else None
+        self._call(x, weight, y, bias, workspace)
+        if "sums" in self._scratch:
+            for part in weight[1:]:
+                np.add(weight[0], part, out=weight[0])
+            outputs[0][...] = weight[0].reshape(outputs[0].shape)
+
+    def _sums_in(self, weight: Any, workspace: Any) -> Any:
+        if "sums" in self._scratch:
+            return self._scratch.cut("sums", workspace)
+        return weight.reshape(self._sums)
+
+    def _call(self, x: Any, weight: Any, y: Any, bias: Any, workspace: Any) -> None:
+        assert core is not None
+        core.depthwise(
+            self._geometry,
+            self._problem.operation,
+            x,
+            weight,
+            y,
+            bias,
+            self._problem.dtype,
+            self._pixels,
+            CODES[self._problem.activation],
+            LEAKY_SLOPE,
+            self._band_bytes,
+            self._scratch.cut("table", workspace),
+            self._scratch.cut("scratch", workspace),
+            self._threads,
+        )
+
+
+def _is_deep(problem: ConvProblem) -> bool:
+    return len(problem.kernel) == 3 and problem.kernel[0] > 1
