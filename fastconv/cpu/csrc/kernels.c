@@ -8,6 +8,7 @@
 #include "finish.h"
 #include "implicit_gemm.h"
 #include "indexed.h"
+#include "lanes.h"
 #include "pools.h"
 
 /* Templates: copied by item size, added by number type, computed in float. */
@@ -23,6 +24,12 @@
 #include "each_sum.h"
 #define FC_TEMPLATE "max_pool.inc"
 #include "each_dtype.h"
+#define FC_TEMPLATE "lanes.inc"
+#include "each_lanes.h"
+#define FC_TEMPLATE "max_lanes.inc"
+#include "each_lanes.h"
+#define FC_TEMPLATE "max_floats.inc"
+#include "each_float.h"
 #define FC_TEMPLATE "epilogue.inc"
 #include "each_float.h"
 #define FC_TEMPLATE "sum_pool.inc"
