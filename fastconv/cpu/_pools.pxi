@@ -65,7 +65,7 @@ def avg_forward(Windows windows not None, x, y, divisor, dtype, threads):
 
 
 def avg_backward(Windows windows not None, grad, dx, divisor, dtype, threads):
-    """Add to dx, which is not cleared, each window's share of its gradient.
+    """Fill dx with the sums of the windows' shares of their gradients.
 
     Parameters
     ----------

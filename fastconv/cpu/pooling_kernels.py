@@ -103,7 +103,7 @@ class Kernels:
             core.avg_forward(windows, source, target, self._divisor, name, self._threads)
 
     def spread(self, part: Part, grad: Any, x_grad: Any) -> None:
-        """Add averages' gradients to x_grad."""
+        """Fill x_grad with averages' gradients."""
         assert core is not None
         windows = self._for(part, x_grad)
         for source, target in parts_of(self._seen(grad), self._seen(x_grad)):

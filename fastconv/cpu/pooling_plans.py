@@ -167,10 +167,10 @@ class WindowPlan(HostPlan):
         target = sums = self._some(outputs[0], planes, part.start, part.stop)
         if "x_grad" in self._blocks:
             sums = self._blocks.cut("x_grad", target.shape, workspace)
-        sums[...] = 0
         if self._problem.operation == "avg_pool_backward":
             self._kernels.spread(part, grad, sums)
         else:
+            sums[...] = 0
             x = self._some(inputs[1], planes, part.start, part.stop)
             self._norm_gradient(part, grad, x, sums, workspace)
         if sums is not target:

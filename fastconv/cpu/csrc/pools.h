@@ -135,6 +135,22 @@ typedef struct {
     int64_t row_count, taps, step, hop, spacing, spacing_hop, to_step, places_step, place, n;
 } fc_span;
 
+/* The rows of a line's windows. */
+typedef struct {
+    const char *from;
+    int64_t deep, high, step_d, step_h;
+} fc_rows;
+
+FC_INLINE fc_rows rows_of(const fc_pool_job *job, fc_line at)
+{
+    const fc_axis *d = &job->windows.axis[0], *h = d + 1;
+    const int64_t *stride = job->x.stride + 2;
+
+    return (fc_rows){plane_at(&job->x, at) + d->begin[at.d] * stride[0]
+                         + h->begin[at.h] * stride[1],
+                     d->taps[at.d], h->taps[at.h], d->step * stride[0], h->step * stride[1]};
+}
+
 /* The third norm is the one other that is met; pow takes ten times as long. */
 FC_INLINE double power(double v, double p)
 {
