@@ -105,7 +105,7 @@ cdef extern from "fc.h" nogil:
                             const fc_array *, const fc_array *, const fc_norm *, int,
                             int) noexcept nogil
         int64_t (*scatter_add)(const fc_array *, const fc_array *, const fc_array *, int,
-                               int) noexcept nogil
+                               int, int) noexcept nogil
         int64_t (*unpool)(const fc_array *, const fc_array *, const fc_array *, int) noexcept nogil
         int64_t (*gather)(const fc_array *, const fc_array *, const fc_array *, int) noexcept nogil
         void (*conv_forward)(const fc_conv *, int) noexcept nogil

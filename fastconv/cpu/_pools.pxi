@@ -173,8 +173,8 @@ cdef int check_fault(int64_t place, Array indices, Array plane) except -1:
     raise ValueError(f"indices: {value} in plane ({n}, {c}) is not inside [0, {elements})")
 
 
-def scatter_add(grad, indices, dx, dtype, threads):
-    """Add each gradient to the place in its plane of dx that its index names; dx is not cleared.
+def scatter_add(grad, indices, dx, dtype, bint clear, threads):
+    """Add each gradient to the place in its plane of dx that its index names.
 
     Parameters
     ----------
@@ -183,14 +183,15 @@ def scatter_add(grad, indices, dx, dtype, threads):
     dx : writable buffer, (N, C, *spatial_in)
     dtype : str
         Of grad and dx. Integers wrap.
+    clear : bool
+        Whether dx begins as zeros, else as it is.
     threads : int
         Sums do not depend on it.
 
     Raises
     ------
     ValueError
-        Also where an index lies outside its plane; that plane's earlier gradients, and other
-        planes, have been added by then.
+        Also where an index lies outside its plane; dx is partly written by then.
     """
     cdef Array source = hold("grad", grad, False, True)
     cdef Array places = hold("indices", indices, False, True)
@@ -200,7 +201,7 @@ def scatter_add(grad, indices, dx, dtype, threads):
     check_size("dx", target, fc_dtypes[code].size)
     check_listed("grad", source, places, target)
     with nogil:
-        fault = fc_active().scatter_add(&source.a, &places.a, &target.a, code, t)
+        fault = fc_active().scatter_add(&source.a, &places.a, &target.a, code, clear, t)
     check_fault(fault, places, target)
 
 

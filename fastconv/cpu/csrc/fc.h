@@ -110,7 +110,7 @@ typedef struct {
                         const fc_array *y, const fc_array *dx, const fc_norm *, int dtype,
                         int threads);
     int64_t (*scatter_add)(const fc_array *grad, const fc_array *indices, const fc_array *dx,
-                           int dtype, int threads);
+                           int dtype, int clears, int threads);
     int64_t (*unpool)(const fc_array *x, const fc_array *indices, const fc_array *y, int threads);
     int64_t (*gather)(const fc_array *y, const fc_array *indices, const fc_array *x, int threads);
     void (*conv_forward)(const fc_conv *, int threads);
