@@ -122,3 +122,15 @@ def conv_weight_grad(
     scratch: _Array,
     threads: int,
 ) -> None: ...
+def product_scratch(dtype: str) -> int: ...
+def product(
+    a: _Array,
+    b: _Array,
+    c: _Array,
+    bias: _Array | None,
+    dtype: str,
+    activation: int,
+    parameter: float,
+    scratch: _Array,
+    threads: int,
+) -> None: ...

@@ -85,6 +85,17 @@ cdef extern from "fc.h" nogil:
         int64_t scratch_bytes
         int dtype
 
+    ctypedef struct fc_product:
+        fc_array a
+        fc_array b
+        fc_array c
+        const char *bias
+        char *scratch
+        int64_t scratch_bytes
+        double parameter
+        int dtype
+        int activation
+
     ctypedef struct fc_kernels:
         void (*im2col)(const fc_geometry *, const fc_array *, const fc_array *, int64_t, int64_t,
                        int64_t, int) noexcept nogil
@@ -114,6 +125,8 @@ cdef extern from "fc.h" nogil:
         int64_t (*tile_rows)() noexcept nogil
         int64_t (*tile_vectors)() noexcept nogil
         int64_t (*tile_columns)(int) noexcept nogil
+        void (*product)(const fc_product *, int) noexcept nogil
+        int64_t (*product_scratch)(int) noexcept nogil
 
     ctypedef struct fc_level:
         const char *name

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastconv.cpu.candidate import Candidate
 from fastconv.cpu.columns import CompiledColumns
 from fastconv.cpu.dense import Blas
+from fastconv.cpu.dense_gemm import Gemm
 from fastconv.cpu.im2col_blas import Im2colBlas
 from fastconv.cpu.implicit_gemm import ImplicitGemm
 from fastconv.cpu.pooling import CompiledPools
@@ -24,7 +25,7 @@ _CANDIDATES: dict[type[Problem], tuple[Candidate, ...]] = {
     ConvProblem: (ImplicitGemm(), Im2colBlas(), _REFERENCE),
     BiasProblem: (NumpySum(), _REFERENCE),
     ColumnsProblem: (CompiledColumns(), _REFERENCE),
-    GemmProblem: (Blas(), _REFERENCE),
+    GemmProblem: (Gemm(), Blas(), _REFERENCE),
     PoolProblem: (CompiledPools(), _REFERENCE),
 }
 

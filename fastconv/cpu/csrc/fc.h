@@ -87,6 +87,18 @@ typedef struct {
     int dtype;
 } fc_conv_grad;
 
+/* The product c = a b of matrices, the last two of three axes, with a bias for each column of c and
+ * an activation. Columns of c lie side by side. Each thread has scratch_bytes of scratch, which
+ * product_scratch tells. */
+typedef struct {
+    fc_array a, b, c;
+    const char *bias; /* or NULL */
+    char *scratch;
+    int64_t scratch_bytes;
+    double parameter;
+    int dtype, activation;
+} fc_product;
+
 /* One row per instruction-set level. The index kernels return the place (plane * elements of a
  * plane + element) of the first index outside its plane, or -1. */
 typedef struct {
@@ -120,6 +132,8 @@ typedef struct {
     int64_t (*tile_rows)(void);
     int64_t (*tile_vectors)(void);
     int64_t (*tile_columns)(int dtype);
+    void (*product)(const fc_product *, int threads);
+    int64_t (*product_scratch)(int dtype);
 } fc_kernels;
 
 /* isa.c */

@@ -5,6 +5,7 @@
  */
 #include "columns.h"
 #include "common.h"
+#include "dense_gemm.h"
 #include "finish.h"
 #include "implicit_gemm.h"
 #include "indexed.h"
@@ -47,7 +48,11 @@
 #define FC_TEMPLATE "gemm.inc"
 #include "each_float.h"
 
+#define FC_TEMPLATE "dense_gemm.inc"
+#include "each_float.h"
+
 #include "columns.inc"
+#include "dense.inc"
 #include "indexed.inc"
 #include "pools.inc"
 #include "finish.inc"
@@ -76,4 +81,6 @@ const fc_kernels FC_TABLE(FC_ISA) = {
     .tile_rows = tile_rows,
     .tile_vectors = tile_vectors,
     .tile_columns = tile_columns,
+    .product = product,
+    .product_scratch = product_scratch,
 };

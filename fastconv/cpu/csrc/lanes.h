@@ -1,6 +1,6 @@
 /* Vectors of several widths, so that short lines fill theirs: the templates behind FC_TEMPLATE are
  * included once per floating type and width, from a single item to the level's own. FC_WIDEST calls
- * the widest instance of a function that n items fill.
+ * the widest instance of a function that n items fill, FC_OWN names that of the level's own width.
  *
  * FC_L(name) names an instance, FC_LANES and FC_BYTES are a vector's lanes and bytes, FC_V is the
  * value, FC_T the item in memory, FC_I the integer of its size. */
@@ -13,17 +13,20 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 #if defined(__AVX512F__)
+#define FC_OWN(name) FC_N(name##_64)
 #define FC_WIDEST(name, n, ...)                                                                    \
     ((n) >= 64 / (int64_t)sizeof(FC_V)   ? FC_N(name##_64)(__VA_ARGS__)                            \
      : (n) >= 32 / (int64_t)sizeof(FC_V) ? FC_N(name##_32)(__VA_ARGS__)                            \
      : (n) >= 16 / (int64_t)sizeof(FC_V) ? FC_N(name##_16)(__VA_ARGS__)                            \
                                          : FC_N(name##_item)(__VA_ARGS__))
 #elif defined(__AVX__)
+#define FC_OWN(name) FC_N(name##_32)
 #define FC_WIDEST(name, n, ...)                                                                    \
     ((n) >= 32 / (int64_t)sizeof(FC_V)   ? FC_N(name##_32)(__VA_ARGS__)                            \
      : (n) >= 16 / (int64_t)sizeof(FC_V) ? FC_N(name##_16)(__VA_ARGS__)                            \
                                          : FC_N(name##_item)(__VA_ARGS__))
 #else
+#define FC_OWN(name) FC_N(name##_16)
 #define FC_WIDEST(name, n, ...)                                                                    \
     ((n) >= 16 / (int64_t)sizeof(FC_V) ? FC_N(name##_16)(__VA_ARGS__)                              \
                                        : FC_N(name##_item)(__VA_ARGS__))
@@ -91,17 +94,20 @@ static int spacing_kind(int64_t step, int64_t item)
 #define FC_HIGH FC_JOIN(FC_HIGH_, FC_LANES)
 
 #if defined(__AVX512F__)
+#define FC_OWN(name) FC_N(name##_64)
 #define FC_WIDEST(name, n, ...)                                                                    \
     ((n) >= 64 / (int64_t)sizeof(FC_V)   ? FC_N(name##_64)(__VA_ARGS__)                            \
      : (n) >= 32 / (int64_t)sizeof(FC_V) ? FC_N(name##_32)(__VA_ARGS__)                            \
      : (n) >= 16 / (int64_t)sizeof(FC_V) ? FC_N(name##_16)(__VA_ARGS__)                            \
                                          : FC_N(name##_item)(__VA_ARGS__))
 #elif defined(__AVX__)
+#define FC_OWN(name) FC_N(name##_32)
 #define FC_WIDEST(name, n, ...)                                                                    \
     ((n) >= 32 / (int64_t)sizeof(FC_V)   ? FC_N(name##_32)(__VA_ARGS__)                            \
      : (n) >= 16 / (int64_t)sizeof(FC_V) ? FC_N(name##_16)(__VA_ARGS__)                            \
                                          : FC_N(name##_item)(__VA_ARGS__))
 #else
+#define FC_OWN(name) FC_N(name##_16)
 #define FC_WIDEST(name, n, ...)                                                                    \
     ((n) >= 16 / (int64_t)sizeof(FC_V) ? FC_N(name##_16)(__VA_ARGS__)                              \
                                        : FC_N(name##_item)(__VA_ARGS__))
