@@ -45,7 +45,13 @@ def epilogue(
     acc: _Array, dtype: str, bias: _Array | None, activation: int, parameter: float, threads: int
 ) -> None: ...
 def max_forward(
-    windows: Windows, x: _Array, y: _Array, indices: _Places | None, dtype: str, threads: int
+    windows: Windows,
+    x: _Array,
+    y: _Array,
+    indices: _Places | None,
+    channels_inner: bool,
+    dtype: str,
+    threads: int,
 ) -> None: ...
 def avg_forward(
     windows: Windows, x: _Array, y: _Array, divisor: int | None, dtype: str, threads: int

@@ -105,7 +105,7 @@ cdef extern from "fc.h" nogil:
                         int) noexcept nogil
         void (*epilogue)(const fc_array *, int, const char *, int, double, int) noexcept nogil
         void (*max_forward)(const fc_windows *, const fc_array *, const fc_array *,
-                            const fc_array *, int, int) noexcept nogil
+                            const fc_array *, int, int, int) noexcept nogil
         void (*avg_forward)(const fc_windows *, const fc_array *, const fc_array *, int64_t, int,
                             int) noexcept nogil
         void (*avg_backward)(const fc_windows *, const fc_array *, const fc_array *, int64_t, int,

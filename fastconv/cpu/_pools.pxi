@@ -1,6 +1,6 @@
 # The pools. Every input x is (N, C, *spatial_in), every output y is (N, C, *spatial_out).
 
-def max_forward(Windows windows not None, x, y, indices, dtype, threads):
+def max_forward(Windows windows not None, x, y, indices, bint channels_inner, dtype, threads):
     """Largest item of each window; the first of several, and NaN before all.
 
     Parameters
@@ -9,6 +9,8 @@ def max_forward(Windows windows not None, x, y, indices, dtype, threads):
     y : writable buffer
     indices : writable buffer of int64 with y's shape, or None
         Gets each maximum's place in its plane, (d * H + h) * W + w.
+    channels_inner : bool
+        Whether the innermost axis is one of channels, which places don't count: d * H + h.
     dtype : str
         Of x and y.
     threads : int
@@ -27,7 +29,9 @@ def max_forward(Windows windows not None, x, y, indices, dtype, threads):
         windows.check_output("indices", places, source, sizeof(int64_t))
         where = &places.a
     with nogil:
-        fc_active().max_forward(&windows.w, &source.a, &target.a, where, code, t)
+        fc_active().max_forward(
+            &windows.w, &source.a, &target.a, where, channels_inner, code, t
+        )
 
 
 cdef int64_t checked_divisor(object divisor) except? -1:

@@ -1,4 +1,4 @@
-"""The linear layer by our own matrix product: operands as they are, threads as they are asked for."""
+"""The linear layer by our own matrix product: operands as they are, threads as asked for."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ typedef struct {
     void (*epilogue)(const fc_array *acc, int dtype, const char *bias, int activation,
                      double parameter, int threads);
     void (*max_forward)(const fc_windows *, const fc_array *x, const fc_array *y,
-                        const fc_array *indices, int dtype, int threads);
+                        const fc_array *indices, int channels_inner, int dtype, int threads);
     void (*avg_forward)(const fc_windows *, const fc_array *x, const fc_array *y, int64_t divisor,
                         int dtype, int threads);
     void (*avg_backward)(const fc_windows *, const fc_array *grad, const fc_array *dx,

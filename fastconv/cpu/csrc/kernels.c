@@ -50,6 +50,8 @@
 
 #define FC_TEMPLATE "dense_gemm.inc"
 #include "each_float.h"
+#define FC_TEMPLATE "dense_dot.inc"
+#include "each_float.h"
 
 #include "columns.inc"
 #include "dense.inc"

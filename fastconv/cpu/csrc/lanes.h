@@ -63,8 +63,8 @@ static int spacing_kind(int64_t step, int64_t item)
 #define FC_HIGH_16(a, b)                                                                           \
     __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
 
-/* The even and the odd lanes of two vectors; a vector moved down by a lane, with the first of another
- * at its end. */
+/* The even and the odd lanes of two vectors; a vector moved down by a lane, with the first of
+ * another at its end. */
 #define FC_EVEN_1(a, b) (a)
 #define FC_ODD_1(a, b) (b)
 #define FC_SHIFT_1(a, b) (b)

@@ -17,6 +17,7 @@ typedef struct {
     fc_norm norm;
     int64_t divisor; /* 0: the windows' own share */
     int term, is_norm, has_indices;
+    int channels_inner; /* the innermost axis is one of channels: indices don't count it */
 } fc_pool_job;
 
 /* One line of outputs: its plane and place. */
