@@ -47,7 +47,13 @@ def epilogue(
     acc: _Array, dtype: str, bias: _Array | None, activation: int, parameter: float, threads: int
 ) -> None: ...
 def max_forward(
-    windows: Windows, x: _Array, y: _Array, indices: _Places | None, dtype: str, threads: int
+    windows: Windows,
+    x: _Array,
+    y: _Array,
+    indices: _Places | None,
+    channels_inner: bool,
+    dtype: str,
+    threads: int,
 ) -> None: ...
 def avg_forward(
     windows: Windows, x: _Array, y: _Array, divisor: int | None, dtype: str, threads: int
@@ -77,7 +83,9 @@ def lp_backward(
     dtype: str,
     threads: int,
 ) -> None: ...
-def scatter_add(grad: _Array, indices: _Places, dx: _Array, dtype: str, threads: int) -> None: ...
+def scatter_add(
+    grad: _Array, indices: _Places, dx: _Array, dtype: str, clear: bool, threads: int
+) -> None: ...
 def unpool(x: _Array, indices: _Places, y: _Array, threads: int) -> None: ...
 def gather(y: _Array, indices: _Places, x: _Array, threads: int) -> None: ...
 def isa_levels() -> tuple[tuple[str, bool, bool], ...]: ...
@@ -207,6 +215,18 @@ def depthwise(
     parameter: float,
     band_bytes: int,
     table: _Array,
+    scratch: _Array,
+    threads: int,
+) -> None: ...
+def product_scratch(dtype: str) -> int: ...
+def product(
+    a: _Array,
+    b: _Array,
+    c: _Array,
+    bias: _Array | None,
+    dtype: str,
+    activation: int,
+    parameter: float,
     scratch: _Array,
     threads: int,
 ) -> None: ...

@@ -175,6 +175,17 @@ cdef extern from "fc.h" nogil:
         int64_t table_bytes
         int64_t scratch_bytes
 
+    ctypedef struct fc_dense:
+        fc_array a
+        fc_array b
+        fc_array c
+        const char *bias
+        char *scratch
+        int64_t scratch_bytes
+        double parameter
+        int dtype
+        int activation
+
     ctypedef struct fc_kernels:
         void (*im2col)(const fc_geometry *, const fc_array *, const fc_array *, int64_t, int64_t,
                        int64_t, int) noexcept nogil
@@ -184,7 +195,7 @@ cdef extern from "fc.h" nogil:
                         int) noexcept nogil
         void (*epilogue)(const fc_array *, int, const char *, int, double, int) noexcept nogil
         void (*max_forward)(const fc_windows *, const fc_array *, const fc_array *,
-                            const fc_array *, int, int) noexcept nogil
+                            const fc_array *, int, int, int) noexcept nogil
         void (*avg_forward)(const fc_windows *, const fc_array *, const fc_array *, int64_t, int,
                             int) noexcept nogil
         void (*avg_backward)(const fc_windows *, const fc_array *, const fc_array *, int64_t, int,
@@ -195,7 +206,7 @@ cdef extern from "fc.h" nogil:
                             const fc_array *, const fc_array *, const fc_norm *, int,
                             int) noexcept nogil
         int64_t (*scatter_add)(const fc_array *, const fc_array *, const fc_array *, int,
-                               int) noexcept nogil
+                               int, int) noexcept nogil
         int64_t (*unpool)(const fc_array *, const fc_array *, const fc_array *, int) noexcept nogil
         double (*peak)(int, int64_t, int) noexcept nogil
         int64_t (*gather)(const fc_array *, const fc_array *, const fc_array *, int) noexcept nogil
@@ -218,6 +229,8 @@ cdef extern from "fc.h" nogil:
         int64_t (*tile_columns)(int) noexcept nogil
         void (*depthwise_plan)(fc_depthwise *) noexcept nogil
         void (*depthwise)(const fc_depthwise *, int) noexcept nogil
+        void (*product)(const fc_dense *, int) noexcept nogil
+        int64_t (*product_scratch)(int) noexcept nogil
 
     ctypedef struct fc_level:
         const char *name

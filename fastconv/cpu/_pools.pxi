@@ -1,6 +1,6 @@
 # The pools. Every input x is (N, C, *spatial_in), every output y is (N, C, *spatial_out).
 
-def max_forward(Windows windows not None, x, y, indices, dtype, threads):
+def max_forward(Windows windows not None, x, y, indices, bint channels_inner, dtype, threads):
     """Largest item of each window; the first of several, and NaN before all.
 
     Parameters
@@ -9,6 +9,8 @@ def max_forward(Windows windows not None, x, y, indices, dtype, threads):
     y : writable buffer
     indices : writable buffer of int64 with y's shape, or None
         Gets each maximum's place in its plane, (d * H + h) * W + w.
+    channels_inner : bool
+        Whether the innermost axis is one of channels, which places don't count: d * H + h.
     dtype : str
         Of x and y.
     threads : int
@@ -27,7 +29,9 @@ def max_forward(Windows windows not None, x, y, indices, dtype, threads):
         windows.check_output("indices", places, source, sizeof(int64_t))
         where = &places.a
     with nogil:
-        fc_active().max_forward(&windows.w, &source.a, &target.a, where, code, t)
+        fc_active().max_forward(
+            &windows.w, &source.a, &target.a, where, channels_inner, code, t
+        )
 
 
 cdef int64_t checked_divisor(object divisor) except? -1:
@@ -65,7 +69,7 @@ def avg_forward(Windows windows not None, x, y, divisor, dtype, threads):
 
 
 def avg_backward(Windows windows not None, grad, dx, divisor, dtype, threads):
-    """Add to dx, which is not cleared, each window's share of its gradient.
+    """Fill dx with the sums of the windows' shares of their gradients.
 
     Parameters
     ----------
@@ -173,8 +177,8 @@ cdef int check_fault(int64_t place, Array indices, Array plane) except -1:
     raise ValueError(f"indices: {value} in plane ({n}, {c}) is not inside [0, {elements})")
 
 
-def scatter_add(grad, indices, dx, dtype, threads):
-    """Add each gradient to the place in its plane of dx that its index names; dx is not cleared.
+def scatter_add(grad, indices, dx, dtype, bint clear, threads):
+    """Add each gradient to the place in its plane of dx that its index names.
 
     Parameters
     ----------
@@ -183,14 +187,15 @@ def scatter_add(grad, indices, dx, dtype, threads):
     dx : writable buffer, (N, C, *spatial_in)
     dtype : str
         Of grad and dx. Integers wrap.
+    clear : bool
+        Whether dx begins as zeros, else as it is.
     threads : int
         Sums do not depend on it.
 
     Raises
     ------
     ValueError
-        Also where an index lies outside its plane; that plane's earlier gradients, and other
-        planes, have been added by then.
+        Also where an index lies outside its plane; dx is partly written by then.
     """
     cdef Array source = hold("grad", grad, False, True)
     cdef Array places = hold("indices", indices, False, True)
@@ -200,7 +205,7 @@ def scatter_add(grad, indices, dx, dtype, threads):
     check_size("dx", target, fc_dtypes[code].size)
     check_listed("grad", source, places, target)
     with nogil:
-        fault = fc_active().scatter_add(&source.a, &places.a, &target.a, code, t)
+        fault = fc_active().scatter_add(&source.a, &places.a, &target.a, code, clear, t)
     check_fault(fault, places, target)
 
 

@@ -9,6 +9,7 @@ from fastconv.cpu.candidate import Candidate
 from fastconv.cpu.columns import CompiledColumns
 from fastconv.cpu.dense import Blas
 from fastconv.cpu.depthwise import Depthwise
+from fastconv.cpu.dense_gemm import Gemm
 from fastconv.cpu.im2col_blas import Im2colBlas
 from fastconv.cpu.implicit_gemm import ImplicitGemm
 from fastconv.cpu.pooling import CompiledPools
@@ -37,7 +38,7 @@ _CANDIDATES: dict[type[Problem], tuple[Candidate, ...]] = {
     ),
     BiasProblem: (NumpySum(), _REFERENCE),
     ColumnsProblem: (CompiledColumns(), _REFERENCE),
-    GemmProblem: (Blas(), _REFERENCE),
+    GemmProblem: (Gemm(), Blas(), _REFERENCE),
     PoolProblem: (CompiledPools(), _REFERENCE),
 }
 

@@ -17,9 +17,9 @@ _INDEXED = ("max_pool_backward", "max_unpool", "max_unpool_backward")
 _CORE_DTYPES = frozenset(("float32", "float64", "complex64", "complex128", "bool")) | {
     f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)
 }
-# Measured on overlapping windows: elements read, and bytes moved, by one thread in a second.
-_TAPS_PER_SECOND = 4e8
-_BYTES_PER_SECOND = 4e9
+# Measured in floats on common windows: elements read, and bytes moved, by one thread in a second.
+_TAPS_PER_SECOND = 8e9
+_BYTES_PER_SECOND = 2e10
 
 
 class CompiledPools:

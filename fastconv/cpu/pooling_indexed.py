@@ -99,6 +99,9 @@ class IndexPlan(HostPlan):
         """Fill `outputs` from `inputs`; see :class:`fastconv.backend.Plan`."""
         assert core is not None
         (source, indices), (target,) = inputs, outputs
+        if self._problem.operation == "max_pool_backward" and not self._widens:
+            self._add_all(source, indices, target)
+            return
         check_indices(self._problem, indices)
         if self._problem.operation == "max_unpool_backward":
             core.gather(source, indices, target, self._threads)
@@ -107,15 +110,20 @@ class IndexPlan(HostPlan):
                 self._add_widened(source, indices, target, workspace)
         else:
             target[...] = 0
-            if self._problem.operation == "max_unpool":
-                core.unpool(source, indices, target, self._threads)
-            else:
-                self._add(source, indices, target)
+            core.unpool(source, indices, target, self._threads)
 
-    def _add(self, grad: Any, indices: Any, sums: Any) -> None:
+    def _add_all(self, grad: Any, indices: Any, x: Any) -> None:
+        try:
+            self._add(grad, indices, x, clear=True)
+        except ValueError:
+            # The core looks at indices on its way, and a fresh result may be half made.
+            check_indices(self._problem, indices)
+            raise
+
+    def _add(self, grad: Any, indices: Any, sums: Any, *, clear: bool) -> None:
         assert core is not None
         for source, target in parts_of(grad, sums):
-            core.scatter_add(source, indices, target, source.dtype.name, self._threads)
+            core.scatter_add(source, indices, target, source.dtype.name, clear, self._threads)
 
     def _add_widened(self, grad: Any, indices: Any, x: Any, workspace: Any) -> None:
         for planes in self._rows.planes.over(self._batch):
@@ -125,8 +133,7 @@ class IndexPlan(HostPlan):
             wide = self._blocks.cut("y", grad[planes].shape, workspace)
             np.copyto(wide, grad[planes])
             sums = self._blocks.cut("x", x[planes].shape, workspace)
-            sums[...] = 0
-            self._add(wide, indices[planes], sums)
+            self._add(wide, indices[planes], sums, clear=True)
             np.copyto(x[planes], sums, casting="same_kind")
 
     def _add_rows(self, grad: Any, indices: Any, x: Any, workspace: Any) -> None:
@@ -145,7 +152,7 @@ class IndexPlan(HostPlan):
                 unsigned = places.view(np.uint64)
                 np.minimum(unsigned, np.uint64(count), out=unsigned)
                 flat = (1, 1, listed)
-                self._add(wide.reshape(flat), places.reshape(flat), sums)
+                self._add(wide.reshape(flat), places.reshape(flat), sums, clear=False)
             np.copyto(x[part], sums[..., :count].reshape(x[part].shape), casting="same_kind")
 
 

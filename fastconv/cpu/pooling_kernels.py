@@ -85,13 +85,10 @@ class Kernels:
         windows = self._for(part, x)
         seen = None if indices is None else self._seen(indices)
         ((source, target),) = parts_of(self._seen(x), self._seen(y))
-        core.max_forward(windows, source, target, seen, source.dtype.name, self._threads)
-        if indices is None:
-            return
-        if self._inner:
-            np.floor_divide(indices, x.shape[1], out=indices)
+        name = source.dtype.name
+        core.max_forward(windows, source, target, seen, self._inner, name, self._threads)
         offset = 0 if local else self._windows.offset(part)
-        if offset:
+        if offset and indices is not None:
             np.add(indices, offset, out=indices)
 
     def average(self, part: Part, x: Any, y: Any) -> None:
@@ -103,7 +100,7 @@ class Kernels:
             core.avg_forward(windows, source, target, self._divisor, name, self._threads)
 
     def spread(self, part: Part, grad: Any, x_grad: Any) -> None:
-        """Add averages' gradients to x_grad."""
+        """Fill x_grad with averages' gradients."""
         assert core is not None
         windows = self._for(part, x_grad)
         for source, target in parts_of(self._seen(grad), self._seen(x_grad)):

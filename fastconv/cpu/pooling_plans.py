@@ -88,7 +88,7 @@ class WindowPlan(HostPlan):
         self._infinite = abs(problem.norm_type) == inf
         windows = Windows(problem)
         self._axis = windows.axis
-        inner = are_channels_innermost(problem.inputs[0])
+        inner = are_channels_innermost(problem.x)
         split = len(cut.parts) > 1
         every = [_scratch_sizes(problem, dtype, windows, part, split) for part in cut.parts]
         names = every[0] if every else ()
@@ -167,7 +167,6 @@ class WindowPlan(HostPlan):
         target = sums = self._some(outputs[0], planes, part.start, part.stop)
         if "x_grad" in self._blocks:
             sums = self._blocks.cut("x_grad", target.shape, workspace)
-        sums[...] = 0
         if self._problem.operation == "avg_pool_backward":
             self._kernels.spread(part, grad, sums)
         else:
@@ -187,6 +186,7 @@ class WindowPlan(HostPlan):
         norms = self._blocks.cut("norms", grad.shape, workspace)
         wide = self._widened("x", x, workspace)
         if not self._infinite:
+            sums[...] = 0
             self._kernels.norm(part, wide, norms)
             self._kernels.slopes(part, grad, wide, norms, sums)
             return
@@ -194,6 +194,6 @@ class WindowPlan(HostPlan):
         places = self._blocks.cut("indices", grad.shape, workspace)
         magnitudes(wide, self._problem.norm_type, out=wide)
         self._kernels.max(part, wide, norms, places, local=True)
-        core.scatter_add(grad, places, sums, sums.dtype.name, self._threads)
+        core.scatter_add(grad, places, sums, sums.dtype.name, True, self._threads)
         np.sign(x, out=wide)
         np.multiply(sums, wide, out=sums)

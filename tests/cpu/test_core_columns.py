@@ -275,4 +275,4 @@ def test_what_was_never_initialised_is_refused():
     with pytest.raises(TypeError):
         core.im2col(core.Geometry.__new__(core.Geometry), x, panel, 0, 0, 0, 1)
     with pytest.raises(TypeError):
-        core.max_forward(core.Windows.__new__(core.Windows), x, x, None, "float64", 1)
+        core.max_forward(core.Windows.__new__(core.Windows), x, x, None, False, "float64", 1)

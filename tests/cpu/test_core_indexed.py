@@ -31,16 +31,16 @@ def indices_for(rng, case):
 
 
 @settings(max_examples=60, deadline=None)
-@given(cases(), st.sampled_from(SUMMED), threads, seeds)
-def test_scatter_add(level, layouts, case, dtype, count, seed):
+@given(cases(), st.sampled_from(SUMMED), st.booleans(), threads, seeds)
+def test_scatter_add(level, layouts, case, dtype, clear, count, seed):
     rng = np.random.default_rng(seed)
     indices = layouts.strided(rng, indices_for(rng, case))
     grad = layouts.strided(rng, rng.integers(0, 9, case[0]).astype(dtype))
-    expected = np.ones((6, math.prod(case[1][2:])), dtype)
+    expected = np.full((6, math.prod(case[1][2:])), 0 if clear else 1, dtype)
     planes = np.broadcast_to(np.arange(6).reshape(2, 3, *[1] * (grad.ndim - 2)), grad.shape)
     np.add.at(expected, (planes, indices), grad)
     target = layouts.Target(rng, case[1], dtype, fill=1)
-    core.scatter_add(grad, indices, target.array, dtype, count)
+    core.scatter_add(grad, indices, target.array, dtype, clear, count)
     np.testing.assert_array_equal(target.result(), expected.reshape(case[1]))
 
 
@@ -73,7 +73,7 @@ def test_an_index_outside_its_plane_is_named(wrong, count):
     indices[1, 2] = -7  # a later one, in a plane that another thread may reach first
     x, y = np.ones((2, 3, 2, 2), "f4"), np.zeros((2, 3, 3, 4), "f4")
     for call in (
-        lambda: core.scatter_add(x, indices, y, "float32", count),
+        lambda: core.scatter_add(x, indices, y, "float32", False, count),
         lambda: core.unpool(x, indices, y, count),
         lambda: core.gather(y, indices, x, count),
     ):
@@ -107,7 +107,7 @@ def test_wrong_calls_are_refused(listed, places, plane, kinds, value, same):
         and (x.size == 0 or 0 <= value < math.prod(plane[2:]))
     )
     calls = (
-        lambda: core.scatter_add(x, indices, y, np.dtype(kinds[2]).name, 1),
+        lambda: core.scatter_add(x, indices, y, np.dtype(kinds[2]).name, False, 1),
         lambda: core.unpool(x, indices, y, 1),
         lambda: core.gather(y, indices, x, 1),
     )

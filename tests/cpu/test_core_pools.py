@@ -92,7 +92,7 @@ def test_max_forward(level, layouts, pool, dtype, with_indices, count, seed):
     y = layouts.Target(rng, (1, 2, *outputs_of(axes)), dtype)
     indices = layouts.Target(rng, y.array.shape, np.int64)
     wanted = indices.array if with_indices else None
-    core.max_forward(core.Windows(axes, spatial), x, y.array, wanted, dtype, count)
+    core.max_forward(core.Windows(axes, spatial), x, y.array, wanted, False, dtype, count)
     y, indices = y.result(), indices.result()
     for place, inputs, _ in windows_of(spatial, axes):
         for c in range(2):
@@ -110,11 +110,105 @@ def test_max_forward(level, layouts, pool, dtype, with_indices, count, seed):
                 assert indices[(0, c, *place)] == np.ravel_multi_index(where, spatial)
 
 
+def exact_max(windows, shape):
+    """Return the maxima and their places by the rules, one item after the other."""
+    values, indices = np.empty(shape), np.empty(shape, np.int64)
+    x, spatial, axes = windows
+    for place, inputs, _ in windows_of(spatial, axes):
+        for c in range(shape[1]):
+            best, where = -np.inf, inputs[0]
+            for at in inputs:
+                v = x[(0, c, *at)]
+                if v > best or v != v:
+                    best, where = v, at
+            values[(0, c, *place)] = best
+            indices[(0, c, *place)] = np.ravel_multi_index(where, spatial)
+    return values, indices
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(9, 70), (5, 1100), (4, 7), (6, 16), (3, 33)])
+@pytest.mark.parametrize(("kernel", "stride", "before"), [(3, 2, 1), (3, 1, 1), (2, 2, 0)])
+@pytest.mark.parametrize("fill", ["zeros", "infinities", "nan", "lowest", "numbers"])
+def test_max_in_vectors_follows_the_rules(level, dtype, shape, kernel, stride, before, fill):
+    """Signs of equal zeros and places are those of the first; windows cut by an edge count too."""
+    rng = np.random.default_rng(7)
+    x = rng.standard_normal((1, 2, *shape)).astype(dtype)
+    if fill == "zeros":
+        x = np.where(rng.random(x.shape) < 0.5, 0.0, -0.0).astype(dtype)
+    elif fill == "infinities":
+        x[rng.random(x.shape) < 0.2] = np.inf
+        x[rng.random(x.shape) < 0.4] = -np.inf
+    elif fill == "nan":
+        x[rng.random(x.shape) < 0.1] = np.nan
+    elif fill == "lowest":
+        x[...] = -np.inf
+    axes = [
+        fixed_axis(n, kernel, stride, before, 1, (n + 2 * before - kernel) // stride + 1)
+        for n in shape
+    ]
+    y = np.empty((1, 2, *outputs_of(axes)), dtype)
+    expected, places = exact_max((x, shape, axes), y.shape)
+    windows = core.Windows(axes, shape)
+    for indices in (np.empty(y.shape, np.int64), None):
+        core.max_forward(windows, x, y, indices, False, dtype, 1)
+        np.testing.assert_array_equal(y, expected)
+        np.testing.assert_array_equal(np.signbit(y), np.signbit(expected))
+        if indices is not None:
+            np.testing.assert_array_equal(indices, places)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int16"])
+@pytest.mark.parametrize("channels", [1, 5, 40])
+def test_places_do_not_count_inner_channels(level, dtype, channels):
+    rng = np.random.default_rng(8)
+    x = rng.integers(0, 5, (2, 1, 6, 7, channels)).astype(dtype)
+    places = np.arange(channels)
+    axes = [
+        fixed_axis(6, 3, 2, 1, 1, 3),
+        fixed_axis(7, 2, 1, 0, 1, 6),
+        (places, np.ones_like(places), np.ones_like(places), 1),
+    ]
+    y = np.empty((2, 1, 3, 6, channels), dtype)
+    indices = np.empty(y.shape, np.int64)
+    core.max_forward(core.Windows(axes, x.shape[2:]), x, y, indices, True, dtype, 1)
+    for c in range(channels):
+        plane, found = np.empty((2, 1, 3, 6), dtype), np.empty((2, 1, 3, 6), np.int64)
+        core.max_forward(core.Windows(axes[:2], (6, 7)), x[..., c], plane, found, False, dtype, 1)
+        np.testing.assert_array_equal(y[..., c], plane)
+        np.testing.assert_array_equal(indices[..., c], found)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("width", [3, 30, 1023, 1500])
+@pytest.mark.parametrize("rule", [(3, 1, 1), (3, 2, 1), (2, 2, 0), (9, 4, 2), (4, 3, 0)])
+def test_averages_of_short_and_long_lines(level, dtype, width, rule):
+    """Lines that fit the kernels' own and lines that don't; what was in dx goes."""
+    rng = np.random.default_rng(9)
+    kernel, stride, before = rule
+    outputs = max(0, width + 2 * before - kernel) // stride + 1
+    axes = [fixed_axis(5, 2, 2, 0, 1, 2), fixed_axis(width, kernel, stride, before, 1, outputs)]
+    windows, spatial = core.Windows(axes, (5, width)), (5, width)
+    x = rng.standard_normal((2, 1, *spatial)).astype(dtype)
+    y = np.empty((2, 1, 2, outputs), dtype)
+    grad, dx = rng.standard_normal(y.shape).astype(dtype), np.full(x.shape, np.nan, dtype)
+    core.avg_forward(windows, x, y, None, dtype, 1)
+    core.avg_backward(windows, grad, dx, None, dtype, 1)
+    expected, expected_dx = np.zeros(y.shape), np.zeros(x.shape)
+    for place, inputs, share in windows_of(spatial, axes):
+        for at in inputs:
+            expected[(..., *place)] += x[(..., *at)] / share
+            expected_dx[(..., *at)] += grad[(..., *place)] / share
+    eps = 64 * np.finfo(dtype).eps
+    np.testing.assert_allclose(y, expected, rtol=0, atol=eps)
+    np.testing.assert_allclose(dx, expected_dx, rtol=0, atol=eps)
+
+
 def test_max_of_the_least_integers(level):
     x = np.full((1, 1, 6), np.iinfo(np.int64).min)
     y, indices = np.zeros((1, 1, 2), np.int64), np.zeros((1, 1, 2), np.int64)
     axis = fixed_axis(6, 3, 3, 0, 1, 2)
-    core.max_forward(core.Windows([axis], (6,)), x, y, indices, "int64", 1)
+    core.max_forward(core.Windows([axis], (6,)), x, y, indices, False, "int64", 1)
     np.testing.assert_array_equal(y, x[:, :, :2])
     np.testing.assert_array_equal(indices, [[[0, 3]]])
 
@@ -273,7 +367,7 @@ def test_wrong_calls_are_refused(x, y, kinds, count):
     name = np.dtype(kinds[0]).name
     a, b = np.ones(x, kinds[0]), np.ones(y, kinds[1])
     calls = [
-        lambda: core.max_forward(windows, a, b, None, name, count),
+        lambda: core.max_forward(windows, a, b, None, False, name, count),
         lambda: core.avg_forward(windows, a, b, None, name, count),
         lambda: core.avg_backward(windows, b, a, None, name, count),
         lambda: core.lp_forward(windows, a, b, 2, 4, False, name, count),
@@ -298,6 +392,6 @@ def test_wrong_parameters_are_refused():
     with pytest.raises(ValueError, match="dtype"):
         core.avg_forward(windows, x, y, None, "int64", 1)
     with pytest.raises(ValueError, match="indices"):
-        core.max_forward(windows, x, y, np.zeros((1, 1, 2), np.int32), "float64", 1)
+        core.max_forward(windows, x, y, np.zeros((1, 1, 2), np.int32), False, "float64", 1)
     with pytest.raises(ValueError, match="indices"):
-        core.max_forward(windows, x, y, np.zeros((1, 1, 3), np.int64), "float64", 1)
+        core.max_forward(windows, x, y, np.zeros((1, 1, 3), np.int64), False, "float64", 1)

@@ -163,6 +163,18 @@ typedef struct {
     int64_t table_bytes, scratch_bytes; /* scratch_bytes for each thread */
 } fc_depthwise;
 
+/* The product c = a b of matrices, the last two of three axes, with a bias for each column of c and
+ * an activation. Columns of c lie side by side. Each thread has scratch_bytes of scratch, which
+ * product_scratch tells. */
+typedef struct {
+    fc_array a, b, c;
+    const char *bias; /* or NULL */
+    char *scratch;
+    int64_t scratch_bytes;
+    double parameter;
+    int dtype, activation;
+} fc_dense;
+
 /* One row per instruction-set level. The index kernels return the place (plane * elements of a
  * plane + element) of the first index outside its plane, or -1. */
 typedef struct {
@@ -175,7 +187,7 @@ typedef struct {
     void (*epilogue)(const fc_array *acc, int dtype, const char *bias, int activation,
                      double parameter, int threads);
     void (*max_forward)(const fc_windows *, const fc_array *x, const fc_array *y,
-                        const fc_array *indices, int dtype, int threads);
+                        const fc_array *indices, int channels_inner, int dtype, int threads);
     void (*avg_forward)(const fc_windows *, const fc_array *x, const fc_array *y, int64_t divisor,
                         int dtype, int threads);
     void (*avg_backward)(const fc_windows *, const fc_array *grad, const fc_array *dx,
@@ -186,7 +198,7 @@ typedef struct {
                         const fc_array *y, const fc_array *dx, const fc_norm *, int dtype,
                         int threads);
     int64_t (*scatter_add)(const fc_array *grad, const fc_array *indices, const fc_array *dx,
-                           int dtype, int threads);
+                           int dtype, int clears, int threads);
     int64_t (*unpool)(const fc_array *x, const fc_array *indices, const fc_array *y, int threads);
     /* `steps` multiply-adds of every sum that fits into the registers, on each thread and nothing
      * else: what this level can reach at best. Returns the operations done. */
@@ -214,6 +226,8 @@ typedef struct {
     int64_t (*tile_columns)(int dtype);
     void (*depthwise_plan)(fc_depthwise *);
     void (*depthwise)(const fc_depthwise *, int threads);
+    void (*product)(const fc_dense *, int threads);
+    int64_t (*product_scratch)(int dtype);
 } fc_kernels;
 
 /* isa.c */

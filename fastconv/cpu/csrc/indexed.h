@@ -8,7 +8,7 @@ typedef struct {
     fc_array listed, indices; /* of one shape */
     fc_array plane;           /* what the indices point into */
     int64_t elements, flat;   /* of a plane; its one stride, where it has one */
-    int is_flat;
+    int is_flat, clears; /* the target is cleared first */
     _Atomic int64_t fault; /* least place of an index outside its plane */
 } fc_index_job;
 
@@ -21,6 +21,19 @@ static int64_t index_offset(const fc_index_job *job, int64_t index, int *outside
         return *outside ? 0 : index * job->flat;
     fc_place at = place_of(index, shape);
     return at.d * stride[0] + at.h * stride[1] + at.w * stride[2];
+}
+
+/* Whether the spatial axes are one with items side by side. */
+static int is_side_by_side(const fc_array *a)
+{
+    int64_t next = a->size;
+
+    for (int k = 4; k >= 2; k--) {
+        if (a->shape[k] > 1 && a->stride[k] != next)
+            return 0;
+        next *= a->shape[k];
+    }
+    return 1;
 }
 
 /* The least place is reported, whatever the number of threads. */

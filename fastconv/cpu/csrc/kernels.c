@@ -6,9 +6,11 @@
 #include "columns.h"
 #include "common.h"
 #include "depthwise.h"
+#include "dense_gemm.h"
 #include "finish.h"
 #include "indexed.h"
 #include "peak.h"
+#include "lanes.h"
 #include "pools.h"
 #include "winograd.h"
 #include "product.h"
@@ -28,11 +30,25 @@
 #include "each_sum.h"
 #define FC_TEMPLATE "max_pool.inc"
 #include "each_dtype.h"
+#define FC_TEMPLATE "lanes.inc"
+#include "each_lanes.h"
+#define FC_TEMPLATE "max_lanes.inc"
+#include "each_lanes.h"
+#define FC_TEMPLATE "max_floats.inc"
+#include "each_float.h"
 #define FC_TEMPLATE "epilogue.inc"
 #include "each_float.h"
 #define FC_TEMPLATE "sum_pool.inc"
 #include "each_float.h"
+#define FC_TEMPLATE "sum_lanes.inc"
+#include "each_lanes.h"
+#define FC_TEMPLATE "avg_pool.inc"
+#include "each_float.h"
 #define FC_TEMPLATE "sum_pool_backward.inc"
+#include "each_float.h"
+#define FC_TEMPLATE "spread_lanes.inc"
+#include "each_lanes.h"
+#define FC_TEMPLATE "avg_backward.inc"
 #include "each_float.h"
 
 #include "product_layout.inc"
@@ -63,7 +79,13 @@
 #define FC_TEMPLATE "depthwise_units.inc"
 #include "each_float.h"
 
+#define FC_TEMPLATE "dense_gemm.inc"
+#include "each_float.h"
+#define FC_TEMPLATE "dense_dot.inc"
+#include "each_float.h"
+
 #include "columns.inc"
+#include "dense.inc"
 #include "indexed.inc"
 #include "pools.inc"
 #include "finish.inc"
@@ -113,4 +135,6 @@ const fc_kernels FC_TABLE(FC_ISA) = {
     .tile_columns = tile_columns,
     .depthwise_plan = depthwise_plan,
     .depthwise = depthwise,
+    .product = product,
+    .product_scratch = product_scratch,
 };

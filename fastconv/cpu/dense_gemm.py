@@ -1,0 +1,125 @@
+"""The linear layer by our own matrix product: operands as they are, threads as asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastconv.backend import Decision, Plan, Policy
+from fastconv.cpu.candidate import (
+    arithmetic,
+    error_bound,
+    precision_name,
+    refused,
+    threads_for,
+)
+from fastconv.cpu.epilogue import CODES, LEAKY_SLOPE
+from fastconv.cpu.isa import active, core, why_no_core
+from fastconv.cpu.plans import HostPlan, itemsize, padded
+from fastconv.machine import peak_flops
+from fastconv.problem import GemmProblem, Problem
+
+# Measured share of the peak where tiles are full, and bytes that one core moves in a second.
+_PEAK_SHARE = 0.75
+_BYTES_PER_SECOND = 3e10
+
+
+class ProductPlan(HostPlan):
+    """Plan of a linear operation by the packed product."""
+
+    def __init__(self, problem: GemmProblem, threads: int) -> None:
+        self._problem = problem
+        self._threads = threads
+        self.workspace_bytes = threads * _scratch_bytes(problem.dtype)
+
+    def run(
+        self,
+        inputs: Sequence[Any],
+        outputs: Sequence[Any],
+        workspace: Any,
+        stream: object | None = None,
+    ) -> None:
+        """Fill the output; see :class:`fastconv.backend.Plan`."""
+        assert core is not None
+        operation = self._problem.operation
+        first, second, *rest = inputs
+        if operation == "linear_forward":
+            a, b = first, second.T
+        elif operation == "linear_input_grad":
+            a, b = first, second
+        else:
+            a, b = second.T, first
+        bias = rest[0] if rest else None
+        if bias is not None and not bias.flags.c_contiguous:
+            bias = bias.copy()
+        core.product(
+            a[None],
+            b[None],
+            outputs[0][None],
+            bias,
+            self._problem.dtype,
+            CODES[self._problem.activation],
+            LEAKY_SLOPE,
+            workspace,
+            self._threads,
+        )
+
+
+def _scratch_bytes(dtype: str) -> int:
+    assert core is not None
+    return padded(core.product_scratch(dtype))
+
+
+class Gemm:
+    """A matrix product of our own."""
+
+    name = "gemm"
+
+    def decide(self, problem: Problem, policy: Policy) -> Decision:
+        """Accept real products whose result has rows in one piece."""
+        assert isinstance(problem, GemmProblem)
+        if core is None:
+            return refused(self.name, why_no_core)
+        dtype, reason = arithmetic(problem, policy)
+        if reason:
+            return refused(self.name, reason)
+        if dtype != problem.dtype or dtype not in ("float32", "float64"):
+            return refused(
+                self.name,
+                f"it takes float32 and float64 as they are, not {dtype} sums of {problem.dtype}",
+            )
+        if any(operand.size == 0 for operand in problem.inputs + problem.outputs):
+            return refused(self.name, "an array is empty")
+        (result,) = problem.outputs
+        if result.shape[1] > 1 and result.strides[1] != itemsize(dtype):
+            return refused(self.name, "it writes rows whose items lie side by side only")
+        scratch = _scratch_bytes(dtype)
+        # Fewer threads where memory is short: sums don't depend on their number.
+        threads = min(threads_for(policy), policy.workspace_limit // scratch)
+        if threads < 1:
+            return refused(
+                self.name,
+                f"its panels take {scratch} bytes, over the limit of {policy.workspace_limit}",
+                over_limit=True,
+            )
+        return Decision(
+            True,
+            f"{active()} kernels",
+            self.name,
+            precision_name(dtype),
+            error_bound(problem, dtype),
+            _seconds(problem, threads),
+            threads * scratch,
+            threads=threads,
+        )
+
+    def plan(self, problem: Problem, decision: Decision) -> Plan:
+        """Make it ready to run."""
+        assert isinstance(problem, GemmProblem)
+        return ProductPlan(problem, decision.threads)
+
+
+def _seconds(problem: GemmProblem, threads: int) -> float:
+    moved = itemsize(problem.dtype) * sum(o.size for o in problem.inputs + problem.outputs)
+    compute = problem.flops / (_PEAK_SHARE * peak_flops(active(), problem.dtype, threads))
+    return float(max(compute, moved / _BYTES_PER_SECOND))
