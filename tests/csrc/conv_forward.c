@@ -19,7 +19,7 @@ static void convolve(const conv *c, const block *x, const block *weight, const c
                     double sum = bias ? value(bias + o * c->size, c->dtype) : 0;
                     double magnitude = fabs(sum);
                     for (int64_t r = 0; r < c->rows; r++) {
-                        const char *w = item_at(&weight->a, group, o - group * c->channels, r, 0, 0);
+                        const char *w = item_at(&weight->a, group, o % c->channels, r, 0, 0);
                         const double term = value(w, c->dtype) * columns[r];
                         sum += term;
                         magnitude += fabs(term);

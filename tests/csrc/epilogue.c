@@ -32,7 +32,7 @@ void test_epilogue(const fc_kernels *k)
     const double slope = dtype == FC_float32 ? (double)0.01f : 0.01;
     block acc = output(size, 3, shape), bias = bias_of(dtype, shape[1]);
     const int64_t count = count_of(&acc.a);
-    double *want = grab(count * (int64_t)sizeof *want), *bound = grab(count * (int64_t)sizeof *want);
+    double *want = grab(count * 8), *bound = grab(count * 8);
 
     for (int64_t i = 0; i < count; i++) {
         char *at = item(&acc.a, i);

@@ -7,7 +7,7 @@ int64_t product(const int64_t *three)
 
 fc_geometry draw_geometry(int axes, int64_t longest)
 {
-    const int plain = chance(40); /* stride 1 and outputs as wide as inputs have paths of their own */
+    const int plain = chance(40); /* stride 1, "same" padding: shorter ways */
     fc_geometry g;
 
     for (int k = 0; k < 3; k++) {

@@ -1,6 +1,7 @@
 /* Tests of the C core, at every instruction-set level that this processor has.
  *
  *     csrc-tests [-n CASES] [TEST...]     runs the tests named, or all
+ *     csrc-tests [-n CASES] -TEST...      runs all but those named
  *     csrc-tests -l                       names the levels that can be used here
  */
 #include "check.h"
@@ -47,12 +48,14 @@ static void run(const test *t, int level, int cases)
     }
 }
 
-static int is_named(const test *t, char **names, int count)
+static int is_wanted(const test *t, char **names, int count)
 {
+    const int out = count == 0 || names[0][0] == '-';
+
     for (int i = 0; i < count; i++)
-        if (strcmp(names[i], t->name) == 0)
-            return 1;
-    return count == 0;
+        if (strcmp(names[i] + out, t->name) == 0)
+            return !out;
+    return out;
 }
 
 int main(int count, char **arguments)
@@ -71,7 +74,7 @@ int main(int count, char **arguments)
     }
     for (const test *t = tests; t < tests + TESTS; t++)
         for (int level = 0; level < fc_level_count; level++)
-            if (is_named(t, arguments + used, count - used) && fc_level_usable(level)) {
+            if (is_wanted(t, arguments + used, count - used) && fc_level_usable(level)) {
                 run(t, level, cases);
                 if (!t->of_level)
                     break;
