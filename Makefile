@@ -8,7 +8,7 @@ SOURCES := setup.py pyproject.toml $(wildcard fastconv/cpu/*.pyx fastconv/cpu/*.
 # What to measure: make bench ARGS="--layers resnet --threads 1"; -h lists it all.
 ARGS ?=
 
-.PHONY: demo test test-all lint bench clean
+.PHONY: demo test test-all sanitize lint bench clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -34,6 +34,9 @@ test: $(VENV)/.test
 
 test-all: $(VENV)/.test
 	$(BIN)/python -m pytest
+
+sanitize: $(VENV)/.test
+	$(BIN)/python -m pytest -rs tests/csrc
 
 # cython-lint looks for pycodestyle on the PATH.
 lint: export PATH := $(CURDIR)/$(BIN):$(PATH)

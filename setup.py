@@ -125,9 +125,11 @@ def core():
     )
 
 
-pure = os.environ.get("FASTCONV_PURE", "0") not in ("", "0")
-setup(
-    ext_modules=[] if pure else [core()],
-    cmdclass={"build_ext": BuildLevels},
-    options={} if pure or FREE_THREADED else {"bdist_wheel": {"py_limited_api": "cp311"}},
-)
+# Front ends run this file as a script; tests/csrc imports it for the tables above.
+if __name__ == "__main__":
+    pure = os.environ.get("FASTCONV_PURE", "0") not in ("", "0")
+    setup(
+        ext_modules=[] if pure else [core()],
+        cmdclass={"build_ext": BuildLevels},
+        options={} if pure or FREE_THREADED else {"bdist_wheel": {"py_limited_api": "cp311"}},
+    )

@@ -77,6 +77,7 @@ def test_the_sdist_holds_what_a_build_and_the_tests_need(built: Path) -> None:
         "fastconv/cpu/_core.pyx",
         "fastconv/cpu/csrc/kernels.c",
         "backends/template/pyproject.toml",
+        "tests/csrc/main.c",
         "tests/test_packaging.py",
     ):
         assert needed in names

@@ -1,0 +1,22 @@
+/* A convolution's operands, and its results by the definition, in double. */
+#ifndef CONV_H
+#define CONV_H
+
+#include "geometry.h"
+
+typedef struct {
+    fc_geometry g;
+    int dtype;
+    int64_t groups, channels, rows, size; /* channels: outputs of a group; rows: of its columns */
+    int64_t x_shape[5], y_shape[5];
+} conv;
+
+conv draw_conv(void);
+
+/* The input under group `group`'s row, as a double; 0 in padding. */
+double column(const conv *c, const block *x, int64_t n, int64_t group, int64_t row,
+              int64_t position);
+
+int64_t rounded_up(int64_t n, int64_t multiple);
+
+#endif

@@ -1,0 +1,83 @@
+/* Tests of the C core, at every instruction-set level that this processor has.
+ *
+ *     csrc-tests [-n CASES] [TEST...]     runs the tests named, or all
+ *     csrc-tests [-n CASES] -TEST...      runs all but those named
+ *     csrc-tests -l                       names the levels that can be used here
+ */
+#include "check.h"
+#include "tests.h"
+
+#include <stdio.h>
+
+typedef struct {
+    const char *name;
+    void (*run)(const fc_kernels *);
+    int percent; /* of the cases asked for */
+    int of_level;
+} test;
+
+static const test tests[] = {
+    {"im2col", test_im2col, 100, 1},
+    {"col2im", test_col2im, 100, 1},
+    {"scatter", test_scatter, 100, 1},
+    {"epilogue", test_epilogue, 100, 1},
+    {"max_pool", test_max_pool, 100, 1},
+    {"avg_pool", test_avg_pool, 100, 1},
+    {"lp_pool", test_lp_pool, 100, 1},
+    {"scatter_add", test_scatter_add, 100, 1},
+    {"unpool", test_unpool, 100, 1},
+    {"conv_forward", test_conv_forward, 100, 1},
+    {"conv_weight_grad", test_conv_weight_grad, 50, 1},
+    {"ranges", test_ranges, 100, 0},
+    {"many_callers", test_many_callers, 5, 0},
+    {"nested_calls", test_nested_calls, 5, 0},
+    {"growth", test_growth, 5, 0},
+    {"fork", test_fork, 5, 0},
+};
+enum { TESTS = sizeof tests / sizeof tests[0] };
+
+static void run(const test *t, int level, int cases)
+{
+    const char *name = t->of_level ? fc_levels[level].name : "any";
+
+    fc_level_set(level);
+    for (int number = 0; number < cases * t->percent / 100; number++) {
+        start_case(t->name, name, number);
+        t->run(fc_active());
+        end_case();
+    }
+}
+
+static int is_wanted(const test *t, char **names, int count)
+{
+    const int out = count == 0 || names[0][0] == '-';
+
+    for (int i = 0; i < count; i++)
+        if (strcmp(names[i] + out, t->name) == 0)
+            return !out;
+    return out;
+}
+
+int main(int count, char **arguments)
+{
+    int cases = 200, used = 1;
+
+    if (count > 1 && strcmp(arguments[1], "-l") == 0) {
+        for (int level = 0; level < fc_level_count; level++)
+            if (fc_level_usable(level))
+                puts(fc_levels[level].name);
+        return 0;
+    }
+    if (count > 2 && strcmp(arguments[1], "-n") == 0) {
+        cases = atoi(arguments[2]);
+        used = 3;
+    }
+    for (const test *t = tests; t < tests + TESTS; t++)
+        for (int level = 0; level < fc_level_count; level++)
+            if (is_wanted(t, arguments + used, count - used) && fc_level_usable(level)) {
+                run(t, level, cases);
+                if (!t->of_level)
+                    break;
+            }
+    return 0;
+}

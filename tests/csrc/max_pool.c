@@ -1,0 +1,71 @@
+/* Max pooling: the first maximum wins; of several NaN, the last. */
+#include "tests.h"
+#include "windows.h"
+
+typedef struct {
+    const block *x;
+    int dtype;
+    double *best, *where;
+    int64_t plane;
+} search;
+
+static void consider(void *context, int64_t output, int64_t input)
+{
+    search *s = context;
+    const double v = value(item(&s->x->a, input), s->dtype);
+
+    if (s->where[output] >= 0 && !(v > s->best[output] || isnan(v)))
+        return;
+    /* A number after a NaN does not win: no comparison with NaN holds. */
+    s->best[output] = v;
+    s->where[output] = (double)(input % s->plane);
+}
+
+static double lowest(int dtype)
+{
+    switch (dtype) {
+    case FC_int8: return INT8_MIN;
+    case FC_int16: return INT16_MIN;
+    case FC_int32: return INT32_MIN;
+    case FC_int64: return (double)INT64_MIN;
+    default: return fc_dtypes[dtype].is_float ? -INFINITY : 0;
+    }
+}
+
+static void draw_values(block *x, int dtype)
+{
+    fill_integers(x, dtype, 0, chance(50) ? 3 : 100); /* many equal ones */
+    for (int64_t i = 0; fc_dtypes[dtype].is_float && i < count_of(&x->a); i++)
+        if (chance(10))
+            set_value(item(&x->a, i), dtype, chance(30) ? NAN : -INFINITY);
+}
+
+void test_max_pool(const fc_kernels *k)
+{
+    const int dtype = (int)between(0, FC_DTYPE_COUNT - 1), with_indices = chance(50);
+    const pool p = draw_pool();
+    block x = input(fc_dtypes[dtype].size, 5, p.in), y = output(fc_dtypes[dtype].size, 5, p.out);
+    block indices = output(sizeof(int64_t), 5, p.out);
+    const int64_t count = count_of(&y.a);
+    search s = {&x, dtype, grab(count * 8), grab(count * 8), p.in[2] * p.in[3] * p.in[4]};
+
+    draw_values(&x, dtype);
+    for (int64_t o = 0; o < count; o++) {
+        s.best[o] = lowest(dtype);
+        s.where[o] = -1;
+    }
+    each_tap(&p, consider, &s);
+    for (int threads = 1; threads <= MOST_THREADS; threads++) {
+        before_call(&y, threads);
+        before_call(&indices, threads);
+        k->max_forward(&p.windows, &x.a, &y.a, with_indices ? &indices.a : NULL, dtype, threads);
+        after_call(&y, threads);
+        after_call(&indices, threads);
+    }
+    for (int64_t o = 0; with_indices && o < count; o++)
+        if (s.where[o] < 0) /* without inputs any index will do */
+            s.where[o] = value(item(&indices.a, o), FC_int64);
+    if (with_indices)
+        expect_equal(&indices, FC_int64, s.where);
+    expect_equal(&y, dtype, s.best);
+}
