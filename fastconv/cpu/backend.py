@@ -69,11 +69,15 @@ def _in_order(problem: Problem, policy: Policy, found: Sequence[Decision]) -> li
 
 
 def _seconds_alone(problem: Problem, alone: Policy, decision: Decision) -> float:
+    """Return the seconds of one thread, times the gain that an algorithm must bring to be taken."""
+    candidate = named(problem, decision.algorithm)
+    least_gain = getattr(candidate, "least_gain", 1.0)
     if decision.threads == 1:
-        return decision.seconds
-    again = named(problem, decision.algorithm).decide(problem, alone)
+        return decision.seconds * least_gain
+    again = candidate.decide(problem, alone)
     # BLAS may be unable to be held to one thread.
-    return again.seconds if again.can else decision.seconds * decision.threads
+    seconds = again.seconds if again.can else decision.seconds * decision.threads
+    return seconds * least_gain
 
 
 BACKEND = CpuBackend()

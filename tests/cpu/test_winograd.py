@@ -14,6 +14,7 @@ from hypothesis import strategies as st  # noqa: E402
 
 import fastconv  # noqa: E402
 from fastconv.backend import Policy  # noqa: E402
+from fastconv.cpu.backend import BACKEND  # noqa: E402
 from fastconv.cpu.winograd import Winograd  # noqa: E402
 from fastconv.dispatch.request import contiguous  # noqa: E402
 from fastconv.problem import ConvProblem, Operand  # noqa: E402
@@ -268,6 +269,16 @@ def test_it_is_taken_where_it_gains_and_allowed(operation):
         assert "excludes" in Winograd(6).decide(problem, Policy(precision=precision)).reason
 
 
+def test_a_small_gain_is_not_worth_its_rounding():
+    problem = problem_of("conv_forward", **WIDE)
+    first, *others = BACKEND.decide(problem, Policy())
+    assert first.algorithm == "winograd"
+    direct = min(d.seconds for d in others if not d.algorithm.startswith("winograd"))
+    assert first.seconds * Winograd.least_gain <= direct
+    tiny = problem_of("conv_forward", (1, 1, 9, 9), 1, (3, 3))
+    assert not BACKEND.decide(tiny, Policy())[0].algorithm.startswith("winograd")
+
+
 def test_it_says_why_not():
     def reason(problem, **policy):
         decision = Winograd(6).decide(problem, Policy(**policy))
@@ -277,7 +288,6 @@ def test_it_says_why_not():
     wide = problem_of("conv_forward", **WIDE)
     assert "stride 1, not (2, 2)" in reason(replace(wide, stride=(2, 2)))
     assert "one tap" in reason(problem_of("conv_forward", (1, 8, 9, 9), 8, (3, 1)))
-    assert "predicted gain" in reason(problem_of("conv_forward", (1, 1, 9, 9), 1, (3, 3)))
     limited = Winograd(6).decide(wide, Policy(workspace_limit=2**16))
     assert limited.over_limit
     assert "over the limit of 65536" in limited.reason

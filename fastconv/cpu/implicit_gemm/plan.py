@@ -88,9 +88,7 @@ class ProductPlan(HostPlan):
         bias = inputs[2] if len(inputs) > 2 else None
         if self._fills:
             self._fill(target, bias)
-        self._convolution.run(
-            inputs[0], inputs[1], target, bias, workspace, self._threads, packed
-        )
+        self._convolution.run(inputs[0], inputs[1], target, bias, workspace, self._threads, packed)
 
     def _fill(self, target: Any, bias: Any) -> None:
         """Fill elements as where no tap reaches them: the bias, activated."""

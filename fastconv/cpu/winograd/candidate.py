@@ -9,7 +9,7 @@ from typing import Any
 from fastconv.backend import Decision, Plan, Policy
 from fastconv.cpu.candidate import refused, threads_for
 from fastconv.cpu.isa import active, core, why_no_core
-from fastconv.cpu.winograd.cost import direct_seconds, grad_seconds, seconds
+from fastconv.cpu.winograd.cost import grad_seconds, seconds
 from fastconv.cpu.winograd.plan import WinogradPlan
 from fastconv.cpu.winograd.shape import (
     Shape,
@@ -25,8 +25,6 @@ from fastconv.problem import ConvProblem, Problem
 # without extreme spreads of magnitude; random ones reach a sixteenth. Winograd, "On multiplication
 # of polynomials modulo a polynomial", SIAM J. Comput. 9(2), 1980, has the algorithms.
 ERROR_BOUNDS = {6: 2.0**-16, 4: 2.0**-18}
-# A rounding that classical sums don't have must pay.
-LEAST_GAIN = 1.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +46,15 @@ class Winograd:
         smaller.
     """
 
+    # Rounding that classical sums don't have must pay, against the best of the other candidates.
+    least_gain = 1.2
+
     def __init__(self, alpha: int) -> None:
         self._alpha = alpha
         self.name = "winograd" if alpha == 6 else "winograd_2x2"
 
     def decide(self, problem: Problem, policy: Policy) -> Decision:
-        """Accept float32 convolutions with stride 1 that are predicted to gain enough."""
+        """Accept float32 convolutions with stride 1 where there is enough memory."""
         assert isinstance(problem, ConvProblem)
         if core is None:
             return refused(self.name, why_no_core)
@@ -72,10 +73,6 @@ class Winograd:
             # Batch and extents of the images play no part in a transformed weight.
             key = (problem.operation, alpha, problem.weight.shape, problem.groups, active())
             detail = _Detail(kernels_of(problem, alpha), shape, key)
-        # One thread's gain counts: more threads must not change the algorithm.
-        gain = direct_seconds(problem) / alone
-        if gain < LEAST_GAIN and policy.algorithm != self.name:
-            return refused(self.name, f"its predicted gain is {gain:.2f}, below {LEAST_GAIN}")
         threads = min(threads_for(policy), units)
         return self._within_limit(policy, detail, alpha, threads, alone / threads)
 

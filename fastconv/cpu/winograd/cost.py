@@ -6,11 +6,9 @@ from fastconv.cpu.isa import active, core
 from fastconv.cpu.winograd.shape import Shape
 from fastconv.cpu.winograd.weight_grad import GradShape
 from fastconv.machine import peak_flops
-from fastconv.problem import ConvProblem
 
-# Measured shares of the peak of our products, and of a good direct convolution.
+# Measured share of the peak of our products.
 _PRODUCT_SHARE = 0.9
-_DIRECT_SHARE = 0.85
 # Measured, in the time of one vector's multiply-add: gathering and transforming a vector of tiles
 # of one input channel, the way back for one output channel, and one kernel of nine taps. Per point
 # of the transform, as they are bound by loads and stores.
@@ -23,11 +21,6 @@ _GRAD = 40.0
 _SUMS = 8.0
 _TAPS = 1.0
 _CALL = 2e-6
-
-
-def direct_seconds(problem: ConvProblem) -> float:
-    """Return how long a direct convolution would take at best, on one thread."""
-    return problem.flops / (peak_flops(active(), "float32", 1) * _DIRECT_SHARE)
 
 
 def _duration(vector_operations: float) -> float:
