@@ -48,25 +48,44 @@ cdef extern from "fc.h" nogil:
         double volume
         int absolute
 
-    ctypedef struct fc_conv:
+    ctypedef struct fc_product:
         fc_geometry g
+        int64_t[3] first
+        int64_t[3] step
+        int64_t[3] place
+        int64_t[3] every
+        int64_t images
+        int64_t lines
+        int64_t items
+        int64_t depth
+        int64_t blocks
+        int64_t gathered
+        int64_t packed
+        int64_t packed_at
+        int64_t units
+        int64_t width
+        int64_t *offsets
+
+    ctypedef struct fc_conv:
+        const fc_product *products
         fc_array x
         fc_array y
-        const char *packed
+        fc_array weight
         const char *bias
+        char *packed
         char *scratch
-        int64_t *offsets
-        int64_t band
+        int64_t count
         int64_t groups
+        int64_t inner
         int64_t channels
-        int64_t rows
-        int64_t images
-        int64_t width
-        int64_t depth
+        int64_t bias_step
         int64_t scratch_bytes
         double parameter
         int dtype
         int activation
+        int transposed
+        int tile_rows
+        int tile_vectors
 
     ctypedef struct fc_conv_grad:
         fc_geometry g
@@ -108,9 +127,12 @@ cdef extern from "fc.h" nogil:
                                int) noexcept nogil
         int64_t (*unpool)(const fc_array *, const fc_array *, const fc_array *, int) noexcept nogil
         int64_t (*gather)(const fc_array *, const fc_array *, const fc_array *, int) noexcept nogil
-        void (*conv_forward)(const fc_conv *, int) noexcept nogil
+        int64_t (*conv_layout)(const fc_conv *, fc_product *) noexcept nogil
+        void (*conv_offsets)(const fc_product *) noexcept nogil
+        void (*conv_pack)(const fc_conv *, int) noexcept nogil
+        void (*conv_run)(const fc_conv *, int) noexcept nogil
+        int64_t (*conv_tile)(int64_t) noexcept nogil
         void (*conv_weight_grad)(const fc_conv_grad *, int) noexcept nogil
-        int64_t (*pack_weight)(const fc_array *, int, char *, int) noexcept nogil
         int64_t (*tile_rows)() noexcept nogil
         int64_t (*tile_vectors)() noexcept nogil
         int64_t (*tile_columns)(int) noexcept nogil

@@ -58,20 +58,38 @@ typedef struct {
     int absolute;
 } fc_norm;
 
-/* A convolution forward. Per group, `channels` outputs are sums over `rows` products. Units of
- * `width` positions, or of all positions of `images` images where they fit the width, take `depth`
- * rows at a time. Each thread has scratch_bytes of scratch: (depth + channels rounded up to tiles)
- * * width items. With `band` above 0, a unit is so many lines of a two-dimensional output with
- * stride 1, and offsets has room for `rows` numbers. */
+/* A convolution's forward pass, or one phase of its input gradient, as a matrix product: the weight,
+ * (channels, rows), times columns, (rows, positions), where a row is an input channel's tap.
+ *
+ * Columns are not made. An input channel's lines are copied into a plane, padded; with stride s,
+ * into a plane for each residue of lines and items by s, so that a tap's column is a plane read
+ * from a constant offset on: output positions are counted along padded lines. Where too much falls
+ * between two lines of the output, `gathered` columns are copied out of the planes after all. */
 typedef struct {
-    fc_geometry g;
-    fc_array x, y;
-    const char *packed, *bias; /* pack_weight's result; bias may be NULL */
-    char *scratch;
-    int64_t *offsets, band;
-    int64_t groups, channels, rows, images, width, depth, scratch_bytes;
+    fc_geometry g;                     /* from the source to this phase of the target */
+    int64_t first[3], step[3];         /* kernel element k is the weight's first + k * step */
+    int64_t place[3], every[3];        /* output o is the target's place + o * every */
+    int64_t images, lines, items;      /* a unit: images, or lines of an image, or part of a line */
+    int64_t depth, blocks;             /* source channels at a time; tiles' heights in a unit */
+    int64_t gathered;
+    /* What follows is conv_layout's. */
+    int64_t period[3], reach[3];       /* residues used per axis, and what is read beyond out */
+    int64_t line, plane_lines, plane;  /* items of a padded line, lines and items of a plane */
+    int64_t rows, width, packed, packed_at, units; /* bytes of the packed weight, and before */
+    int64_t across, down, parts;       /* units: parts of a line, of a plane, of the channels */
+    int64_t *offsets;                  /* depth * kernel of them, filled by conv_offsets */
+} fc_product;
+
+/* weight is (outputs, inputs per group, *kernel) of a forward convolution; with `transposed`, source
+ * channels are its outputs. inner and channels are a group's source and target channels. */
+typedef struct {
+    const fc_product *products;
+    fc_array x, y, weight;
+    const char *bias;
+    char *packed, *scratch;
+    int64_t count, groups, inner, channels, bias_step, scratch_bytes;
     double parameter;
-    int dtype, activation;
+    int dtype, activation, transposed, tile_rows, tile_vectors;
 } fc_conv;
 
 /* The weight gradient of a convolution: sums (splits, groups * channels, rows), contiguous, each
@@ -113,10 +131,14 @@ typedef struct {
                            int dtype, int threads);
     int64_t (*unpool)(const fc_array *x, const fc_array *indices, const fc_array *y, int threads);
     int64_t (*gather)(const fc_array *y, const fc_array *indices, const fc_array *x, int threads);
-    void (*conv_forward)(const fc_conv *, int threads);
+    /* Completes a product; returns the bytes of scratch memory that a thread needs. */
+    int64_t (*conv_layout)(const fc_conv *, fc_product *);
+    void (*conv_offsets)(const fc_product *);
+    void (*conv_pack)(const fc_conv *, int threads);
+    void (*conv_run)(const fc_conv *, int threads);
+    /* Most vectors of a tile so high, 0 if there is none. */
+    int64_t (*conv_tile)(int64_t rows);
     void (*conv_weight_grad)(const fc_conv_grad *, int threads);
-    /* weight: (groups, channels, rows). Returns the bytes it takes, and writes them unless NULL. */
-    int64_t (*pack_weight)(const fc_array *weight, int dtype, char *packed, int threads);
     int64_t (*tile_rows)(void);
     int64_t (*tile_vectors)(void);
     int64_t (*tile_columns)(int dtype);

@@ -9,6 +9,7 @@
 #include "implicit_gemm.h"
 #include "indexed.h"
 #include "pools.h"
+#include "product.h"
 
 /* Templates: copied by item size, added by number type, computed in float. */
 #define FC_TEMPLATE "im2col.inc"
@@ -29,7 +30,17 @@
 #include "each_float.h"
 #define FC_TEMPLATE "sum_pool_backward.inc"
 #include "each_float.h"
+
+#include "product_layout.inc"
+#define FC_TEMPLATE "product_tile.inc"
+#include "each_float.h"
 #define FC_TEMPLATE "gemm.inc"
+#include "each_float.h"
+#define FC_TEMPLATE "product_copy.inc"
+#include "each_float.h"
+#define FC_TEMPLATE "product_unit.inc"
+#include "each_float.h"
+#define FC_TEMPLATE "product_pack.inc"
 #include "each_float.h"
 
 #include "columns.inc"
@@ -37,6 +48,7 @@
 #include "pools.inc"
 #include "finish.inc"
 #include "implicit_gemm.inc"
+#include "product.inc"
 
 #define FC_PASTE(a, b) a##b
 #define FC_TABLE(isa) FC_PASTE(fc_kernels_, isa)
@@ -55,9 +67,12 @@ const fc_kernels FC_TABLE(FC_ISA) = {
     .scatter_add = scatter_add,
     .unpool = unpool,
     .gather = gather,
-    .conv_forward = conv_forward,
+    .conv_layout = conv_layout,
+    .conv_offsets = conv_offsets,
+    .conv_pack = conv_pack,
+    .conv_run = conv_run,
+    .conv_tile = conv_tile,
     .conv_weight_grad = conv_weight_grad,
-    .pack_weight = pack_weight,
     .tile_rows = tile_rows,
     .tile_vectors = tile_vectors,
     .tile_columns = tile_columns,

@@ -14,7 +14,6 @@ from fastconv.cpu.candidate import (
 )
 from fastconv.cpu.implicit_gemm.phases import phase_count
 from fastconv.cpu.implicit_gemm.plan import ProductPlan
-from fastconv.cpu.implicit_gemm.shape import PANEL_BYTES
 from fastconv.cpu.implicit_gemm.weight_grad import (
     Pieces,
     WeightGradPlan,
@@ -31,6 +30,7 @@ _PEAK_SHARE = 0.7
 _COLUMN_BYTES_PER_SECOND = 8e9
 # Each takes some microseconds to plan and to start, however few products it comes to.
 _MOST_PHASES = 4096
+PANEL_BYTES = 768 * 2**10
 
 
 class ImplicitGemm:
@@ -73,9 +73,11 @@ class ImplicitGemm:
             plan = ProductPlan(problem, problem.dtype, threads, detail := PANEL_BYTES)
             if plan.workspace_bytes > limit:
                 narrow = ProductPlan(problem, problem.dtype, 1, 0)
-                left = max(0, limit - narrow.workspace_bytes + narrow.panel_bytes - 64)
-                threads = max(1, min(threads, left // max(1, narrow.panel_bytes)))
+                left = max(0, limit - narrow.workspace_bytes + narrow.scratch_bytes)
+                threads = max(1, min(threads, left // max(1, narrow.scratch_bytes)))
                 plan = ProductPlan(problem, problem.dtype, threads, detail := left // threads)
+            if plan.workspace_bytes > limit:
+                plan = ProductPlan(problem, problem.dtype, threads, detail := 0)
             if plan.workspace_bytes > limit:
                 return refused(
                     self.name,

@@ -12,34 +12,57 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 from math import gcd, prod
-from typing import Any
 
-from fastconv.cpu.geometry import geometry_of
-from fastconv.cpu.implicit_gemm.shape import Shape, Way, choose_shape, with_band
-from fastconv.cpu.isa import core
-from fastconv.problem import ConvProblem
-
-ALL = slice(None)
+from fastconv.problem import ConvProblem, Ints
 
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """One product: which taps of the kernel it uses, and which elements of the output it fills."""
+    """One product: which taps of the kernel it uses, and which elements of the output it fills.
 
-    taps: tuple[slice, ...]
-    places: tuple[slice, ...]
-    geometry: Any
-    shape: Shape
+    Kernel element k is the weight's first + k * step, output o is place + o * every. Output o reads
+    inputs o * stride - before + k * dilation.
+    """
+
+    first: Ints
+    step: Ints
+    place: Ints
+    every: Ints
+    kernel: Ints
+    stride: Ints
+    before: Ints
+    dilation: Ints
+    out: Ints
+
+    @property
+    def taps(self) -> tuple[slice, ...]:
+        """The phase's elements of the kernel, in order."""
+        return _slices(self.first, self.step, self.kernel)
+
+    @property
+    def places(self) -> tuple[slice, ...]:
+        """The elements of the output that the phase fills."""
+        return _slices(self.place, self.every, self.out)
+
+
+def _slices(first: Ints, step: Ints, count: Ints) -> tuple[slice, ...]:
+    ends = (f + s * n for f, s, n in zip(first, step, count, strict=True))
+    return tuple(
+        slice(f, end if end >= 0 else None, s)
+        for f, end, s in zip(first, ends, step, strict=True)
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class _AxisPhase:
-    taps: slice
-    count: int
-    places: slice
-    length: int
+    first: int
+    step: int
+    place: int
+    every: int
+    kernel: int
     before: int
     dilation: int
+    out: int
 
 
 def _axis_phases(problem: ConvProblem, axis: int) -> list[_AxisPhase]:
@@ -54,13 +77,12 @@ def _axis_phases(problem: ConvProblem, axis: int) -> list[_AxisPhase]:
         a = (first * dilation - before) % stride
         if a >= extent:
             continue
-        places, length = slice(a, None, stride), len(range(a, extent, stride))
-        count = len(range(first, kernel, step))
+        length, count = len(range(a, extent, stride)), len(range(first, kernel, step))
         last = first + (count - 1) * step
-        taps = slice(last, first - 1 if first else None, -step)
         c = (a + before - first * dilation) // stride
         spread = dilation // common
-        phases.append(_AxisPhase(taps, count, places, length, (count - 1) * spread - c, spread))
+        before_y = (count - 1) * spread - c
+        phases.append(_AxisPhase(last, -step, a, stride, count, before_y, spread, length))
     return phases
 
 
@@ -81,47 +103,38 @@ def leaves_gaps(problem: ConvProblem) -> bool:
     )
 
 
-def input_grad_phases(problem: ConvProblem, dtype: str, budget: int) -> Iterator[Phase]:
+def input_grad_phases(problem: ConvProblem) -> Iterator[Phase]:
     """Yield the phases of ``conv_input_grad``."""
-    assert core is not None
-    ndim, batch = len(problem.kernel), problem.y.shape[0]
-    channels = problem.weight.shape[1]
-    outputs = problem.weight.shape[0] // problem.groups
+    ndim = len(problem.kernel)
     for axes in product(*(_axis_phases(problem, axis) for axis in range(ndim))):
-        taps = tuple(axis.taps for axis in axes)
-        places = tuple(axis.places for axis in axes)
-        lengths = tuple(axis.length for axis in axes)
-        counts = tuple(axis.count for axis in axes)
-        geometry = core.Geometry(
-            problem.y.shape[2:],
-            counts,
-            (1,) * ndim,
-            tuple(axis.before for axis in axes),
-            tuple(axis.dilation for axis in axes),
-            lengths,
+        yield Phase(
+            first=tuple(axis.first for axis in axes),
+            step=tuple(axis.step for axis in axes),
+            place=tuple(axis.place for axis in axes),
+            every=tuple(axis.every for axis in axes),
+            kernel=tuple(axis.kernel for axis in axes),
+            stride=(1,) * ndim,
+            before=tuple(axis.before for axis in axes),
+            dilation=tuple(axis.dilation for axis in axes),
+            out=tuple(axis.out for axis in axes),
         )
-        rows = outputs * prod(counts)
-        shape = choose_shape(problem.groups, channels, rows, prod(lengths), batch, dtype, budget)
-        way = Way(counts, (1,) * ndim, tuple(axis.dilation for axis in axes), lengths)
-        shape = with_band(shape, geometry, outputs, way, batch, dtype, budget)
-        yield Phase(taps, places, geometry, shape)
 
 
-def forward_phase(problem: ConvProblem, dtype: str, budget: int) -> Phase:
-    """Return the one phase of ``conv_forward``."""
-    rows = problem.weight.shape[1] * prod(problem.kernel)
-    channels = problem.weight.shape[0] // problem.groups
-    positions, batch = prod(problem.y.shape[2:]), problem.y.shape[0]
-    shape = choose_shape(problem.groups, channels, rows, positions, batch, dtype, budget)
-    way = Way(problem.kernel, problem.stride, problem.dilation, problem.y.shape[2:])
-    geometry = geometry_of(problem)
-    shape = with_band(shape, geometry, problem.weight.shape[1], way, batch, dtype, budget)
-    everything = (ALL,) * len(problem.kernel)
-    return Phase(everything, everything, geometry, shape)
-
-
-def phases_of(problem: ConvProblem, dtype: str, budget: int) -> tuple[Phase, ...]:
-    """Return the phases of a convolution's forward pass or input gradient."""
-    if problem.operation == "conv_forward":
-        return (forward_phase(problem, dtype, budget),)
-    return tuple(input_grad_phases(problem, dtype, budget))
+def phases_of(problem: ConvProblem) -> tuple[Phase, ...]:
+    """Return the phases of a convolution's forward pass, which is its own, or input gradient."""
+    if problem.operation != "conv_forward":
+        return tuple(input_grad_phases(problem))
+    zeros, ones = (0,) * len(problem.kernel), (1,) * len(problem.kernel)
+    return (
+        Phase(
+            first=zeros,
+            step=ones,
+            place=zeros,
+            every=ones,
+            kernel=problem.kernel,
+            stride=problem.stride,
+            before=tuple(before for before, _ in problem.padding),
+            dilation=problem.dilation,
+            out=problem.y.shape[2:],
+        ),
+    )

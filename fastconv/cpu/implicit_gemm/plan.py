@@ -3,45 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
 from typing import Any
 
 import numpy as np
 
 from fastconv.cpu.epilogue import CODES, LEAKY_SLOPE, finish
-from fastconv.cpu.implicit_gemm.phases import ALL, Phase, leaves_gaps, phases_of
+from fastconv.cpu.implicit_gemm.blocking import Blocks, Extent, choose, tile_rows
+from fastconv.cpu.implicit_gemm.phases import Phase, leaves_gaps, phases_of
 from fastconv.cpu.isa import core
-from fastconv.cpu.plans import HostPlan, Scratch, itemsize, merged_stride
-from fastconv.problem import ConvProblem
+from fastconv.cpu.plans import HostPlan, itemsize
+from fastconv.problem import ConvProblem, Ints
+
+# Workspace begins where NumPy puts it; scratch memory at the next cache line.
+_SLACK = 64
 
 
 class ProductPlan(HostPlan):
-    """Packs the weight, then lets the core convolve, phase by phase."""
+    """Lets the core pack the weight and convolve: one call, whatever the number of phases."""
 
     def __init__(self, problem: ConvProblem, dtype: str, threads: int, budget: int) -> None:
-        self._problem = problem
-        self._dtype = dtype
+        assert core is not None
         self._threads = threads
-        self._phases = phases_of(problem, dtype, budget)
-        self._gaps = leaves_gaps(problem)
-        self._backward = problem.operation == "conv_input_grad"
-        size = itemsize(dtype)
-        shapes = [phase.shape for phase in self._phases]
-        packed = max((shape.packed_bytes(size) for shape in shapes), default=0)
-        self.panel_bytes = max((shape.panel_bytes(size) for shape in shapes), default=0)
-        self._scratch = Scratch()
-        self._scratch.add("packed", (packed,), "uint8")
-        self._scratch.add("panels", (self.panel_bytes * threads,), "uint8")
-        most_rows = max((shape.rows for shape in shapes if shape.band), default=0)
-        self._scratch.add("offsets", (most_rows,), "int64")
-        if self._backward or not _rows_merge(problem):
-            most = max((s.groups * s.channels * s.rows for s in shapes), default=0)
-            self._scratch.add("weight", (most,), dtype)
-
-    @property
-    def workspace_bytes(self) -> int:  # type: ignore[override]
-        """Bytes of scratch memory that `run` needs."""
-        return self._scratch.bytes
+        self._activation = problem.activation
+        backward = problem.operation == "conv_input_grad"
+        source, target = (problem.y, problem.x) if backward else (problem.x, problem.y)
+        outputs = problem.weight.shape[0] // problem.groups
+        inner, channels = outputs, problem.weight.shape[1]
+        if not backward:
+            inner, channels = channels, inner
+        rows = tile_rows(channels)
+        self.cycles = 0.0
+        products = []
+        for phase in phases_of(problem):
+            extent = _extent(phase, problem, source.shape, inner, channels, dtype)
+            blocks, cycles = choose(extent, rows, budget)
+            self.cycles += cycles
+            products.append(_product(phase, source.shape[2:], blocks))
+        self._convolution = core.Convolution(
+            source.shape,
+            problem.weight.shape,
+            target.shape,
+            products,
+            dtype=dtype,
+            groups=problem.groups,
+            transposed=backward,
+            tile_rows=rows,
+            activation=CODES[problem.activation],
+            parameter=LEAKY_SLOPE,
+        )
+        self._fills = leaves_gaps(problem)
+        self.packed_bytes: int = self._convolution.packed_bytes
+        self.scratch_bytes: int = self._convolution.scratch_bytes
+        # Plain attributes are read faster than properties, and dispatch reads this at every call.
+        self.workspace_bytes = self.packed_bytes + self.scratch_bytes * threads + _SLACK
 
     def run(
         self,
@@ -51,63 +65,68 @@ class ProductPlan(HostPlan):
         stream: object | None = None,
     ) -> None:
         """Fill the output; see :class:`fastconv.backend.Plan`."""
-        source, weight, *rest = inputs
-        bias = np.ascontiguousarray(rest[0]) if rest else None
-        if self._gaps:
-            self._fill(outputs[0], bias)
-        for phase in self._phases:
-            target = outputs[0][(ALL, ALL, *phase.places)]
-            self._multiply(phase, source, weight, bias, target, workspace)
+        self._run(inputs, outputs[0], workspace, False)
 
-    def _multiply(
-        self, phase: Phase, source: Any, weight: Any, bias: Any, target: Any, workspace: Any
+    def run_packed(
+        self,
+        inputs: Sequence[Any],
+        outputs: Sequence[Any],
+        workspace: Any,
+        stream: object | None = None,
     ) -> None:
-        assert core is not None
-        shape = phase.shape
-        packed = self._scratch.cut("packed", workspace)
-        matrices = self._matrices(phase, weight, workspace)
-        core.pack_weight(matrices, packed, self._dtype, self._threads)
-        core.conv_forward(
-            phase.geometry,
-            source,
-            packed,
-            target,
-            bias,
-            self._dtype,
-            shape.groups,
-            shape.channels,
-            CODES[self._problem.activation],
-            LEAKY_SLOPE,
-            shape.images,
-            shape.width,
-            shape.depth,
-            shape.band,
-            self._scratch.cut("offsets", workspace)[: shape.rows] if shape.band else None,
-            self._scratch.cut("panels", workspace),
-            self._threads,
-        )
+        """Fill the output, given what :meth:`pack` returned in the weight's place."""
+        self._run(inputs, outputs[0], workspace, True)
 
-    def _matrices(self, phase: Phase, weight: Any, workspace: Any) -> Any:
-        """Return the weight as (groups, channels, rows), for the taps of a phase."""
-        shape = phase.shape
-        groups = shape.groups
-        if self._backward:
-            grouped = weight.reshape(groups, -1, *weight.shape[1:])[(ALL, ALL, ALL, *phase.taps)]
-            weight = grouped.swapaxes(1, 2)
-        if "weight" in self._scratch:
-            copy = self._scratch.cut("weight", workspace)[: prod(weight.shape)]
-            copy = copy.reshape(weight.shape)
-            np.copyto(copy, weight)
-            weight = copy
-        return weight.reshape(groups, shape.channels, shape.rows)
+    def pack(self, weight: Any) -> Any:
+        """Return a weight in the order in which the plan reads it: read-only bytes."""
+        packed = np.empty(self.packed_bytes, np.uint8)
+        self._convolution.pack(weight, packed, self._threads)
+        packed.setflags(write=False)
+        return packed
+
+    def _run(self, inputs: Sequence[Any], target: Any, workspace: Any, packed: bool) -> None:
+        bias = inputs[2] if len(inputs) > 2 else None
+        if self._fills:
+            self._fill(target, bias)
+        self._convolution.run(
+            inputs[0], inputs[1], target, bias, workspace, self._threads, packed
+        )
 
     def _fill(self, target: Any, bias: Any) -> None:
         """Fill elements as where no tap reaches them: the bias, activated."""
-        values = np.zeros((1, target.shape[1], 1), self._dtype)
-        finish(values, bias, self._problem.activation, 1)
+        values = np.zeros((1, target.shape[1], 1), target.dtype)
+        finish(values, None if bias is None else np.ascontiguousarray(bias), self._activation, 1)
         target[...] = values.reshape(1, -1, *(1,) * (target.ndim - 2))
 
 
-def _rows_merge(problem: ConvProblem) -> bool:
-    """Whether a weight's channels and kernel are one axis, so that reshaping won't copy."""
-    return merged_stride(problem.weight.shape[1:], problem.weight.strides[1:]) is not None
+def _extent(
+    phase: Phase, problem: ConvProblem, source: Ints, inner: int, channels: int, dtype: str
+) -> Extent:
+    """Return what blocks are chosen by, all three spatial axes filled in."""
+    assert core is not None
+    missing = 3 - len(phase.kernel)
+    ones, zeros = (1,) * missing, (0,) * missing
+    size = itemsize(dtype)
+    return Extent(
+        batch=source[0],
+        groups=problem.groups,
+        inner=inner,
+        channels=channels,
+        kernel=ones + phase.kernel,
+        stride=ones + phase.stride,
+        dilation=ones + phase.dilation,
+        before=zeros + phase.before,
+        source=ones + source[2:],
+        out=ones + phase.out,
+        size=size,
+        lanes=core.gemm_tile(dtype)[1] // core.tile_vectors(core.gemm_tile(dtype)[0]),
+        steps=phase.every[-1],
+    )
+
+
+def _product(phase: Phase, spatial: Ints, blocks: Blocks) -> tuple[Any, ...]:
+    assert core is not None
+    geometry = core.Geometry(
+        spatial, phase.kernel, phase.stride, phase.before, phase.dilation, phase.out
+    )
+    return (geometry, phase.first, phase.step, phase.place, phase.every, *blocks)

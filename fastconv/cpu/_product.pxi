@@ -1,0 +1,257 @@
+# Convolution forward, and its input gradient, as matrix products.
+
+cdef extern from *:
+    """
+    enum { LINE_BYTES = 64 };
+    """
+    enum:
+        LINE_BYTES
+
+
+def tile_vectors(rows):
+    """How many vectors wide a tile of so many rows can be at the level in use; 0 if there is none."""
+    return fc_active().conv_tile(number("rows", rows))
+
+
+cdef int axes_of(str name, object given, int64_t *to, int64_t fill) except -1:
+    """Numbers of one to three axes into three places."""
+    cdef int count = len(given), k
+    for k in range(3):
+        to[k] = number(name, given[k - 3 + count]) if k >= 3 - count else fill
+    return 0
+
+
+cdef int shape_of(str name, object shape, int64_t *to) except -1:
+    """A shape of two axes and one to three spatial ones into five places."""
+    to[0], to[1] = number(name, shape[0], 1), number(name, shape[1], 1)
+    return axes_of(name, shape[2:], to + 2, 1)
+
+
+cdef bint same_shape(const int64_t *a, const int64_t *b) noexcept:
+    return a[0] == b[0] and a[1] == b[1] and a[2] == b[2] and a[3] == b[3] and a[4] == b[4]
+
+
+@cython.final
+cdef class Convolution:
+    """A convolution's forward pass, or its input gradient, made ready at the level in use.
+
+    Parameters
+    ----------
+    x_shape, weight_shape, y_shape : tuple of int
+        Of the source, the weight (output channels, input channels of a group, *kernel) and the
+        target, as `run` will get them. With `transposed`, the source has the output channels.
+    products : sequence of tuple
+        The phases that the target falls into: (geometry, first, step, place, every, images, lines,
+        items, depth, blocks, gathered), see fc_product in fc.h.
+    dtype : {"float32", "float64"}
+    groups : int
+    transposed : bool
+    tile_rows : int
+        Target channels that are computed at a time.
+    activation, parameter
+        As in epilogue.
+
+    Attributes
+    ----------
+    packed_bytes, scratch_bytes : int
+        What the packed weight takes, and a thread's scratch memory.
+    units : int
+        Pieces of work.
+
+    Raises
+    ------
+    ValueError
+        A product that reads or writes outside of these shapes, or sizes beyond 62 bits.
+    """
+
+    cdef fc_conv c
+    cdef fc_product *products
+    cdef int64_t *offsets
+    cdef const fc_kernels *kernels
+    cdef readonly int64_t packed_bytes, scratch_bytes, units
+    cdef tuple shapes
+
+    def __cinit__(self, x_shape, weight_shape, y_shape, products, *, dtype, groups, transposed,
+                  tile_rows, int activation=0, double parameter=0):
+        cdef int64_t taps = 0
+        cdef int k
+        self.kernels = fc_active()
+        self.shapes = tuple(x_shape), tuple(weight_shape), tuple(y_shape)
+        self.c.dtype, self.c.transposed = dtype_code(dtype, True), bool(transposed)
+        self.c.x.size = self.c.y.size = self.c.weight.size = fc_dtypes[self.c.dtype].size
+        if not 0 <= activation < FC_ACTIVATIONS:
+            raise ValueError(f"activation: expected 0 to {FC_ACTIVATIONS - 1}, got {activation}")
+        self.c.activation, self.c.parameter = activation, parameter
+        shape_of("x_shape", x_shape, self.c.x.shape)
+        shape_of("weight_shape", weight_shape, self.c.weight.shape)
+        shape_of("y_shape", y_shape, self.c.y.shape)
+        self.take_channels(number("groups", groups, 1))
+        self.c.tile_rows = <int>min(number("tile_rows", tile_rows, 1), 1 << 20)
+        self.c.tile_vectors = <int>self.kernels.conv_tile(self.c.tile_rows)
+        if self.c.tile_vectors == 0:
+            raise ValueError(f"tile_rows: there is no tile of {tile_rows} rows")
+        self.c.count = len(products)
+        self.products = <fc_product *>PyMem_Malloc(max(1, self.c.count) * sizeof(fc_product))
+        if self.products == NULL:
+            raise MemoryError()
+        self.c.products = self.products
+        for k, product in enumerate(products):
+            self.add(self.products + k, product)
+            taps += times(self.products[k].depth, (<Geometry>product[0]).volume)
+        self.offsets = <int64_t *>PyMem_Malloc(max(1, min(taps, LARGEST)) * sizeof(int64_t))
+        if self.offsets == NULL:
+            raise MemoryError()
+        self.lay_offsets()
+
+    def __dealloc__(self):
+        PyMem_Free(self.products)
+        PyMem_Free(self.offsets)
+
+    cdef int take_channels(self, int64_t groups) except -1:
+        """Settle a group's channels; the three shapes must agree on them."""
+        cdef fc_conv *c = &self.c
+        cdef const int64_t *weight = c.weight.shape
+        c.groups = groups
+        c.inner = weight[0] // groups if c.transposed else weight[1]
+        c.channels = weight[1] if c.transposed else weight[0] // groups
+        if weight[0] % groups or c.x.shape[1] != times(groups, c.inner) \
+                or c.y.shape[1] != times(groups, c.channels) or c.x.shape[0] != c.y.shape[0]:
+            raise ValueError(f"Convolution: shapes do not agree in {groups} groups: {self.shapes}")
+        return 0
+
+    cdef int add(self, fc_product *p, tuple product) except -1:
+        """Take a product in, having checked what it reads and writes."""
+        cdef fc_conv *c = &self.c
+        cdef Geometry geometry
+        cdef int k
+        geometry, first, step, place, every, images, lines, items, depth, blocks, gathered = product
+        p.g, p.gathered = geometry.g, bool(gathered)
+        p.images, p.lines = number("images", images, 1), number("lines", lines, 1)
+        p.items, p.depth = number("items", items, 1), number("depth", depth, 1)
+        p.blocks = number("blocks", blocks, 1)
+        axes_of("first", first, p.first, 0)
+        axes_of("step", step, p.step, 1)
+        axes_of("place", place, p.place, 0)
+        axes_of("every", every, p.every, 1)
+        for k in range(3):
+            check_axis("first", p.first[k], p.step[k], p.g.kernel[k], c.weight.shape[2 + k])
+            check_axis("place", p.place[k], p.every[k], p.g.out[k], c.y.shape[2 + k])
+            if p.g.inputs[k] != c.x.shape[2 + k]:
+                raise ValueError(f"Convolution: a geometry is not over {self.shapes[0]}")
+        if p.items > p.g.out[2] or p.lines > p.g.out[1] or p.depth > c.inner \
+                or (p.items < p.g.out[2] and p.lines > 1) \
+                or (p.lines < p.g.out[1] and p.images > 1):
+            raise ValueError(
+                f"Convolution: no unit of {images} images, {lines} lines, {items} items, "
+                f"{depth} channels"
+            )
+        # An upper bound of what conv_layout is about to compute.
+        volume = geometry.volume * int(depth)
+        reach = [p.g.kernel[k] * p.g.dilation[k] for k in range(3)]
+        positions = int(images) * (int(lines) + reach[1]) * (int(items) + reach[2] + 64)
+        most = volume * positions + int(blocks) * c.tile_rows * positions
+        if 32 * most >= LARGEST or 32 * volume * c.channels * c.groups * c.inner >= LARGEST:
+            raise ValueError("Convolution: sizes do not fit into 62 bits")
+        self.scratch_bytes = max(self.scratch_bytes, self.kernels.conv_layout(c, p))
+        p.packed_at = self.packed_bytes
+        self.packed_bytes += (p.packed + LINE_BYTES - 1) // LINE_BYTES * LINE_BYTES
+        self.units += p.units
+        return 0
+
+    cdef void lay_offsets(self) noexcept:
+        cdef int64_t *to = self.offsets
+        cdef fc_product *p
+        cdef int64_t k
+        self.scratch_bytes = (self.scratch_bytes + LINE_BYTES - 1) // LINE_BYTES * LINE_BYTES
+        self.c.scratch_bytes = self.scratch_bytes
+        for k in range(self.c.count):
+            p = self.products + k
+            p.offsets = to
+            self.kernels.conv_offsets(p)
+            to += p.depth * p.g.kernel[0] * p.g.kernel[1] * p.g.kernel[2]
+
+    def pack(self, weight, packed, threads):
+        """Copy a weight into the order in which the products read it, `packed_bytes` in all."""
+        cdef Array source = hold("weight", weight, False, True)
+        cdef Flat target = flat("packed", packed, True)
+        cdef fc_conv c = self.c
+        cdef int t = thread_count(threads)
+        self.fits("weight", source, &self.c.weight, 1)
+        if target.bytes < self.packed_bytes:
+            raise ValueError(f"packed: {target.bytes} bytes are too few for this weight")
+        c.weight, c.packed = source.a, target.data
+        with nogil:
+            self.kernels.conv_pack(&c, t)
+
+    def run(self, x, weight, y, bias, workspace, threads, packed=False):
+        """Fill the target.
+
+        Parameters
+        ----------
+        x : buffer, any strides
+        weight : buffer
+            Any strides, or, if it is `packed`, what `pack` filled.
+        y : writable buffer, any strides
+        bias : buffer, (target channels,), or None
+        workspace : writable contiguous buffer
+            For the packed weight, unless it is given, and threads times scratch_bytes; up to 63
+            bytes more where it does not begin at a cache line.
+        threads : int
+        packed : bool
+        """
+        cdef Array source = hold("x", x, False, True), target = hold("y", y, True, True)
+        cdef Array plain = None
+        cdef Flat ready = None, space = flat("workspace", workspace, True)
+        cdef fc_conv c = self.c
+        cdef Py_buffer view
+        cdef int t = thread_count(threads)
+        cdef bint given = packed
+        cdef int64_t skipped = -<int64_t>space.data & (LINE_BYTES - 1)
+        cdef int64_t taken = skipped + (0 if given else self.packed_bytes)
+        self.fits("x", source, &self.c.x, 0)
+        self.fits("y", target, &self.c.y, 2)
+        c.x, c.y = source.a, target.a
+        c.packed, c.scratch = space.data + skipped, space.data + taken
+        if given:
+            ready = flat("weight", weight, False)
+            if ready.bytes < self.packed_bytes:
+                raise ValueError(f"weight: {ready.bytes} bytes are too few, packed")
+            c.packed = ready.data
+        else:
+            plain = hold("weight", weight, False, True)
+            self.fits("weight", plain, &self.c.weight, 1)
+            c.weight = plain.a
+        if space.bytes < taken + times(self.scratch_bytes, t):
+            raise ValueError(f"workspace: {space.bytes} bytes are too few for {t} threads")
+        if bias is None:
+            self.go(&c, t, given)
+            return
+        PyObject_GetBuffer(bias, &view, PyBUF_STRIDES)
+        try:
+            if view.ndim != 1 or view.shape[0] != c.y.shape[1] or view.itemsize != c.y.size:
+                raise ValueError(f"bias: expected {c.y.shape[1]} items of {c.y.size} bytes")
+            c.bias, c.bias_step = <const char *>view.buf, view.strides[0]
+            self.go(&c, t, given)
+        finally:
+            PyBuffer_Release(&view)
+
+    cdef void go(self, const fc_conv *c, int threads, bint packed) noexcept:
+        with nogil:
+            if not packed:
+                self.kernels.conv_pack(c, threads)
+            self.kernels.conv_run(c, threads)
+
+    cdef int fits(self, str name, Array array, const fc_array *expected, int which) except -1:
+        check_size(name, array, expected.size)
+        if not same_shape(array.a.shape, expected.shape):
+            check_shape(name, array, self.shapes[which])
+            raise ValueError(f"{name}: expected {len(self.shapes[which])} axes")
+        return 0
+
+
+cdef int check_axis(str name, int64_t first, int64_t step, int64_t count, int64_t extent) except -1:
+    """first + k * step must lie inside [0, extent) for all k < count."""
+    last = first + (count - 1) * int(step)
+    if count > 0 and not (0 <= first < extent and 0 <= last < extent):
+        raise ValueError(f"{name}: {first} to {last} is not inside [0, {extent})")
+    return 0
