@@ -132,6 +132,7 @@ cdef extern from "fc.h" nogil:
         void (*conv_pack)(const fc_conv *, int) noexcept nogil
         void (*conv_run)(const fc_conv *, int) noexcept nogil
         int64_t (*conv_tile)(int64_t) noexcept nogil
+        int64_t vector_bytes
         void (*conv_weight_grad)(const fc_conv_grad *, int) noexcept nogil
         int64_t (*tile_rows)() noexcept nogil
         int64_t (*tile_vectors)() noexcept nogil

@@ -138,6 +138,7 @@ typedef struct {
     void (*conv_run)(const fc_conv *, int threads);
     /* Most vectors of a tile so high, 0 if there is none. */
     int64_t (*conv_tile)(int64_t rows);
+    int64_t vector_bytes;
     void (*conv_weight_grad)(const fc_conv_grad *, int threads);
     int64_t (*tile_rows)(void);
     int64_t (*tile_vectors)(void);

@@ -72,6 +72,7 @@ const fc_kernels FC_TABLE(FC_ISA) = {
     .conv_pack = conv_pack,
     .conv_run = conv_run,
     .conv_tile = conv_tile,
+    .vector_bytes = VECTOR_BYTES,
     .conv_weight_grad = conv_weight_grad,
     .tile_rows = tile_rows,
     .tile_vectors = tile_vectors,

@@ -7,7 +7,11 @@
 #ifndef FC_VECTOR_H
 #define FC_VECTOR_H
 
+#include <stdint.h>
+#include <string.h>
+
 #if defined(__AVX512F__)
+#include <immintrin.h>
 enum { VECTOR_BYTES = 64, TILE_ROWS = 8, TILE_VECTORS = 3 };
 #elif defined(__AVX__)
 enum { VECTOR_BYTES = 32, TILE_ROWS = 6, TILE_VECTORS = 2 };
@@ -19,5 +23,41 @@ enum { VECTOR_BYTES = 16, TILE_ROWS = 4, TILE_VECTORS = 2 };
 
 typedef float fc_vector_float32 __attribute__((vector_size(VECTOR_BYTES), aligned(1), may_alias));
 typedef double fc_vector_float64 __attribute__((vector_size(VECTOR_BYTES), aligned(1), may_alias));
+
+/* Every second item of two vectors, for __builtin_shufflevector. */
+#define FC_EVEN_2 0, 2
+#define FC_EVEN_4 0, 2, 4, 6
+#define FC_EVEN_8 FC_EVEN_4, 8, 10, 12, 14
+#define FC_EVEN_16 FC_EVEN_8, 16, 18, 20, 22, 24, 26, 28, 30
+#if defined(__AVX512F__)
+#define FC_EVEN_float32 FC_EVEN_16
+#define FC_EVEN_float64 FC_EVEN_8
+#elif defined(__AVX__)
+#define FC_EVEN_float32 FC_EVEN_8
+#define FC_EVEN_float64 FC_EVEN_4
+#else
+#define FC_EVEN_float32 FC_EVEN_4
+#define FC_EVEN_float64 FC_EVEN_2
+#endif
+
+/* The first n items of a vector, fewer than it has: a masked store, where a processor has them,
+ * costs no more than a whole one. */
+static inline void put_some_float32(char *to, fc_vector_float32 v, int64_t n)
+{
+#if defined(__AVX512F__)
+    _mm512_mask_storeu_ps(to, (__mmask16)((1u << n) - 1), (__m512)v);
+#else
+    memcpy(to, &v, (size_t)n * sizeof(float));
+#endif
+}
+
+static inline void put_some_float64(char *to, fc_vector_float64 v, int64_t n)
+{
+#if defined(__AVX512F__)
+    _mm512_mask_storeu_pd(to, (__mmask8)((1u << n) - 1), (__m512d)v);
+#else
+    memcpy(to, &v, (size_t)n * sizeof(double));
+#endif
+}
 
 #endif

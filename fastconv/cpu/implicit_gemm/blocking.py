@@ -19,7 +19,7 @@ from fastconv.problem import Ints
 # Vectors that the widest unit has, and what a vector, a line and a tile cost besides the products:
 # cycles, measured where they are copied from and to the second-level cache.
 _WIDTHS = (1, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128)
-_COPY, _LINE, _GATHER, _TILE, _STORE = 2.0, 8.0, 1.5, 30.0, 2.0
+_COPY, _LINE, _GATHER, _TILE, _STORE = 5.0, 12.0, 2.0, 30.0, 2.0
 _STRIDED_STORE = 20.0
 # Where the weight doesn't stay in the second-level cache, it comes at so many bytes a cycle.
 _WEIGHT_BYTES = 16.0

@@ -119,7 +119,7 @@ def _extent(
         source=ones + source[2:],
         out=ones + phase.out,
         size=size,
-        lanes=core.gemm_tile(dtype)[1] // core.tile_vectors(core.gemm_tile(dtype)[0]),
+        lanes=core.vector_bytes() // size,
         steps=phase.every[-1],
     )
 
