@@ -12,6 +12,7 @@ from fastconv.cpu.candidate import (
     refused,
     threads_for,
 )
+from fastconv.cpu.implicit_gemm.blocking import second_level_bytes
 from fastconv.cpu.implicit_gemm.phases import phase_count
 from fastconv.cpu.implicit_gemm.plan import ProductPlan
 from fastconv.cpu.implicit_gemm.weight_grad import (
@@ -30,7 +31,6 @@ _PEAK_SHARE = 0.7
 _COLUMN_BYTES_PER_SECOND = 8e9
 # Each takes some microseconds to plan and to start, however few products it comes to.
 _MOST_PHASES = 4096
-PANEL_BYTES = 768 * 2**10
 
 
 class ImplicitGemm:
@@ -65,19 +65,21 @@ class ImplicitGemm:
         # would round otherwise.
         if problem.operation == "conv_weight_grad":
             detail = choose_pieces(problem, problem.dtype, limit)
+            seconds = _seconds(problem, threads)
             if detail is None:
                 return refused(self.name, f"its sums exceed {limit} bytes", over_limit=True)
             threads = min(threads, affordable_threads(problem, problem.dtype, detail, limit))
             plan = WeightGradPlan(problem, problem.dtype, threads, detail)
         else:
-            plan = ProductPlan(problem, problem.dtype, threads, detail := PANEL_BYTES)
+            # Fewer threads and smaller units where memory is short: no sum's order changes.
+            plan = ProductPlan(problem, problem.dtype, threads, detail := second_level_bytes())
             if plan.workspace_bytes > limit:
                 narrow = ProductPlan(problem, problem.dtype, 1, 0)
                 left = max(0, limit - narrow.workspace_bytes + narrow.scratch_bytes)
-                threads = max(1, min(threads, left // max(1, narrow.scratch_bytes)))
+                threads = max(1, min(threads, left // narrow.scratch_bytes))
                 plan = ProductPlan(problem, problem.dtype, threads, detail := left // threads)
-            if plan.workspace_bytes > limit:
-                plan = ProductPlan(problem, problem.dtype, threads, detail := 0)
+                if plan.workspace_bytes > limit:
+                    plan = ProductPlan(problem, problem.dtype, threads, detail := 0)
             if plan.workspace_bytes > limit:
                 return refused(
                     self.name,
@@ -85,13 +87,14 @@ class ImplicitGemm:
                     f"over the limit of {limit}",
                     over_limit=True,
                 )
+            seconds = plan.seconds
         return Decision(
             True,
             f"{active()} kernels on panels of columns",
             self.name,
             precision_name(problem.dtype),
             error_bound(problem, problem.dtype),
-            _seconds(problem, threads),
+            seconds,
             plan.workspace_bytes,
             threads=threads,
             detail=detail,
@@ -108,11 +111,8 @@ class ImplicitGemm:
 
 def _seconds(problem: ConvProblem, threads: int) -> float:
     assert core is not None
-    tile_rows, _ = core.gemm_tile(problem.dtype)
-    forward = problem.operation != "conv_input_grad"
-    channels = problem.weight.shape[0] // problem.groups if forward else problem.weight.shape[1]
-    share = _PEAK_SHARE * channels / (-(-channels // tile_rows) * tile_rows)
+    share = _PEAK_SHARE * peak_flops(active(), problem.dtype, threads)
     columns = prod(problem.y.shape[2:]) * problem.y.shape[0] * prod(problem.kernel)
     columns *= problem.weight.shape[1] * problem.groups
-    flops = problem.flops / (share * peak_flops(active(), problem.dtype, threads))
-    return float(flops) + columns * itemsize(problem.dtype) / (_COLUMN_BYTES_PER_SECOND * threads)
+    copied = columns * itemsize(problem.dtype) / (_COLUMN_BYTES_PER_SECOND * threads)
+    return float(problem.flops / share + copied)

@@ -48,8 +48,7 @@ class Phase:
 def _slices(first: Ints, step: Ints, count: Ints) -> tuple[slice, ...]:
     ends = (f + s * n for f, s, n in zip(first, step, count, strict=True))
     return tuple(
-        slice(f, end if end >= 0 else None, s)
-        for f, end, s in zip(first, ends, step, strict=True)
+        slice(f, end if end >= 0 else None, s) for f, end, s in zip(first, ends, step, strict=True)
     )
 
 
