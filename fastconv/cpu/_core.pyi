@@ -161,29 +161,39 @@ class WinogradGrad:
         threads: int,
     ) -> None: ...
 
-def pack_weight(weight: _Array, packed: _Array, dtype: str, threads: int) -> None: ...
-def conv_forward(
-    geometry: Geometry,
-    x: _Array,
-    packed: _Array,
-    y: _Array,
-    bias: _Array | None,
-    dtype: str,
-    groups: int,
-    channels: int,
-    activation: int,
-    parameter: float,
-    images: int,
-    width: int,
-    depth: int,
-    band: int,
-    offsets: _Array | None,
-    scratch: _Array,
-    threads: int,
-) -> None: ...
-def band_items(
-    geometry: Geometry, channels_in: int, channels: int, band: int, dtype: str
-) -> int: ...
+def vector_bytes() -> int: ...
+def tile_vectors(rows: int) -> int: ...
+
+class Convolution:
+    packed_bytes: int
+    scratch_bytes: int
+    units: int
+    def __init__(
+        self,
+        x_shape: tuple[int, ...],
+        weight_shape: tuple[int, ...],
+        y_shape: tuple[int, ...],
+        products: Sequence[tuple[object, ...]],
+        *,
+        dtype: str,
+        groups: int,
+        transposed: bool,
+        tile_rows: int,
+        activation: int = 0,
+        parameter: float = 0,
+    ) -> None: ...
+    def pack(self, weight: _Array, packed: _Array, threads: int) -> None: ...
+    def run(
+        self,
+        x: _Array,
+        weight: _Array,
+        y: _Array,
+        bias: _Array | None,
+        workspace: _Array,
+        threads: int,
+        packed: bool = False,
+    ) -> None: ...
+
 def vector_items(dtype: str) -> int: ...
 def weight_grad_bytes(
     geometry: Geometry, sizes: tuple[int, int, int], dtype: str, groups: int, pieces: _Pieces

@@ -224,6 +224,7 @@ cdef extern from "fc.h" nogil:
         void (*winograd_grad_sizes)(const fc_winograd_grad *, int64_t *) noexcept nogil
         void (*weight_grad)(const fc_weight_grad *, int) noexcept nogil
         fc_grad_bytes (*weight_grad_bytes)(const fc_weight_grad *) noexcept nogil
+        int64_t vector_bytes
         int64_t (*tile_rows)() noexcept nogil
         int64_t (*tile_vectors)() noexcept nogil
         int64_t (*tile_columns)(int) noexcept nogil

@@ -1,11 +1,11 @@
 # Convolution forward, and its input gradient, as matrix products.
 
-cdef extern from *:
-    """
-    enum { LINE_BYTES = 64 };
-    """
-    enum:
-        LINE_BYTES
+cdef int64_t LINE_BYTES = 64  # of the cache
+
+
+def vector_bytes():
+    """How many bytes a vector has at the level in use."""
+    return fc_active().vector_bytes
 
 
 def tile_vectors(rows):

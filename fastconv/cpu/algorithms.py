@@ -8,8 +8,8 @@ from __future__ import annotations
 from fastconv.cpu.candidate import Candidate
 from fastconv.cpu.columns import CompiledColumns
 from fastconv.cpu.dense import Blas
-from fastconv.cpu.depthwise import Depthwise
 from fastconv.cpu.dense_gemm import Gemm
+from fastconv.cpu.depthwise import Depthwise
 from fastconv.cpu.im2col_blas import Im2colBlas
 from fastconv.cpu.implicit_gemm import ImplicitGemm
 from fastconv.cpu.pooling import CompiledPools

@@ -1,7 +1,6 @@
 """Blocks fit their limit, and cover what they cut."""
 
 from dataclasses import replace
-from math import prod
 
 import pytest
 from hypothesis import given, settings
@@ -9,7 +8,7 @@ from hypothesis import strategies as st
 
 from fastconv.cpu import dense
 from fastconv.cpu.blocking import Costs, Sizes, choose_blocks
-from fastconv.cpu.implicit_gemm.shape import choose_shape, even_width
+from fastconv.cpu.implicit_gemm.shape import even_width
 from fastconv.cpu.isa import core
 from fastconv.dispatch.request import contiguous
 from fastconv.problem import GemmProblem, Operand
@@ -100,29 +99,3 @@ def test_even_widths_cover_an_extent_in_whole_tiles(extent, widest, step):
     # No panel is empty, and another width would need as many at least.
     assert (panels - 1) * width < extent
     assert panels <= -(-extent // max(step, widest // step * step))
-
-
-@needs_core
-@settings(max_examples=200)
-@given(
-    st.integers(1, 8), st.integers(1, 700), st.integers(1, 9000), st.integers(1, 50_000),
-    st.integers(1, 64), st.sampled_from(("float32", "float64")), st.integers(0, 2**20),
-)  # fmt: skip
-def test_panels_fit_their_budget_or_are_the_narrowest(
-    groups, channels, rows, positions, images, dtype, budget
-):
-    size = {"float32": 4, "float64": 8}[dtype]
-    tile_rows, tile_columns = core.gemm_tile(dtype)
-    shape = choose_shape(groups, channels, rows, positions, images, dtype, budget)
-    narrowest = choose_shape(groups, channels, rows, positions, images, dtype, 0)
-    assert shape.panel_bytes(size) <= max(budget, narrowest.panel_bytes(size))
-    assert narrowest.width == tile_columns
-    assert shape.width % tile_columns == 0
-    assert shape.filled % tile_rows == 0
-    assert 0 <= shape.filled - channels < tile_rows
-    assert shape.packed_bytes(size) == groups * shape.filled * rows * size
-    # The sums' order follows the depth, which nothing but the rows may change.
-    assert shape.depth == narrowest.depth
-    if shape.images > 1:
-        assert shape.images * positions <= shape.width
-    assert prod((shape.groups, shape.channels, shape.rows)) == groups * channels * rows

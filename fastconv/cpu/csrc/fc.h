@@ -221,6 +221,7 @@ typedef struct {
     void (*winograd_grad_sizes)(const fc_winograd_grad *, int64_t *sizes);
     void (*weight_grad)(const fc_weight_grad *, int threads);
     fc_grad_bytes (*weight_grad_bytes)(const fc_weight_grad *);
+    int64_t vector_bytes;
     int64_t (*tile_rows)(void);
     int64_t (*tile_vectors)(void);
     int64_t (*tile_columns)(int dtype);

@@ -130,6 +130,7 @@ const fc_kernels FC_TABLE(FC_ISA) = {
     .conv_tile = conv_tile,
     .weight_grad = weight_grad,
     .weight_grad_bytes = weight_grad_bytes,
+    .vector_bytes = VECTOR_BYTES,
     .tile_rows = tile_rows,
     .tile_vectors = tile_vectors,
     .tile_columns = tile_columns,

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #if defined(__AVX512F__)
+#include <immintrin.h>
 enum { VECTOR_BYTES = 64, TILE_ROWS = 8, TILE_VECTORS = 3 };
 #elif defined(__AVX__)
 enum { VECTOR_BYTES = 32, TILE_ROWS = 6, TILE_VECTORS = 2 };
@@ -100,5 +101,22 @@ static inline void store_some_float64(void *to, fc_vector_float64 v, int64_t lan
     copy_some(to, (const char *)&v, lanes * (int64_t)sizeof(double));
 }
 #endif
+
+/* Every second item of two vectors, for __builtin_shufflevector. */
+#define FC_ALTERNATE_2 0, 2
+#define FC_ALTERNATE_4 0, 2, 4, 6
+#define FC_ALTERNATE_8 FC_ALTERNATE_4, 8, 10, 12, 14
+#define FC_ALTERNATE_16 FC_ALTERNATE_8, 16, 18, 20, 22, 24, 26, 28, 30
+#if defined(__AVX512F__)
+#define FC_ALTERNATE_float32 FC_ALTERNATE_16
+#define FC_ALTERNATE_float64 FC_ALTERNATE_8
+#elif defined(__AVX__)
+#define FC_ALTERNATE_float32 FC_ALTERNATE_8
+#define FC_ALTERNATE_float64 FC_ALTERNATE_4
+#else
+#define FC_ALTERNATE_float32 FC_ALTERNATE_4
+#define FC_ALTERNATE_float64 FC_ALTERNATE_2
+#endif
+
 
 #endif

@@ -19,7 +19,7 @@ from fastconv.problem import Ints
 # Vectors that the widest unit has, and what a vector, a line and a tile cost besides the products:
 # cycles, measured where they are copied from and to the second-level cache.
 _WIDTHS = (1, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128)
-_COPY, _LINE, _GATHER, _TILE, _STORE = 2.0, 8.0, 1.5, 30.0, 2.0
+_COPY, _LINE, _GATHER, _TILE, _STORE = 5.0, 12.0, 2.0, 30.0, 2.0
 _STRIDED_STORE = 20.0
 # Where the weight doesn't stay in the second-level cache, it comes at so many bytes a cycle.
 _WEIGHT_BYTES = 16.0
@@ -64,6 +64,11 @@ class Extent:
         return positions * self.groups * self.inner * self.channels * prod(self.kernel)
 
 
+def ceil_div(a: int, b: int) -> int:
+    """Return a / b, rounded up."""
+    return -(-a // b)
+
+
 @cache
 def second_level_bytes() -> int:
     """Return the size of a core's second-level cache."""
@@ -86,7 +91,7 @@ def tile_rows(channels: int, vectors: int | None = None) -> int:
     def cycles(rows: int) -> float:
         most = core.tile_vectors(rows)
         wide = most if vectors is None else min(most, vectors)
-        return -(-channels // rows) * tile_cycles(rows, wide) / wide if wide else inf
+        return ceil_div(channels, rows) * tile_cycles(rows, wide) / wide if wide else inf
 
     return min(range(8, 0, -1), key=cycles)
 
@@ -108,7 +113,7 @@ def _period(kernel: int, stride: int, dilation: int) -> int:
 
 def _even(extent: int, most: int) -> int:
     """Return the length of equal parts of an extent, none longer than `most`."""
-    return -(-extent // -(-extent // max(1, min(extent, most))))
+    return ceil_div(extent, ceil_div(extent, max(1, min(extent, most))))
 
 
 def _units(e: Extent, width: int) -> Iterator[tuple[int, int, int]]:
@@ -131,7 +136,7 @@ def choose(e: Extent, rows: int, budget: int) -> tuple[Blocks, float]:
     """
     best: tuple[tuple[bool, float], Blocks, float] | None = None
     seen = set()
-    blocks = -(-e.channels // rows)
+    blocks = ceil_div(e.channels, rows)
     apart = prod(e.kernel) > 1 or e.kernel[1] * e.kernel[2] > 1
     for width in _WIDTHS:
         for unit in _units(e, width * e.lanes):
@@ -139,7 +144,7 @@ def choose(e: Extent, rows: int, budget: int) -> tuple[Blocks, float]:
                 continue
             seen.add(unit)
             for parts in (1, 2, 4, 8, blocks):
-                some = -(-blocks // parts)
+                some = ceil_div(blocks, parts)
                 for gathered in (False, True) if apart or e.batch > 1 else (False,):
                     cut, used = _deepest(e, rows, Blocks(*unit, 1, some, gathered), budget)
                     cycles = _cycles(e, rows, cut)
@@ -181,30 +186,31 @@ def _positions(e: Extent, unit: Blocks) -> int:
         reach = (e.kernel[1] - 1) * e.dilation[1] // e.stride[1]
         lines = (unit.images - 1) * (unit.lines + reach) + unit.lines
         count = (lines - 1) * _line(e, unit.items) + unit.items
-    return -(-count // e.lanes) * e.lanes
+    return ceil_div(count, e.lanes) * e.lanes
 
 
 def _cycles(e: Extent, rows: int, b: Blocks) -> float:
     """Return the model's cycles of one thread for the whole product."""
     assert core is not None
     vectors = _positions(e, b) // e.lanes
-    most = core.tile_vectors(rows)
-    tiles = -(-vectors // most)
+    most = int(core.tile_vectors(rows))
+    tiles = ceil_div(vectors, most)
     narrow, wider = vectors // tiles, vectors % tiles
     reduction = e.inner * prod(e.kernel)
     products = (tiles - wider) * tile_cycles(rows, narrow) + wider * tile_cycles(rows, narrow + 1)
-    steps = -(-e.inner // b.depth)
+    steps = ceil_div(e.inner, b.depth)
     # Sums are put down and taken up again between steps, and go to the target at last.
     store = _STORE if e.steps == 1 else _STRIDED_STORE
     ends = tiles * _TILE * steps + vectors * rows * (2.0 * (steps - 1) + store)
     weight = e.groups * e.channels * reduction * e.size
     fetch = rows * reduction * e.size / _WEIGHT_BYTES if weight > second_level_bytes() // 4 else 0
     block = max(products * reduction, fetch) + ends
-    parts = -(-e.channels // rows) / b.blocks
-    units = -(-e.batch // b.images) * -(-e.out[1] // b.lines) * -(-e.out[2] // b.items)
+    heights = ceil_div(e.channels, rows)
+    parts = ceil_div(heights, b.blocks)
+    units = ceil_div(e.batch, b.images) * ceil_div(e.out[1], b.lines) * ceil_div(e.out[2], b.items)
     units *= e.groups * e.out[0]
-    each = b.blocks * block + _copy_cycles(e, b)
-    return units * parts * each * _imbalance(e, units * -(-int(-(-e.channels // rows)) // b.blocks))
+    each = heights * block + parts * _copy_cycles(e, b)
+    return units * each * _imbalance(e, units * parts)
 
 
 def _copy_cycles(e: Extent, b: Blocks) -> float:
@@ -217,7 +223,7 @@ def _copy_cycles(e: Extent, b: Blocks) -> float:
     strided = 1 if e.stride[2] == 1 else 2
     filled = planes * lines * (_LINE + _COPY * strided * vectors)
     if b.gathered:
-        filled += prod(e.kernel) * b.images * b.lines * -(-b.items // e.lanes) * _GATHER
+        filled += prod(e.kernel) * b.images * b.lines * ceil_div(b.items, e.lanes) * _GATHER
     return e.inner * filled
 
 
@@ -226,4 +232,4 @@ def _imbalance(e: Extent, units: int) -> float:
     if e.products < _WORTH_SHARING:
         return 1.0
     shares = ((2, 0.5), (4, 0.2), (8, 0.1))
-    return 1 + sum(w * (-(-units // t) * t / units - 1) for t, w in shares)
+    return 1 + sum(w * (ceil_div(units, t) * t / units - 1) for t, w in shares)

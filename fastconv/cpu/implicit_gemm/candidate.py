@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from math import prod
-
 from fastconv.backend import Decision, Plan, Policy
 from fastconv.cpu.candidate import (
     arithmetic,
@@ -12,14 +10,12 @@ from fastconv.cpu.candidate import (
     refused,
     threads_for,
 )
+from fastconv.cpu.implicit_gemm.blocking import second_level_bytes
 from fastconv.cpu.implicit_gemm.phases import phase_count
 from fastconv.cpu.implicit_gemm.plan import ProductPlan
-from fastconv.cpu.implicit_gemm.shape import PANEL_BYTES
 from fastconv.cpu.isa import active, core, why_no_core
-from fastconv.cpu.plans import itemsize
 from fastconv.cpu.weight_grad import decide as decide_weight_grad
 from fastconv.cpu.weight_grad import plan as plan_weight_grad
-from fastconv.machine import peak_flops
 from fastconv.problem import ConvProblem, Problem
 
 # Measured shares of the peak where tiles are full, and bytes of columns copied in a second.
@@ -27,7 +23,6 @@ _PEAK_SHARE = 0.7
 _COLUMN_BYTES_PER_SECOND = 8e9
 # Each takes some microseconds to plan and to start, however few products it comes to.
 _MOST_PHASES = 4096
-PANEL_BYTES = 768 * 2**10
 
 
 class ImplicitGemm:
@@ -58,16 +53,16 @@ class ImplicitGemm:
 
     def _within_limit(self, problem: ConvProblem, policy: Policy) -> Decision:
         threads, limit = threads_for(policy), policy.workspace_limit
-        detail = PANEL_BYTES
+        # Fewer threads and smaller units where memory is short: no sum's order changes.
+        detail = second_level_bytes()
         plan = ProductPlan(problem, problem.dtype, threads, detail)
         if plan.workspace_bytes > limit:
-            # Where memory is short, fewer threads.
             narrow = ProductPlan(problem, problem.dtype, 1, 0)
             left = max(0, limit - narrow.workspace_bytes + narrow.scratch_bytes)
-            threads = max(1, min(threads, left // max(1, narrow.scratch_bytes)))
+            threads = max(1, min(threads, left // narrow.scratch_bytes))
             plan = ProductPlan(problem, problem.dtype, threads, detail := left // threads)
-        if plan.workspace_bytes > limit:
-            plan = ProductPlan(problem, problem.dtype, threads, detail := 0)
+            if plan.workspace_bytes > limit:
+                plan = ProductPlan(problem, problem.dtype, threads, detail := 0)
         if plan.workspace_bytes > limit:
             return refused(
                 self.name,
@@ -81,7 +76,7 @@ class ImplicitGemm:
             self.name,
             precision_name(problem.dtype),
             error_bound(problem, problem.dtype),
-            _seconds(problem, threads),
+            plan.seconds,
             plan.workspace_bytes,
             threads=threads,
             detail=detail,
@@ -94,15 +89,3 @@ class ImplicitGemm:
             return plan_weight_grad(problem, decision)
         assert isinstance(decision.detail, int)
         return ProductPlan(problem, problem.dtype, decision.threads, decision.detail)
-
-
-def _seconds(problem: ConvProblem, threads: int) -> float:
-    assert core is not None
-    tile_rows, _ = core.gemm_tile(problem.dtype)
-    forward = problem.operation != "conv_input_grad"
-    channels = problem.weight.shape[0] // problem.groups if forward else problem.weight.shape[1]
-    share = _PEAK_SHARE * channels / (-(-channels // tile_rows) * tile_rows)
-    columns = prod(problem.y.shape[2:]) * problem.y.shape[0] * prod(problem.kernel)
-    columns *= problem.weight.shape[1] * problem.groups
-    flops = problem.flops / (share * peak_flops(active(), problem.dtype, threads))
-    return float(flops) + columns * itemsize(problem.dtype) / (_COLUMN_BYTES_PER_SECOND * threads)

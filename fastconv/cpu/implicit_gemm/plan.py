@@ -10,12 +10,15 @@ import numpy as np
 from fastconv.cpu.epilogue import CODES, LEAKY_SLOPE, finish
 from fastconv.cpu.implicit_gemm.blocking import Blocks, Extent, choose, tile_rows
 from fastconv.cpu.implicit_gemm.phases import Phase, leaves_gaps, phases_of
-from fastconv.cpu.isa import core
+from fastconv.cpu.isa import active, core
 from fastconv.cpu.plans import HostPlan, itemsize
+from fastconv.machine import peak_flops
 from fastconv.problem import ConvProblem, Ints
 
 # Workspace begins where NumPy puts it; scratch memory at the next cache line.
 _SLACK = 64
+# Of an item of the weight, on its way to where it is packed.
+_PACK_CYCLES = 2.0
 
 
 class ProductPlan(HostPlan):
@@ -32,12 +35,12 @@ class ProductPlan(HostPlan):
         if not backward:
             inner, channels = channels, inner
         rows = tile_rows(channels)
-        self.cycles = 0.0
+        cycles = _PACK_CYCLES * problem.weight.size
         products = []
         for phase in phases_of(problem):
             extent = _extent(phase, problem, source.shape, inner, channels, dtype)
-            blocks, cycles = choose(extent, rows, budget)
-            self.cycles += cycles
+            blocks, taken = choose(extent, rows, budget)
+            cycles += taken
             products.append(_product(phase, source.shape[2:], blocks))
         self._convolution = core.Convolution(
             source.shape,
@@ -51,6 +54,10 @@ class ProductPlan(HostPlan):
             activation=CODES[problem.activation],
             parameter=LEAKY_SLOPE,
         )
+        # A cycle of the model has two multiply-adds of whole vectors.
+        flops = 4 * core.vector_bytes() // itemsize(dtype) * cycles
+        busy = max(1, min(threads, self._convolution.units))
+        self.seconds = flops / (peak_flops(active(), dtype, 1) * busy)
         self._fills = leaves_gaps(problem)
         self.packed_bytes: int = self._convolution.packed_bytes
         self.scratch_bytes: int = self._convolution.scratch_bytes
@@ -117,7 +124,7 @@ def _extent(
         source=ones + source[2:],
         out=ones + phase.out,
         size=size,
-        lanes=core.gemm_tile(dtype)[1] // core.tile_vectors(core.gemm_tile(dtype)[0]),
+        lanes=core.vector_bytes() // size,
         steps=phase.every[-1],
     )
 

@@ -15,7 +15,7 @@ from fastconv.problem import ConvProblem
 # Transformed inputs and gradients of a chunk of tiles stay in the last cache that cores share.
 CHUNK_BYTES = 8 * 2**20
 LEAST_TILES = 64
-# Output channels and tiles of the product across a unit, whose products stay in the second-level cache.
+# Output channels and tiles of the product across a unit, whose products stay in the cache.
 RANGE = 32
 TILES_ACROSS = 1
 
