@@ -123,3 +123,6 @@ def conv_weight_grad(
     scratch: _Array,
     threads: int,
 ) -> None: ...
+def bias_grad(
+    y: _Array, bias: _Array, sums: _Array, dtype: str, splits: int, threads: int
+) -> None: ...

@@ -8,7 +8,7 @@ from fastconv.cpu.dense import Blas
 from fastconv.cpu.im2col_blas import Im2colBlas
 from fastconv.cpu.implicit_gemm import ImplicitGemm
 from fastconv.cpu.pooling import CompiledPools
-from fastconv.cpu.reductions import NumpySum
+from fastconv.cpu.reductions import CompiledSum, NumpySum
 from fastconv.cpu.reference import Reference
 from fastconv.problem import (
     BiasProblem,
@@ -22,7 +22,7 @@ from fastconv.problem import (
 _REFERENCE = Reference()
 _CANDIDATES: dict[type[Problem], tuple[Candidate, ...]] = {
     ConvProblem: (ImplicitGemm(), Im2colBlas(), _REFERENCE),
-    BiasProblem: (NumpySum(), _REFERENCE),
+    BiasProblem: (CompiledSum(), NumpySum(), _REFERENCE),
     ColumnsProblem: (CompiledColumns(), _REFERENCE),
     GemmProblem: (Blas(), _REFERENCE),
     PoolProblem: (CompiledPools(), _REFERENCE),

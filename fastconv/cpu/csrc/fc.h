@@ -122,6 +122,8 @@ typedef struct {
     void (*conv_forward)(const fc_conv *, int threads);
     void (*weight_grad)(const fc_weight_grad *, int threads);
     fc_grad_bytes (*weight_grad_bytes)(const fc_weight_grad *);
+    void (*bias_grad)(const fc_array *y, const fc_array *bias, int dtype, char *sums,
+                      int64_t splits, int threads);
     /* weight: (groups, channels, rows). Returns the bytes it takes, and writes them unless NULL. */
     int64_t (*pack_weight)(const fc_array *weight, int dtype, char *packed, int threads);
     int64_t (*tile_rows)(void);

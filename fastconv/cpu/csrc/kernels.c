@@ -3,6 +3,7 @@
  * Everything here is static but the table: an inline function compiled for a newer processor could
  * win over its twin at link time and crash an older one.
  */
+#include "bias_grad.h"
 #include "columns.h"
 #include "common.h"
 #include "finish.h"
@@ -35,6 +36,8 @@
 #include "each_float.h"
 #define FC_TEMPLATE "transpose.inc"
 #include "each_float.h"
+#define FC_TEMPLATE "bias_grad.inc"
+#include "each_float.h"
 #define FC_TEMPLATE "weight_grad_tile.inc"
 #include "each_float.h"
 #define FC_TEMPLATE "weight_grad_copy.inc"
@@ -49,6 +52,7 @@
 #include "pools.inc"
 #include "finish.inc"
 #include "implicit_gemm.inc"
+#include "bias_grad_run.inc"
 #include "weight_grad_run.inc"
 
 #define FC_PASTE(a, b) a##b
@@ -71,6 +75,7 @@ const fc_kernels FC_TABLE(FC_ISA) = {
     .conv_forward = conv_forward,
     .weight_grad = weight_grad,
     .weight_grad_bytes = weight_grad_bytes,
+    .bias_grad = bias_grad,
     .pack_weight = pack_weight,
     .tile_rows = tile_rows,
     .tile_vectors = tile_vectors,
