@@ -10,6 +10,7 @@ core = pytest.importorskip("fastconv.cpu._core", reason="needs the compiled core
 from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
+import fastconv  # noqa: E402
 from fastconv.cpu.weight_grad.form import Extents, Form  # noqa: E402
 from fastconv.cpu.weight_grad.pieces import (  # noqa: E402
     Pieces,
@@ -17,6 +18,7 @@ from fastconv.cpu.weight_grad.pieces import (  # noqa: E402
     choose_pieces,
     scratch_bytes,
 )
+from fastconv.dispatch.call import PLANS  # noqa: E402
 from fastconv.dispatch.request import contiguous  # noqa: E402
 from fastconv.precision import classical_error_bound  # noqa: E402
 from fastconv.problem import ConvProblem, Operand  # noqa: E402
@@ -265,7 +267,7 @@ PROBLEMS = [
 @pytest.mark.parametrize("problem", PROBLEMS)
 @pytest.mark.parametrize("limit", [2**30, 2**21, 2**17, 2**14])
 def test_pieces_fit_the_limit(level, problem, limit):
-    extents = Extents.of(problem)
+    extents = Extents.of(problem, limit)
     pieces = choose_pieces(problem, extents, limit)
     if pieces is None:
         assert limit < 2**17
@@ -276,15 +278,39 @@ def test_pieces_fit_the_limit(level, problem, limit):
 
 @pytest.mark.parametrize("problem", PROBLEMS[:6])
 def test_there_is_work_for_two_threads(level, problem):
-    extents = Extents.of(problem)
+    extents = Extents.of(problem, 2**30)
     pieces = choose_pieces(problem, extents, 2**30)
     assert blocks(extents, pieces, "float32") * pieces.splits >= 4
 
 
-def test_the_form_follows_the_shape():
-    assert Extents.of(_problem(8, 256, 64, (9, 9), (1, 1))).form is Form.SWAPPED
-    assert Extents.of(_problem(8, 64, 256, (9, 9), (1, 1))).form is Form.OUTPUTS
-    assert Extents.of(_problem(8, 256, 64, (9, 9), (1, 1), padding=1)).form is Form.OUTPUTS
-    assert Extents.of(_problem(8, 64, 64, (9, 9), (3, 3))).form is Form.OUTPUTS
-    assert Extents.of(_problem(8, 1, 1, (9, 9), (3, 3), groups=64)).form is Form.ACROSS_GROUPS
-    assert Extents.of(_problem(8, 64, 64, (9, 9), (3, 3), groups=2)).form is Form.OUTPUTS
+@pytest.mark.parametrize(
+    ("problem", "form"),
+    [
+        (_problem(8, 256, 64, (9, 9), (1, 1)), Form.SWAPPED),
+        (_problem(8, 64, 256, (9, 9), (1, 1)), Form.OUTPUTS),
+        (_problem(8, 256, 64, (9, 9), (1, 1), padding=1), Form.OUTPUTS),
+        (_problem(8, 64, 64, (9, 9), (3, 3)), Form.OUTPUTS),
+        (_problem(8, 1, 1, (9, 9), (3, 3), groups=64), Form.ACROSS_GROUPS),
+        (_problem(8, 64, 64, (9, 9), (3, 3), groups=2), Form.OUTPUTS),
+    ],
+)
+def test_the_form_follows_the_shape(problem, form):
+    assert Extents.of(problem, 2**30).form is form
+
+
+@pytest.mark.parametrize("limit", [2**30, 60_000])
+@pytest.mark.parametrize(("channels", "inner"), [(70, 9), (9, 70)])
+def test_pointwise_kernels_with_strides(level, channels, inner, limit):
+    PLANS.clear()  # a plan's sizes are its level's
+    problem = _problem(2, channels, inner, (12, 13), (1, 1), stride=2)
+    extents = Extents.of(problem, limit)
+    assert extents.sampled == (2 * 4 * 2 * inner * 42 <= limit)
+    rng = np.random.default_rng(0)
+    x, y = (
+        rng.standard_normal(operand.shape).astype("float32") for operand in (problem.x, problem.y)
+    )
+    weight = fastconv.conv2d_weight_grad(
+        x, problem.weight.shape, y, stride=2, workspace_limit=limit, algorithm="implicit_gemm"
+    )
+    exact, size = _exact(x, y, (1, 1), (2, 2), (0, 0), (1, 1), 1)
+    assert (np.abs(weight - exact) <= classical_error_bound(84, "float32", "float32") * size).all()

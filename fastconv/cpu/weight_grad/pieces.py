@@ -10,8 +10,8 @@ from math import ceil, prod
 from typing import NamedTuple
 
 from fastconv.cpu.isa import core
-from fastconv.cpu.plans import itemsize
-from fastconv.cpu.weight_grad.form import Extents, Form, vector_items
+from fastconv.cpu.plans import itemsize, padded
+from fastconv.cpu.weight_grad.form import Extents, Form, sample_bytes, vector_items
 from fastconv.problem import ConvProblem
 
 # A thread's copy of x, its sums and its rows of y stay in the second-level cache together.
@@ -47,7 +47,8 @@ def scratch_bytes(problem: ConvProblem, extents: Extents, pieces: Pieces) -> tup
     sizes = (extents.images, extents.inner * groups, extents.channels * groups)
     geometry = extents.geometry(problem)
     once, each = core.weight_grad_bytes(geometry, sizes, problem.dtype, groups, pieces)
-    return int(once), int(each)
+    sample = padded(sample_bytes(problem)) if extents.sampled else 0
+    return int(once) + sample, int(each)
 
 
 def choose_pieces(problem: ConvProblem, extents: Extents, limit: int) -> Pieces | None:
