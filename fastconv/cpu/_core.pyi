@@ -240,3 +240,6 @@ def product(
     scratch: _Array,
     threads: int,
 ) -> None: ...
+def bias_grad(
+    y: _Array, bias: _Array, sums: _Array, dtype: str, splits: int, threads: int
+) -> None: ...

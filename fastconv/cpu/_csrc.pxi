@@ -225,6 +225,8 @@ cdef extern from "fc.h" nogil:
         void (*weight_grad)(const fc_weight_grad *, int) noexcept nogil
         fc_grad_bytes (*weight_grad_bytes)(const fc_weight_grad *) noexcept nogil
         int64_t vector_bytes
+        void (*bias_grad)(const fc_array *, const fc_array *, int, char *, int64_t,
+                          int) noexcept nogil
         int64_t (*tile_rows)() noexcept nogil
         int64_t (*tile_vectors)() noexcept nogil
         int64_t (*tile_columns)(int) noexcept nogil

@@ -13,7 +13,7 @@ from fastconv.cpu.depthwise import Depthwise
 from fastconv.cpu.im2col_blas import Im2colBlas
 from fastconv.cpu.implicit_gemm import ImplicitGemm
 from fastconv.cpu.pooling import CompiledPools
-from fastconv.cpu.reductions import NumpySum
+from fastconv.cpu.reductions import CompiledSum, NumpySum
 from fastconv.cpu.reference import Reference
 from fastconv.cpu.winograd import Winograd
 from fastconv.problem import (
@@ -36,7 +36,7 @@ _CANDIDATES: dict[type[Problem], tuple[Candidate, ...]] = {
         Im2colBlas(),
         _REFERENCE,
     ),
-    BiasProblem: (NumpySum(), _REFERENCE),
+    BiasProblem: (CompiledSum(), NumpySum(), _REFERENCE),
     ColumnsProblem: (CompiledColumns(), _REFERENCE),
     GemmProblem: (Gemm(), Blas(), _REFERENCE),
     PoolProblem: (CompiledPools(), _REFERENCE),

@@ -3,6 +3,7 @@
  * Everything here is static but the table: an inline function compiled for a newer processor could
  * win over its twin at link time and crash an older one.
  */
+#include "bias_grad.h"
 #include "columns.h"
 #include "common.h"
 #include "depthwise.h"
@@ -64,6 +65,8 @@
 #include "each_float.h"
 #define FC_TEMPLATE "transpose.inc"
 #include "each_float.h"
+#define FC_TEMPLATE "bias_grad.inc"
+#include "each_float.h"
 #define FC_TEMPLATE "weight_grad_tile.inc"
 #include "each_float.h"
 #define FC_TEMPLATE "weight_grad_copy.inc"
@@ -91,6 +94,7 @@
 #include "finish.inc"
 #include "peak.inc"
 #include "product.inc"
+#include "bias_grad_run.inc"
 #include "weight_grad_run.inc"
 #include "winograd_transform.inc"
 #include "winograd_tiles.inc"
@@ -131,6 +135,7 @@ const fc_kernels FC_TABLE(FC_ISA) = {
     .weight_grad = weight_grad,
     .weight_grad_bytes = weight_grad_bytes,
     .vector_bytes = VECTOR_BYTES,
+    .bias_grad = bias_grad,
     .tile_rows = tile_rows,
     .tile_vectors = tile_vectors,
     .tile_columns = tile_columns,

@@ -22,7 +22,7 @@ _BYTES_PER_SECOND = 15e9
 def decide(problem: ConvProblem, policy: Policy, name: str) -> Decision:
     """Accept real problems, none of whose arrays is empty, if their pieces fit the workspace."""
     threads, limit = threads_for(policy), policy.workspace_limit
-    extents = Extents.of(problem)
+    extents = Extents.of(problem, limit)
     pieces = choose_pieces(problem, extents, limit)
     if pieces is None:
         return refused(name, f"its smallest pieces exceed {limit} bytes", over_limit=True)
@@ -38,14 +38,15 @@ def decide(problem: ConvProblem, policy: Policy, name: str) -> Decision:
         _seconds(problem, extents, pieces, threads),
         once + each * threads,
         threads=threads,
-        detail=pieces,
+        detail=(extents, pieces),
     )
 
 
 def plan(problem: ConvProblem, decision: Decision) -> Plan:
     """Make it ready to run."""
-    assert isinstance(decision.detail, Pieces)
-    return WeightGradPlan(problem, decision.threads, decision.detail)
+    assert isinstance(decision.detail, tuple)
+    extents, pieces = decision.detail
+    return WeightGradPlan(problem, decision.threads, extents, pieces)
 
 
 def _seconds(problem: ConvProblem, extents: Extents, pieces: Pieces, threads: int) -> float:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from fastconv.cpu.geometry import geometry_of, plain_geometry
 from fastconv.cpu.isa import core
+from fastconv.cpu.plans import itemsize
 from fastconv.problem import ConvProblem
 
 # What transposing an item takes, in products, where its neighbours are side by side, or apart.
@@ -15,6 +16,7 @@ _TURNING = 12
 _TURNING_APART = 96
 
 _Three = tuple[int, int, int]
+_ONES = (1, 1, 1)
 
 
 class Form(Enum):
@@ -28,10 +30,12 @@ class Form(Enum):
 class Extents(NamedTuple):
     """A weight gradient's extents, those of channels per group, axes filled up to three.
 
-    Where the form is swapped, x and y are: ``channels`` are x's, and x is what was taken of it.
+    A pointwise kernel with strides is applied to a copy of what it reads, if x is `sampled`. Where
+    the form is swapped, x and y are: ``channels`` are x's.
     """
 
     form: Form
+    sampled: bool
     images: int
     groups: int
     channels: int
@@ -42,10 +46,11 @@ class Extents(NamedTuple):
     out: _Three
 
     @classmethod
-    def of(cls, problem: ConvProblem) -> Extents:
-        """Return a problem's extents in its fastest form."""
+    def of(cls, problem: ConvProblem, limit: int) -> Extents:
+        """Return a problem's extents in its fastest form; a copy of x may take half the limit."""
         extents = cls(
             Form.OUTPUTS,
+            False,
             problem.y.shape[0],
             problem.groups,
             problem.y.shape[1] // problem.groups,
@@ -56,10 +61,13 @@ class Extents(NamedTuple):
             _three(problem.y.shape[2:]),
         )
         padded = any(pads != (0, 0) for pads in problem.padding)
+        pointwise = extents.taps == 1 and not padded
+        if pointwise and extents.stride != _ONES and 2 * sample_bytes(problem) <= limit:
+            extents = extents._replace(sampled=True, stride=_ONES, dilation=_ONES)
         forms = [extents]
         if extents.groups > 1:
             forms.append(extents._replace(form=Form.ACROSS_GROUPS))
-        elif extents.taps == 1 and not padded:
+        elif pointwise:
             forms.append(extents._replace(form=Form.SWAPPED))
         best = min(forms, key=lambda form: form.products(problem.dtype))
         return best._swapped() if best.form is Form.SWAPPED else best
@@ -74,7 +82,7 @@ class Extents(NamedTuple):
         items = vector_items(dtype)
         x, y = self.inner, self.channels
         if self.form is Form.SWAPPED:
-            turning = _TURNING if self.stride == (1, 1, 1) else _TURNING_APART
+            turning = _TURNING if self.stride == _ONES else _TURNING_APART
             return ceil(x / items) * items * y + x * turning
         if self.form is Form.ACROSS_GROUPS:
             # y is transposed once for every output of a group.
@@ -83,12 +91,12 @@ class Extents(NamedTuple):
         return self.groups * (ceil(y / items) * items * x * self.taps + y * _TURNING)
 
     def _swapped(self) -> Extents:
-        one = (1, 1, 1)
-        return self._replace(channels=self.inner, inner=self.channels, stride=one, dilation=one)
+        return self._replace(channels=self.inner, inner=self.channels, stride=_ONES, dilation=_ONES)
 
     def geometry(self, problem: ConvProblem) -> Any:
         """Return the geometry that the core is given."""
-        return plain_geometry(problem.y) if self.form is Form.SWAPPED else geometry_of(problem)
+        plain = self.sampled or self.form is Form.SWAPPED
+        return plain_geometry(problem.y) if plain else geometry_of(problem)
 
     def patch_items(self, box: _Three) -> int:
         """Return how many items of a channel of x a box reads."""
@@ -99,6 +107,12 @@ class Extents(NamedTuple):
         """Return how many boxes there are."""
         counts = (ceil(n / b) for n, b in zip(self.out, box, strict=True))
         return ceil(self.images / images) * prod(counts)
+
+
+def sample_bytes(problem: ConvProblem) -> int:
+    """Return the bytes of what a pointwise kernel reads of x."""
+    n, _, *out = problem.y.shape
+    return n * problem.x.shape[1] * prod(out) * itemsize(problem.dtype)
 
 
 def vector_items(dtype: str) -> int:

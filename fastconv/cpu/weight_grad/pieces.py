@@ -10,8 +10,8 @@ from math import ceil, prod
 from typing import NamedTuple
 
 from fastconv.cpu.isa import core
-from fastconv.cpu.plans import itemsize
-from fastconv.cpu.weight_grad.form import Extents, Form, vector_items
+from fastconv.cpu.plans import itemsize, padded
+from fastconv.cpu.weight_grad.form import Extents, Form, sample_bytes, vector_items
 from fastconv.problem import ConvProblem
 
 # A thread's copy of x, its sums and its rows of y stay in the second-level cache together.
@@ -20,8 +20,10 @@ _SUM_BYTES = 256 * 2**10
 # So many positions outweigh loading and storing a tile's sums.
 _POSITIONS = 256
 # Output channels of a unit: x is copied or read again for each block of them, and y transposed
-# again, which takes longer, for each block of input channels.
+# again, which takes longer, for each block of input channels. With one tap there is little to do
+# for an item of x that comes from memory.
 _CHANNEL_BYTES = 512
+_POINTWISE_CHANNEL_BYTES = 1024
 # Enough units for a few threads each. Rows share what transposing y takes, and positions what
 # writing the sums of a split and adding them up takes.
 _UNITS = 16
@@ -47,7 +49,8 @@ def scratch_bytes(problem: ConvProblem, extents: Extents, pieces: Pieces) -> tup
     sizes = (extents.images, extents.inner * groups, extents.channels * groups)
     geometry = extents.geometry(problem)
     once, each = core.weight_grad_bytes(geometry, sizes, problem.dtype, groups, pieces)
-    return int(once), int(each)
+    sample = padded(sample_bytes(problem)) if extents.sampled else 0
+    return int(once) + sample, int(each)
 
 
 def choose_pieces(problem: ConvProblem, extents: Extents, limit: int) -> Pieces | None:
@@ -84,8 +87,8 @@ def _pieces(extents: Extents, dtype: str, shrink: int) -> Pieces:
     if extents.form is Form.ACROSS_GROUPS:
         pieces = Pieces(extents.channels, 1, images, box, 1, True)
     else:
-        most = max(1, _CHANNEL_BYTES // size // shrink)
-        channels = _even(extents.channels, most, 64 // size)
+        most = _CHANNEL_BYTES if extents.taps > 1 else _POINTWISE_CHANNEL_BYTES
+        channels = _even(extents.channels, max(1, most // size // shrink), 64 // size)
         patch = _PATCH_BYTES // size // shrink // (images * extents.patch_items(box))
         sums = _SUM_BYTES // size // shrink // (channels * extents.taps)
         inner = _even(extents.inner, max(1, min(patch, sums)))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
+from fastconv.cpu.geometry import geometry_of
 from fastconv.cpu.isa import core
-from fastconv.cpu.plans import HostPlan
-from fastconv.cpu.weight_grad.form import Extents, Form
+from fastconv.cpu.plans import HostPlan, padded
+from fastconv.cpu.weight_grad.form import Extents, Form, sample_bytes
 from fastconv.cpu.weight_grad.pieces import Pieces, scratch_bytes
 from fastconv.problem import ConvProblem
 
@@ -15,13 +17,15 @@ from fastconv.problem import ConvProblem
 class WeightGradPlan(HostPlan):
     """Lets the core sum each split's boxes, then the splits."""
 
-    def __init__(self, problem: ConvProblem, threads: int, pieces: Pieces) -> None:
+    def __init__(
+        self, problem: ConvProblem, threads: int, extents: Extents, pieces: Pieces
+    ) -> None:
         self._problem = problem
         self._threads = threads
+        self._extents = extents
         self._pieces = pieces
-        extents = Extents.of(problem)
-        self._swapped = extents.form is Form.SWAPPED
         self._geometry = extents.geometry(problem)
+        self._sampling = geometry_of(problem)
         once, each = scratch_bytes(problem, extents, pieces)
         self._bytes = once + each * threads
 
@@ -41,18 +45,33 @@ class WeightGradPlan(HostPlan):
         assert core is not None
         x, y = inputs
         weight = outputs[0]
-        if self._swapped:
-            out, steps = self._problem.y.shape[2:], self._problem.stride
-            taken = (slice(0, (n - 1) * s + 1, s) for n, s in zip(out, steps, strict=True))
-            x, y, weight = y, x[(..., *taken)], weight.swapaxes(0, 1)
+        if self._extents.sampled:
+            x, workspace = self._sample(x, workspace)
+        if self._extents.form is Form.SWAPPED:
+            x, y, weight = y, x[(..., *self._taken())], weight.swapaxes(0, 1)
         core.conv_weight_grad(
             self._geometry,
             x,
             y,
             weight,
             self._problem.dtype,
-            self._problem.groups,
+            self._extents.groups,
             self._pieces,
             workspace,
             self._threads,
         )
+
+    def _sample(self, x: Any, workspace: Any) -> tuple[Any, Any]:
+        """Return a copy of what a pointwise kernel reads, and the workspace that is left."""
+        assert core is not None
+        n, _, *out = self._problem.y.shape
+        size = sample_bytes(self._problem)
+        copy = workspace[:size].view(self._problem.dtype).reshape(n, x.shape[1], prod(out))
+        core.im2col(self._sampling, x, copy, 0, 0, 0, self._threads)
+        return copy.reshape(n, x.shape[1], *out), workspace[padded(size) :]
+
+    def _taken(self) -> tuple[slice, ...]:
+        """Return the places that a pointwise kernel reads of x, or of the copy of them."""
+        out = self._problem.y.shape[2:]
+        steps = (1,) * len(out) if self._extents.sampled else self._problem.stride
+        return tuple(slice(0, (n - 1) * s + 1, s) for n, s in zip(out, steps, strict=True))
