@@ -194,7 +194,7 @@ def test_any_geometry_in_any_layout(level, layouts, dtype, operation, layer, see
 @every_dtype
 @every_operation
 @settings(max_examples=30, deadline=None)
-@given(layers(), st.integers(1, 40), st.integers(0, 2**32 - 1))
+@given(layers(), st.integers(2, 40), st.integers(0, 2**32 - 1))
 def test_channels_side_by_side(level, dtype, operation, layer, channels, seed):
     layer = replace(layer, channels=channels, multiplier=1)
     arrays = _values(layer, dtype, seed)
@@ -256,7 +256,7 @@ def test_infinity_reaches_nothing_that_it_does_not_meet(level, dtype, operation,
         layer = Layer(extents, (3, 2), stride, ((1, 0), (0, 0)), (1, 2), multiplier=2)
         arrays = _values(layer, dtype)
         source = "y" if operation == "conv_input_grad" else "x"
-        arrays[source][0, 1, 1, -1] = np.inf
+        arrays[source][0, 1, 0, -1] = np.inf
         arrays[source][1, 0, -1, 0] = -np.inf
         with np.errstate(invalid="ignore"):
             written, exact, _ = _expected(layer, operation, arrays)
