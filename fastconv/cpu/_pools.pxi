@@ -52,7 +52,7 @@ def avg_forward(Windows windows not None, x, y, divisor, dtype, threads):
     y : writable buffer
     divisor : int or None
     dtype : {"float32", "float64"}
-        Of x and y; sums are float64.
+        Of x and y, and of sums; very long lines are summed in float64.
     threads : int
 
     Notes

@@ -12,7 +12,7 @@ from fastconv.cpu.reference.taps import taps
 from fastconv.dispatch.cache import PLANS
 from fastconv.problem import ConvProblem, Operand
 
-USERS = ("columns", "dense", "epilogue", "geometry", "im2col_blas.candidate",
+USERS = ("columns", "dense", "dense_gemm", "epilogue", "geometry", "im2col_blas.candidate",
          "implicit_gemm.candidate", "pooling")  # fmt: skip
 
 

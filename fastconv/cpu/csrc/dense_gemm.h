@@ -9,7 +9,7 @@
 /* A block of the right operand, BLOCK_DEPTH rows of BLOCK_TILES tiles' columns, takes half of a
  * megabyte of second-level cache with AVX-512, less with narrower vectors. With up to FEW_ROWS of
  * the left one, packing the right one would cost more than it saves. */
-enum { BLOCK_DEPTH = 256, BLOCK_TILES = 10, FEW_ROWS = 16, WIDE_VECTORS = 8, DOT_COLUMNS = 4 };
+enum { BLOCK_DEPTH = 256, BLOCK_TILES = 10, FEW_ROWS = 16, WIDE_VECTORS = 8, DOT_COLUMNS = 8 };
 
 /* Pieces are blocks of rows by groups of column tiles, taken by slots that have scratch memory. */
 typedef struct {

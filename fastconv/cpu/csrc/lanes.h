@@ -34,6 +34,10 @@
 
 #endif
 
+/* Several streams at once are too many for some processors' own prefetching: what comes so many
+ * bytes later is asked for. An address outside the array does no harm. */
+enum { AHEAD = 4096 };
+
 /* How the items of neighbouring lanes follow each other in memory. */
 enum { ADJACENT, EVERY_SECOND, PAIRS, APART };
 
