@@ -9,7 +9,7 @@ def vector_bytes():
 
 
 def tile_vectors(rows):
-    """How many vectors wide a tile of so many rows can be at the level in use; 0 if there is none."""
+    """How many vectors wide a tile of so many rows can be at the level in use; 0: no such tile."""
     return fc_active().conv_tile(number("rows", rows))
 
 

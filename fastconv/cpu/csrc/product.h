@@ -32,7 +32,7 @@ typedef struct {
 } fc_run;
 
 /* Below so many products a thread does not pay. Lines of a channel so far ahead are prefetched. */
-enum { GRAIN_UNITS = 1024 * 1024, CHANNELS_AHEAD = 2 };
+enum { GRAIN_UNITS = 1024 * 1024, CHANNELS_AHEAD = 4 };
 
 /* A piece of a result: images, lines of one plane of theirs and part of each line; blocks of output
  * channels of a group. */

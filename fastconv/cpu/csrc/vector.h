@@ -119,4 +119,37 @@ static inline void store_some_float64(void *to, fc_vector_float64 v, int64_t lan
 #endif
 
 
+/* The first n items of a vector to every second item of memory, which leaves the others alone. */
+static inline void put_even_float32(char *to, fc_vector_float32 v, int64_t n)
+{
+#if defined(__AVX512F__)
+    const __mmask32 even = 0x55555555u & (__mmask32)((1ull << 2 * n) - 1);
+    const __m512 low = (__m512)__builtin_shufflevector(v, v, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6,
+                                                       6, 7, 7);
+    const __m512 high = (__m512)__builtin_shufflevector(v, v, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12,
+                                                        13, 13, 14, 14, 15, 15);
+    _mm512_mask_storeu_ps(to, (__mmask16)even, low);
+    _mm512_mask_storeu_ps(to + 64, (__mmask16)(even >> 16), high);
+#else
+    for (int64_t j = 0; j < n; j++)
+        memcpy(to + 2 * j * (int64_t)sizeof(float), (const char *)&v + j * (int64_t)sizeof(float),
+               sizeof(float));
+#endif
+}
+
+static inline void put_even_float64(char *to, fc_vector_float64 v, int64_t n)
+{
+#if defined(__AVX512F__)
+    const __mmask16 even = (__mmask16)(0x5555u & ((1u << 2 * n) - 1));
+    const __m512d low = (__m512d)__builtin_shufflevector(v, v, 0, 0, 1, 1, 2, 2, 3, 3);
+    const __m512d high = (__m512d)__builtin_shufflevector(v, v, 4, 4, 5, 5, 6, 6, 7, 7);
+    _mm512_mask_storeu_pd(to, (__mmask8)even, low);
+    _mm512_mask_storeu_pd(to + 64, (__mmask8)(even >> 8), high);
+#else
+    for (int64_t j = 0; j < n; j++)
+        memcpy(to + 2 * j * (int64_t)sizeof(double), (const char *)&v + j * (int64_t)sizeof(double),
+               sizeof(double));
+#endif
+}
+
 #endif
