@@ -42,7 +42,8 @@ def keep(size: int) -> None:
         least_bytes = _LEAST_BYTES if size else sys.maxsize
 
 
-def _from_environment() -> int:
+def bound() -> int:
+    """Return how many bytes FASTCONV_CACHE_BYTES says to keep: by default, a share of all."""
     text = os.environ.get("FASTCONV_CACHE_BYTES", "")
     if not text:
         machine = describe()
@@ -57,6 +58,6 @@ def _from_environment() -> int:
     return int(text)
 
 
-keep(_from_environment())
+keep(bound())
 if core is not None:
     KEEPERS.append(core.release_idle_memory)

@@ -32,7 +32,7 @@ static int64_t rounded(int64_t size)
     return (size + step - 1) / step * step;
 }
 
-static char *map(int64_t size)
+static char *map_small(int64_t size)
 {
     void *found = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
     return found == MAP_FAILED ? NULL : found;
@@ -41,7 +41,7 @@ static char *map(int64_t size)
 /* Only a huge page's own multiples can be one. */
 static char *map_huge(int64_t size)
 {
-    char *start = map(size + HUGE_PAGE);
+    char *start = map_small(size + HUGE_PAGE);
     if (start == NULL)
         return NULL;
     size_t before = -(uintptr_t)start % HUGE_PAGE;
@@ -53,6 +53,11 @@ static char *map_huge(int64_t size)
     madvise(data, (size_t)size, MADV_HUGEPAGE);
 #endif
     return data;
+}
+
+static char *map(int64_t size)
+{
+    return size < HUGE_PAGE ? map_small(size) : map_huge(size);
 }
 
 /* Called with the lock held. */
@@ -114,19 +119,6 @@ static void watch_forks(void)
     pthread_atfork(before_fork, after_fork, after_fork_in_child);
 }
 
-/* Memory with arbitrary bits on a cache line of its own, or NULL. */
-char *fc_memory_take(int64_t size)
-{
-    if (size < 1 || size > INT64_MAX / 2)
-        return NULL;
-    pthread_once(&fork_handler, watch_forks);
-    size = rounded(size);
-    char *data = take_idle(size);
-    if (data == NULL)
-        data = size < HUGE_PAGE ? map(size) : map_huge(size);
-    return data;
-}
-
 /* Takes back what fc_memory_take gave for the same size. */
 void fc_memory_give(char *data, int64_t size)
 {
@@ -169,4 +161,21 @@ int64_t fc_memory_idle(void)
     int64_t bytes = idle_bytes;
     pthread_mutex_unlock(&lock);
     return bytes;
+}
+
+/* Memory with arbitrary bits, whose first byte starts a page; or NULL. */
+char *fc_memory_take(int64_t size)
+{
+    if (size < 1 || size > INT64_MAX / 2)
+        return NULL;
+    pthread_once(&fork_handler, watch_forks);
+    size = rounded(size);
+    char *data = take_idle(size);
+    if (data == NULL)
+        data = map(size);
+    if (data == NULL) {
+        fc_memory_release(); /* in case that this makes room */
+        data = map(size);
+    }
+    return data;
 }
