@@ -124,10 +124,11 @@ void fc_memory_give(char *data, int64_t size)
 {
     size = rounded(size);
     pthread_mutex_lock(&lock);
+    /* The bound may change meanwhile. */
+    while (size <= idle_bound && (size > idle_bound - idle_bytes || idle_count == MOST_IDLE))
+        unmap_oldest();
     int keeps = size <= idle_bound;
     if (keeps) {
-        while (size > idle_bound - idle_bytes || idle_count == MOST_IDLE)
-            unmap_oldest();
         idle[idle_count++] = (idle_block){data, size};
         idle_bytes += size;
     }
