@@ -24,7 +24,7 @@ least_bytes = sys.maxsize  # the smallest array that `empty` serves
 def empty(shape: tuple[int, ...], dtype: str, size: int) -> Any:
     """Return a new C-contiguous array of `size` bytes, at least `least_bytes`.
 
-    What frees it, with its last view, leaves its memory to the next one.
+    When it and its last view are gone, its memory is left to the next one.
     """
     assert core is not None
     try:

@@ -10,6 +10,7 @@ import random
 import subprocess
 import sys
 import threading
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -110,7 +111,9 @@ def test_a_buffer_keeps_its_block():
     assert core.idle_memory() == MIB
 
 
-@pytest.mark.parametrize("size", [256 * KIB, 300 * KIB, MIB + 1, 3 * MIB, 17 * MIB + 4097, 40 * MIB])
+@pytest.mark.parametrize(
+    "size", [256 * KIB, 300 * KIB, MIB + 1, 3 * MIB, 17 * MIB + 4097, 40 * MIB]
+)
 def test_little_is_wasted(size):
     core.Block(size)
     assert size <= core.idle_memory() <= size * 9 / 8
@@ -157,7 +160,9 @@ def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="only Linux says what is resident")
+@pytest.mark.skipif(
+    not Path("/proc/self/statm").exists(), reason="only Linux says what is resident"
+)
 def test_released_memory_goes_back_to_the_system():
     array = new((48, MIB))
     array[...] = 1
@@ -324,7 +329,7 @@ def test_a_variable_bounds_the_store(bound, expected):
 @pytest.mark.parametrize("text", ["many", "-1", "1.5"])
 def test_a_variable_that_is_no_number_is_refused(monkeypatch, text):
     monkeypatch.setenv("FASTCONV_CACHE_BYTES", text)
-    with pytest.raises(ValueError, match="FASTCONV_CACHE_BYTES: got '.*, expected an int"):
+    with pytest.raises(ValueError, match=r"FASTCONV_CACHE_BYTES: got '.*, expected an int"):
         memory.bound()
 
 
@@ -374,7 +379,7 @@ class Store(RuleBasedStateMachine):
     @invariant()
     def nothing_is_shared(self):
         ranges = sorted(self.ranges.values())
-        assert all(a[1] <= b[0] for a, b in zip(ranges, ranges[1:], strict=False))
+        assert all(a[1] <= b[0] for a, b in pairwise(ranges))
 
     @invariant()
     def the_bound_holds(self):
