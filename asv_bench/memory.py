@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import fastconv
 from asv_bench.cases import Pass, all_cases, operands
 from asv_bench.libraries import opened
 from asv_bench.names import ONNX, OWN, TORCH
@@ -36,7 +37,8 @@ def growth(call: Call) -> int:
 
 
 def _give_back_freed() -> None:
-    # What an allocator keeps for later would hide as much of the call's own.
+    # What is kept for later would hide as much of the call's own.
+    fastconv.release_memory()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)

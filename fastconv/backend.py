@@ -7,7 +7,7 @@ found through the entry-point group ``fastconv.backends`` or given to
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -15,6 +15,10 @@ from fastconv.problem import Problem
 
 API_VERSION = 1
 DEFAULT_WORKSPACE_LIMIT = 64 * 2**20
+
+# What fastconv.release_memory() calls: a backend that keeps freed memory for later adds how to let
+# go of it.
+KEEPERS: list[Callable[[], object]] = []
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ import sys
 
 cimport cython
 from cpython.buffer cimport (
-    PyBUF_SIMPLE, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
+    PyBUF_SIMPLE, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_FillInfo, PyBuffer_Release,
+    PyObject_GetBuffer,
 )
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.stdint cimport int64_t
@@ -20,6 +21,7 @@ from libc.stdint cimport int64_t
 include "_csrc.pxi"
 include "_buffers.pxi"
 include "_isa.pxi"
+include "_memory.pxi"
 include "_peak.pxi"
 include "_columns.pxi"
 include "_windows.pxi"

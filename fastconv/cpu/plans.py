@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import prod
 from typing import Any
 
 import numpy as np
 
+from fastconv.cpu import memory
 from fastconv.problem import Ints, Operand
 
 _ALIGNMENT = 64
 
 
+@lru_cache(256)
 def itemsize(dtype: str) -> int:
     """Return the bytes of one element, without needing ml_dtypes for bfloat16."""
     return 2 if dtype == "bfloat16" else np.dtype(dtype).itemsize
@@ -58,8 +61,11 @@ class HostPlan:
     workspace_bytes = 0
 
     def empty(self, shape: tuple[int, ...], dtype: str) -> Any:
-        """Return a new C-contiguous array."""
-        return np.empty(shape, dtype)
+        """Return a new C-contiguous array; a large one on memory that an earlier one left."""
+        size = prod(shape) * itemsize(dtype)
+        if size < memory.least_bytes:
+            return np.empty(shape, dtype)
+        return memory.empty(shape, dtype, size)
 
     def run(
         self,

@@ -13,6 +13,7 @@ from fastconv.dispatch.explain import (
 from fastconv.dispatch.policy import PolicyOptions, use
 from fastconv.dispatch.prepared import PreparedWeight
 from fastconv.dispatch.trace import trace
+from fastconv.dispatch.workspace import release_memory
 
 __all__ = [
     "Explanation",
@@ -25,6 +26,7 @@ __all__ = [
     "namespace",
     "pack_ahead",
     "register_backend",
+    "release_memory",
     "trace",
     "unregister_backend",
     "use",

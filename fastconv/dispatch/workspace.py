@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastconv.backend import Plan
+from fastconv.backend import KEEPERS, Plan
 
 # A cache line: vectors that straddle two of them take two loads.
 _ALIGNMENT = 64
@@ -56,3 +56,20 @@ def give_back(block: Block) -> None:
     """Keep a block for the next call."""
     if len(_FREE) < _MOST_BLOCKS:
         _FREE.append(block)
+
+
+def release_memory() -> None:
+    """Give back to the system what memory is kept for the next calls.
+
+    Workspaces and large results are freed into a store of the process, since memory fresh from
+    the system is slow when it is first written. ``FASTCONV_CACHE_BYTES`` bounds the store; 0
+    switches it off.
+
+    Examples
+    --------
+    >>> import fastconv
+    >>> fastconv.release_memory()
+    """
+    _FREE.clear()  # first: what they leave goes to a backend's own store
+    for release in KEEPERS:
+        release()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import fastconv
+from fastconv.cpu import memory
 from fastconv.dispatch import workspace
 from fastconv.dispatch.workspace import borrow, give_back
 
@@ -16,12 +17,15 @@ MIB = 2**20
 
 def peak_bytes(function, *args, **kwargs):
     """Return the most memory that Python and NumPy hold during a call, and its result."""
+    fastconv.release_memory()
+    memory.keep(0)  # tracemalloc sees NumPy's own memory alone
     tracemalloc.start()
     try:
         result = function(*args, **kwargs)
         return tracemalloc.get_traced_memory()[1], result
     finally:
         tracemalloc.stop()
+        memory.keep(memory.bound())
 
 
 @pytest.fixture(scope="module")

@@ -252,6 +252,13 @@ typedef void (*fc_body)(void *context, int64_t begin, int64_t end);
 void fc_parallel_for(fc_body body, void *context, int64_t count, int64_t grain, int threads);
 int fc_pool_threads(void);
 
+/* memory.c */
+char *fc_memory_take(int64_t size);
+void fc_memory_give(char *data, int64_t size);
+void fc_memory_bound(int64_t bytes);
+void fc_memory_release(void);
+int64_t fc_memory_idle(void);
+
 /* windows.c */
 void fc_window_runs(const int64_t *begin, const int64_t *taps, int64_t outputs, int64_t *run);
 

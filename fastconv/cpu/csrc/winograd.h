@@ -18,6 +18,7 @@ enum {
     MOST_POINTS = MOST_ALPHA * MOST_ALPHA,
     CHUNK = 16, /* input channels whose kernels are transformed together: CHUNK * TILE_ROWS lanes */
     WINOGRAD_COLUMNS = TILE_VECTORS * LANES,
+    CACHE_LINE = 64, /* bytes; where it is more, fetching does a little twice */
 };
 
 /* The Cook-Toom points are 0, infinity, and these with either sign. The usual 1 and 2 lose five
