@@ -1,87 +1,149 @@
-/* pack_weight and conv_forward: panels and bands, against the definition. */
+/* conv_pack and conv_run: products over parts of a target, in units of chance sizes, by definition. */
 #include "conv.h"
 #include "tests.h"
 
-/* What each output should be, and by how much a sum in its own precision may miss it. */
-static void convolve(const conv *c, const block *x, const block *weight, const char *bias,
-                     int relu, double *want, double *bound)
+enum { MOST_PRODUCTS = 2 };
+
+/* The weight's item under row r of a product's columns: kernels may be read backwards. */
+static double weight_at(const fc_conv *f, const fc_product *p, int64_t group, int64_t channel,
+                        int64_t r)
 {
-    const int64_t positions = product(c->g.out), outputs = c->y_shape[1];
+    int64_t k[3];
+
+    for (int axis = 2; axis >= 0; axis--) {
+        k[axis] = p->first[axis] + r % p->g.kernel[axis] * p->step[axis];
+        r /= p->g.kernel[axis];
+    }
+    const int64_t outer = group * (f->transposed ? f->inner : f->channels);
+    const char *from = f->transposed
+                           ? item_at(&f->weight, outer + r, channel, k[0], k[1], k[2])
+                           : item_at(&f->weight, outer + channel, r, k[0], k[1], k[2]);
+    return value(from, f->dtype);
+}
+
+/* Logical index of the target's item at a product's position. */
+static int64_t place_of(const fc_conv *f, const fc_product *p, int64_t plane, int64_t position)
+{
+    int64_t index = 0, scale = 1;
+
+    for (int axis = 2; axis >= 0; axis--) {
+        const int64_t o = position % p->g.out[axis];
+        index += (p->place[axis] + o * p->every[axis]) * scale;
+        scale *= f->y.shape[2 + axis];
+        position /= p->g.out[axis];
+    }
+    return plane * scale + index;
+}
+
+/* What each output should be, and by how much a sum in its own precision may miss it. */
+static void convolve(const conv *c, const fc_conv *f, const fc_product *p, const block *x,
+                     double *want, double *bound)
+{
+    const int64_t positions = product(p->g.out);
+    const conv own = {.g = p->g, .dtype = c->dtype, .rows = c->rows};
     double *columns = grab(c->rows * 8);
 
     for (int64_t n = 0; n < c->x_shape[0]; n++)
-        for (int64_t group = 0; group < c->groups; group++)
+        for (int64_t o = 0; o < c->y_shape[1]; o++)
             for (int64_t q = 0; q < positions; q++) {
-                for (int64_t r = 0; r < c->rows; r++)
-                    columns[r] = column(c, x, n, group, r, q);
-                for (int64_t o = group * c->channels; o < (group + 1) * c->channels; o++) {
-                    const int64_t at = (n * outputs + o) * positions + q;
-                    double sum = bias ? value(bias + o * c->size, c->dtype) : 0;
-                    double magnitude = fabs(sum);
-                    for (int64_t r = 0; r < c->rows; r++) {
-                        const char *w = item_at(&weight->a, group, o % c->channels, r, 0, 0);
-                        const double term = value(w, c->dtype) * columns[r];
-                        sum += term;
-                        magnitude += fabs(term);
-                    }
-                    want[at] = relu && sum < 0 ? 0 : sum;
-                    bound[at] = epsilon(c->dtype) * (double)(c->rows + 2) * magnitude;
+                const int64_t at = place_of(f, p, n * c->y_shape[1] + o, q);
+                double sum = f->bias ? value(f->bias + o * f->bias_step, c->dtype) : 0;
+                double magnitude = fabs(sum);
+                for (int64_t r = 0; r < c->rows; r++) {
+                    columns[r] = column(&own, x, n, o / c->channels, r, q);
+                    columns[r] *= weight_at(f, p, o / c->channels, o % c->channels, r);
+                    sum += columns[r];
+                    magnitude += fabs(columns[r]);
                 }
+                want[at] = f->activation == FC_RELU && sum < 0 ? 0 : sum;
+                bound[at] = epsilon(c->dtype) * (double)(c->rows + 2) * magnitude;
             }
 }
 
-/* Panels of chance sizes, or bands where those are possible; scratch for every thread. */
-static void draw_blocking(const fc_kernels *k, const conv *c, fc_conv *f)
+/* Units of images, of an image's lines, or of a part of a line. */
+static void draw_unit(const fc_conv *f, fc_product *p)
 {
-    const int64_t tile = k->tile_columns(c->dtype), lanes = tile / k->tile_vectors();
-    const int64_t filled = rounded_up(c->channels, k->tile_rows()), positions = product(c->g.out);
-    const fc_geometry *g = &c->g;
+    p->images = p->lines = 1;
+    p->items = chance(20) ? between(1, p->g.out[2]) : p->g.out[2];
+    if (p->items == p->g.out[2])
+        p->lines = chance(50) ? between(1, p->g.out[1]) : p->g.out[1];
+    if (p->items == p->g.out[2] && p->lines == p->g.out[1])
+        p->images = between(1, f->x.shape[0]);
+    p->depth = chance(50) ? f->inner : between(1, f->inner);
+    p->blocks = between(1, (f->channels - 1) / f->tile_rows + 1);
+    p->gathered = chance(40);
+}
 
-    f->width = tile * between(1, 4);
-    f->depth = chance(30) ? c->rows : between(1, c->rows);
-    f->images = between(1, f->width > positions ? f->width / positions : 1);
-    int64_t items = (f->depth + filled) * f->width;
-    const int flat = g->in[0] == 1 && g->kernel[0] == 1 && g->out[0] == 1;
-    if (flat && product(g->stride) == 1 && chance(60)) {
-        f->images = 1;
-        f->band = between(1, g->out[1]);
-        f->offsets = grab(c->rows * (int64_t)sizeof(int64_t));
-        const int64_t line = g->out[2] + (g->kernel[2] - 1) * g->dilation[2];
-        const int64_t lines = f->band + (g->kernel[1] - 1) * g->dilation[1];
-        const int64_t width = rounded_up((f->band - 1) * line + g->out[2], lanes);
-        items = c->x_shape[1] / c->groups * lines * line + lanes + filled * width;
+/* Every `count`-th item of a line is one product's, with a padding of its own. */
+static void draw_products(const fc_kernels *k, const conv *c, fc_conv *f, fc_product *products)
+{
+    int64_t packed_at = 0;
+
+    for (int i = 0; i < f->count; i++) {
+        fc_product *p = products + i;
+        *p = (fc_product){.g = c->g, .place = {0, 0, i}, .every = {1, 1, f->count},
+                          .packed_at = packed_at};
+        p->g.before[2] += i;
+        for (int axis = 0; axis < 3; axis++) {
+            p->first[axis] = f->transposed ? c->g.kernel[axis] - 1 : 0;
+            p->step[axis] = f->transposed ? -1 : 1;
+        }
+        draw_unit(f, p);
+        const int64_t bytes = rounded_up(k->conv_layout(f, p), 64);
+        f->scratch_bytes = bytes > f->scratch_bytes ? bytes : f->scratch_bytes;
+        packed_at += rounded_up(p->packed, 64);
+        p->offsets = grab(p->depth * product(p->g.kernel) * (int64_t)sizeof(int64_t));
+        k->conv_offsets(p);
     }
-    f->scratch_bytes = items * c->size;
+}
+
+static fc_conv draw_operands(const fc_kernels *k, const conv *c)
+{
+    fc_conv f = {.dtype = c->dtype, .groups = c->groups, .inner = c->x_shape[1] / c->groups,
+                 .channels = c->channels, .bias_step = c->size, .transposed = chance(30),
+                 .activation = chance(50) ? FC_RELU : FC_NONE};
+
+    do
+        f.tile_rows = (int)between(1, 8);
+    while ((f.tile_vectors = (int)k->conv_tile(f.tile_rows)) == 0);
+    f.count = chance(70) ? 1 : MOST_PRODUCTS;
+    return f;
 }
 
 void test_conv_forward(const fc_kernels *k)
 {
-    const conv c = draw_conv();
-    const int64_t matrices[3] = {c.groups, c.channels, c.rows};
+    conv c = draw_conv();
+    fc_conv f = draw_operands(k, &c);
+    fc_product products[MOST_PRODUCTS];
+    const int64_t shape[5] = {c.groups * (f.transposed ? f.inner : c.channels),
+                              f.transposed ? c.channels : f.inner,
+                              c.g.kernel[0], c.g.kernel[1], c.g.kernel[2]};
+    c.y_shape[4] *= f.count;
     block x = input(c.size, 5, c.x_shape), y = output(c.size, 5, c.y_shape);
-    block weight = input(c.size, 3, matrices), bias = bias_of(c.dtype, c.y_shape[1]);
-    const int64_t count = count_of(&y.a);
-    double *want = grab(count * 8), *bound = grab(count * 8);
-    fc_conv f = {.g = c.g, .x = x.a, .y = y.a, .groups = c.groups, .channels = c.channels,
-                 .rows = c.rows, .dtype = c.dtype, .bias = chance(50) ? bias.a.data : NULL,
-                 .activation = chance(50) ? FC_RELU : FC_NONE};
+    block weight = input(c.size, 5, shape), bias = bias_of(c.dtype, c.y_shape[1]);
+    double *want = grab(count_of(&y.a) * 8), *bound = grab(count_of(&y.a) * 8);
 
     fill_uniform(&x, c.dtype);
     fill_uniform(&weight, c.dtype);
-    convolve(&c, &x, &weight, f.bias, f.activation == FC_RELU, want, bound);
-    draw_blocking(k, &c, &f);
-    const int64_t packed_bytes = k->pack_weight(&weight.a, c.dtype, NULL, 1);
-    char *packed = scratch_of(packed_bytes);
+    f.products = products;
+    f.x = x.a;
+    f.y = y.a;
+    f.weight = weight.a;
+    f.bias = chance(50) ? bias.a.data : NULL;
+    draw_products(k, &c, &f, products);
+    for (int i = 0; i < f.count; i++)
+        convolve(&c, &f, products + i, &x, want, bound);
+    const fc_product *last = products + f.count - 1;
+    const int64_t packed_bytes = last->packed_at + last->packed;
+    f.packed = scratch_of(packed_bytes);
     for (int threads = 1; threads <= MOST_THREADS; threads++) {
-        char *scratch = scratch_of(f.scratch_bytes * threads);
-        f.packed = packed;
-        f.scratch = scratch;
-        k->pack_weight(&weight.a, c.dtype, packed, threads);
+        f.scratch = scratch_of(f.scratch_bytes * threads);
+        k->conv_pack(&f, threads);
         before_call(&y, threads);
-        k->conv_forward(&f, threads);
+        k->conv_run(&f, threads);
         after_call(&y, threads);
-        expect_scratch_kept(scratch, f.scratch_bytes * threads);
+        expect_scratch_kept(f.scratch, f.scratch_bytes * threads);
     }
-    expect_scratch_kept(packed, packed_bytes);
+    expect_scratch_kept(f.packed, packed_bytes);
     expect_near(&y, c.dtype, want, bound);
 }

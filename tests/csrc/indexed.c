@@ -51,7 +51,7 @@ static void expect_fault(const listing *l, int64_t got)
 void test_scatter_add(const fc_kernels *k)
 {
     static const int dtypes[] = {FC_float32, FC_float64, FC_uint8, FC_uint16, FC_uint32, FC_uint64};
-    const int dtype = dtypes[between(0, 5)];
+    const int dtype = dtypes[between(0, 5)], clears = chance(50);
     listing l = draw_listing();
     block grad = input(fc_dtypes[dtype].size, 5, l.listed);
     block dx = output(fc_dtypes[dtype].size, 5, l.plane);
@@ -60,14 +60,14 @@ void test_scatter_add(const fc_kernels *k)
     fill_integers(&grad, dtype, 0, 3);
     fill_integers(&dx, dtype, 0, 9);
     for (int64_t i = 0; i < count_of(&dx.a); i++)
-        want[i] = value(item(&dx.a, i), dtype);
+        want[i] = clears ? 0 : value(item(&dx.a, i), dtype);
     for (int64_t i = 0; l.fault < 0 && i < count_of(&grad.a); i++)
         want[target_of(&l, i)] += value(item(&grad.a, i), dtype);
     for (int64_t i = 0; dtype == FC_uint8 && i < count_of(&dx.a); i++)
         want[i] = fmod(want[i], 256);
     for (int threads = 1; threads <= MOST_THREADS; threads++) {
         before_call(&dx, threads);
-        expect_fault(&l, k->scatter_add(&grad.a, &l.indices.a, &dx.a, dtype, threads));
+        expect_fault(&l, k->scatter_add(&grad.a, &l.indices.a, &dx.a, dtype, clears, threads));
         after_call(&dx, threads);
     }
     if (l.fault < 0)

@@ -33,6 +33,8 @@ static const test tests[] = {
     {"nested_calls", test_nested_calls, 5, 0},
     {"growth", test_growth, 5, 0},
     {"fork", test_fork, 5, 0},
+    {"memory", test_memory, 5, 0},
+    {"memory_fork", test_memory_fork, 5, 0},
 };
 enum { TESTS = sizeof tests / sizeof tests[0] };
 

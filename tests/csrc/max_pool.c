@@ -6,7 +6,7 @@ typedef struct {
     const block *x;
     int dtype;
     double *best, *where;
-    int64_t plane;
+    int64_t plane, channels; /* inputs of a plane, and those that are one place */
 } search;
 
 static void consider(void *context, int64_t output, int64_t input)
@@ -18,7 +18,7 @@ static void consider(void *context, int64_t output, int64_t input)
         return;
     /* A number after a NaN does not win: no comparison with NaN holds. */
     s->best[output] = v;
-    s->where[output] = (double)(input % s->plane);
+    s->where[output] = (double)(input % s->plane / s->channels);
 }
 
 static double lowest(int dtype)
@@ -43,11 +43,13 @@ static void draw_values(block *x, int dtype)
 void test_max_pool(const fc_kernels *k)
 {
     const int dtype = (int)between(0, FC_DTYPE_COUNT - 1), with_indices = chance(50);
-    const pool p = draw_pool();
+    const int channels_inner = chance(30);
+    const pool p = draw_pool(channels_inner);
     block x = input(fc_dtypes[dtype].size, 5, p.in), y = output(fc_dtypes[dtype].size, 5, p.out);
     block indices = output(sizeof(int64_t), 5, p.out);
     const int64_t count = count_of(&y.a);
-    search s = {&x, dtype, grab(count * 8), grab(count * 8), p.in[2] * p.in[3] * p.in[4]};
+    search s = {&x, dtype, grab(count * 8), grab(count * 8), p.in[2] * p.in[3] * p.in[4],
+                channels_inner ? p.in[4] : 1};
 
     draw_values(&x, dtype);
     for (int64_t o = 0; o < count; o++) {
@@ -58,7 +60,8 @@ void test_max_pool(const fc_kernels *k)
     for (int threads = 1; threads <= MOST_THREADS; threads++) {
         before_call(&y, threads);
         before_call(&indices, threads);
-        k->max_forward(&p.windows, &x.a, &y.a, with_indices ? &indices.a : NULL, dtype, threads);
+        k->max_forward(&p.windows, &x.a, &y.a, with_indices ? &indices.a : NULL, channels_inner,
+                       dtype, threads);
         after_call(&y, threads);
         after_call(&indices, threads);
     }

@@ -133,7 +133,7 @@ def emulator(name):
 
 
 # The emulator itself fails where a process with several threads forks.
-EMULATED = ["-n", 200, "-fork"]
+EMULATED = ["-n", 200, "-fork", "-memory_fork"]
 
 
 @pytest.mark.slow

@@ -23,4 +23,8 @@ void test_nested_calls(const fc_kernels *unused);
 void test_growth(const fc_kernels *unused);
 void test_fork(const fc_kernels *unused);
 
+/* Of the kept memory. */
+void test_memory(const fc_kernels *unused);
+void test_memory_fork(const fc_kernels *unused);
+
 #endif

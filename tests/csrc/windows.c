@@ -52,7 +52,21 @@ static fc_axis draw_axis(int64_t size, int64_t outputs)
     return (fc_axis){begin, taps, share, run, step, outputs, size};
 }
 
-pool draw_pool(void)
+/* A window for each input. */
+static fc_axis channel_axis(int64_t size)
+{
+    const int64_t bytes = size * (int64_t)sizeof(int64_t);
+    int64_t *begin = grab(bytes), *ones = grab(bytes), *run = grab(bytes);
+
+    for (int64_t o = 0; o < size; o++) {
+        begin[o] = o;
+        ones[o] = 1;
+    }
+    fc_window_runs(begin, ones, size, run);
+    return (fc_axis){begin, ones, ones, run, 1, size, size};
+}
+
+pool draw_pool(int channels_inner)
 {
     const int64_t longest = chance(20) ? 150 : 12;
     pool p = {.in = {between(1, 3), between(1, 3)}};
@@ -63,6 +77,10 @@ pool draw_pool(void)
         p.in[2 + k] = between(1, k == 2 ? longest : k == 1 ? 10 : 3);
         p.out[2 + k] = between(chance(5) ? 0 : 1, k == 0 ? 2 : p.in[2 + k]);
         p.windows.axis[k] = draw_axis(p.in[2 + k], p.out[2 + k]);
+    }
+    if (channels_inner) {
+        p.out[4] = p.in[4];
+        p.windows.axis[2] = channel_axis(p.in[4]);
     }
     return p;
 }

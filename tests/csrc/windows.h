@@ -10,7 +10,8 @@ typedef struct {
     int64_t in[5], out[5];
 } pool;
 
-pool draw_pool(void);
+/* With channels_inner the last axis is one of channels: each window holds one of its inputs. */
+pool draw_pool(int channels_inner);
 
 /* Calls visit with each input's logical index of each output's window, in order. */
 typedef void (*visitor)(void *context, int64_t output, int64_t input);

@@ -48,11 +48,11 @@ static int spacing_kind(int64_t step, int64_t item)
 
 /* The even lanes of two neighbouring vectors, the second one loaded an item early so that it ends
  * with the last item needed; and the lanes of two vectors in turn. */
-#define FC_EVENS_1(a, b) ((void)(b), (a))
-#define FC_EVENS_2(a, b) __builtin_shufflevector(a, b, 0, 3)
-#define FC_EVENS_4(a, b) __builtin_shufflevector(a, b, 0, 2, 5, 7)
-#define FC_EVENS_8(a, b) __builtin_shufflevector(a, b, 0, 2, 4, 6, 9, 11, 13, 15)
-#define FC_EVENS_16(a, b)                                                                          \
+#define FC_EVEN_LANES_1(a, b) ((void)(b), (a))
+#define FC_EVEN_LANES_2(a, b) __builtin_shufflevector(a, b, 0, 3)
+#define FC_EVEN_LANES_4(a, b) __builtin_shufflevector(a, b, 0, 2, 5, 7)
+#define FC_EVEN_LANES_8(a, b) __builtin_shufflevector(a, b, 0, 2, 4, 6, 9, 11, 13, 15)
+#define FC_EVEN_LANES_16(a, b)                                                                     \
     __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 17, 19, 21, 23, 25, 27, 29, 31)
 #define FC_LOW_1(a, b) ((void)(b), (a))
 #define FC_HIGH_1(a, b) ((void)(a), (b))
@@ -90,7 +90,7 @@ static int spacing_kind(int64_t step, int64_t item)
 
 #define FC_JOIN_(a, b) a##b
 #define FC_JOIN(a, b) FC_JOIN_(a, b)
-#define FC_EVENS FC_JOIN(FC_EVENS_, FC_LANES)
+#define FC_EVEN_LANES FC_JOIN(FC_EVEN_LANES_, FC_LANES)
 #define FC_EVEN FC_JOIN(FC_EVEN_, FC_LANES)
 #define FC_ODD FC_JOIN(FC_ODD_, FC_LANES)
 #define FC_SHIFT FC_JOIN(FC_SHIFT_, FC_LANES)

@@ -21,16 +21,16 @@
 #define FC_LOWS_16 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
 #define FC_HIGHS_16 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
 
-#define FC_SHUFFLE(name, type, order)                                                             \
+#define FC_TWO_VECTORS(name, type, order)                                                          \
     static inline fc_vector_##type name##_##type(fc_vector_##type a, fc_vector_##type b)           \
     {                                                                                              \
         return __builtin_shufflevector(a, b, order);                                               \
     }
 #define FC_SHUFFLES(type, lanes)                                                                   \
-    FC_SHUFFLE(evens, type, FC_EVENS_##lanes)                                                      \
-    FC_SHUFFLE(odds, type, FC_ODDS_##lanes)                                                        \
-    FC_SHUFFLE(lows_in_turn, type, FC_LOWS_##lanes)                                                \
-    FC_SHUFFLE(highs_in_turn, type, FC_HIGHS_##lanes)
+    FC_TWO_VECTORS(evens, type, FC_EVENS_##lanes)                                                  \
+    FC_TWO_VECTORS(odds, type, FC_ODDS_##lanes)                                                    \
+    FC_TWO_VECTORS(lows_in_turn, type, FC_LOWS_##lanes)                                            \
+    FC_TWO_VECTORS(highs_in_turn, type, FC_HIGHS_##lanes)
 
 #if defined(__AVX512F__)
 FC_SHUFFLES(float32, 16)
