@@ -17,6 +17,14 @@ conv draw_conv(void);
 double column(const conv *c, const block *x, int64_t n, int64_t group, int64_t row,
               int64_t position);
 
+/* What each of a product's outputs should be, and by how much a sum in its own precision may miss
+ * it. Of f its operands are read, of p its geometry and places. */
+void convolve(const conv *c, const fc_conv *f, const fc_product *p, const block *x, double *want,
+              double *bound);
+
+/* The weight gradient: sums of y times a row of columns, and bounds of their errors. */
+void add_up(const conv *c, const block *x, const block *y, double *want, double *bound);
+
 int64_t rounded_up(int64_t n, int64_t multiple);
 
 #endif

@@ -1,64 +1,8 @@
-/* conv_pack and conv_run: products over parts of a target, in units of chance sizes, by definition. */
+/* conv_pack and conv_run: products over parts of a target, in units of chance sizes. */
 #include "conv.h"
 #include "tests.h"
 
 enum { MOST_PRODUCTS = 2 };
-
-/* The weight's item under row r of a product's columns: kernels may be read backwards. */
-static double weight_at(const fc_conv *f, const fc_product *p, int64_t group, int64_t channel,
-                        int64_t r)
-{
-    int64_t k[3];
-
-    for (int axis = 2; axis >= 0; axis--) {
-        k[axis] = p->first[axis] + r % p->g.kernel[axis] * p->step[axis];
-        r /= p->g.kernel[axis];
-    }
-    const int64_t outer = group * (f->transposed ? f->inner : f->channels);
-    const char *from = f->transposed
-                           ? item_at(&f->weight, outer + r, channel, k[0], k[1], k[2])
-                           : item_at(&f->weight, outer + channel, r, k[0], k[1], k[2]);
-    return value(from, f->dtype);
-}
-
-/* Logical index of the target's item at a product's position. */
-static int64_t place_of(const fc_conv *f, const fc_product *p, int64_t plane, int64_t position)
-{
-    int64_t index = 0, scale = 1;
-
-    for (int axis = 2; axis >= 0; axis--) {
-        const int64_t o = position % p->g.out[axis];
-        index += (p->place[axis] + o * p->every[axis]) * scale;
-        scale *= f->y.shape[2 + axis];
-        position /= p->g.out[axis];
-    }
-    return plane * scale + index;
-}
-
-/* What each output should be, and by how much a sum in its own precision may miss it. */
-static void convolve(const conv *c, const fc_conv *f, const fc_product *p, const block *x,
-                     double *want, double *bound)
-{
-    const int64_t positions = product(p->g.out);
-    const conv own = {.g = p->g, .dtype = c->dtype, .rows = c->rows};
-    double *columns = grab(c->rows * 8);
-
-    for (int64_t n = 0; n < c->x_shape[0]; n++)
-        for (int64_t o = 0; o < c->y_shape[1]; o++)
-            for (int64_t q = 0; q < positions; q++) {
-                const int64_t at = place_of(f, p, n * c->y_shape[1] + o, q);
-                double sum = f->bias ? value(f->bias + o * f->bias_step, c->dtype) : 0;
-                double magnitude = fabs(sum);
-                for (int64_t r = 0; r < c->rows; r++) {
-                    columns[r] = column(&own, x, n, o / c->channels, r, q);
-                    columns[r] *= weight_at(f, p, o / c->channels, o % c->channels, r);
-                    sum += columns[r];
-                    magnitude += fabs(columns[r]);
-                }
-                want[at] = f->activation == FC_RELU && sum < 0 ? 0 : sum;
-                bound[at] = epsilon(c->dtype) * (double)(c->rows + 2) * magnitude;
-            }
-}
 
 /* Units of images, of an image's lines, or of a part of a line. */
 static void draw_unit(const fc_conv *f, fc_product *p)

@@ -2,28 +2,6 @@
 #include "conv.h"
 #include "tests.h"
 
-/* The sum of y times a row of columns, and a bound of its error. */
-static void add_up(const conv *c, const block *x, const block *y, double *want, double *bound)
-{
-    const int64_t positions = product(c->g.out), images = c->x_shape[0];
-
-    for (int64_t o = 0; o < c->y_shape[1]; o++)
-        for (int64_t r = 0; r < c->rows; r++) {
-            double sum = 0, magnitude = 0;
-            for (int64_t n = 0; n < images; n++)
-                for (int64_t q = 0; q < positions; q++) {
-                    const int64_t at = (n * c->y_shape[1] + o) * positions + q;
-                    const double term = value(item(&y->a, at), c->dtype)
-                                        * column(c, x, n, o / c->channels, r, q);
-                    sum += term;
-                    magnitude += fabs(term);
-                }
-            want[o * c->rows + r] = sum;
-            bound[o * c->rows + r] =
-                epsilon(c->dtype) * (double)(images * positions + 1) * magnitude;
-        }
-}
-
 /* A unit of work, and at most as many splits as boxes. */
 static void draw_pieces(const conv *c, fc_weight_grad *f)
 {

@@ -28,6 +28,8 @@ static const test tests[] = {
     {"unpool", test_unpool, 100, 1},
     {"conv_forward", test_conv_forward, 100, 1},
     {"conv_weight_grad", test_conv_weight_grad, 50, 1},
+    {"winograd", test_winograd, 50, 1},
+    {"winograd_grad", test_winograd_grad, 50, 1},
     {"ranges", test_ranges, 100, 0},
     {"many_callers", test_many_callers, 5, 0},
     {"nested_calls", test_nested_calls, 5, 0},

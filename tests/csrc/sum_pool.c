@@ -1,4 +1,5 @@
-/* Average and lp pooling, and their gradients. Kernels sum averages in their own type, powers in double. */
+/* Average and lp pooling, and their gradients. Averages are summed in their own type or wider, lp
+ * pools in double. */
 #include "tests.h"
 #include "windows.h"
 

@@ -15,6 +15,8 @@ void test_scatter_add(const fc_kernels *k);
 void test_unpool(const fc_kernels *k);
 void test_conv_forward(const fc_kernels *k);
 void test_conv_weight_grad(const fc_kernels *k);
+void test_winograd(const fc_kernels *k);
+void test_winograd_grad(const fc_kernels *k);
 
 /* Of the thread pool; they know no level. */
 void test_ranges(const fc_kernels *unused);
