@@ -15,6 +15,9 @@ void test_scatter_add(const fc_kernels *k);
 void test_unpool(const fc_kernels *k);
 void test_conv_forward(const fc_kernels *k);
 void test_conv_weight_grad(const fc_kernels *k);
+void test_depthwise(const fc_kernels *k);
+void test_depthwise_input_grad(const fc_kernels *k);
+void test_depthwise_weight_grad(const fc_kernels *k);
 void test_winograd(const fc_kernels *k);
 void test_winograd_grad(const fc_kernels *k);
 
