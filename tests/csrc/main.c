@@ -33,6 +33,8 @@ static const test tests[] = {
     {"depthwise_weight_grad", test_depthwise_weight_grad, 50, 1},
     {"winograd", test_winograd, 50, 1},
     {"winograd_grad", test_winograd_grad, 50, 1},
+    {"product", test_product, 100, 1},
+    {"bias_grad", test_bias_grad, 100, 1},
     {"ranges", test_ranges, 100, 0},
     {"many_callers", test_many_callers, 5, 0},
     {"nested_calls", test_nested_calls, 5, 0},

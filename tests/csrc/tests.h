@@ -20,6 +20,8 @@ void test_depthwise_input_grad(const fc_kernels *k);
 void test_depthwise_weight_grad(const fc_kernels *k);
 void test_winograd(const fc_kernels *k);
 void test_winograd_grad(const fc_kernels *k);
+void test_product(const fc_kernels *k);
+void test_bias_grad(const fc_kernels *k);
 
 /* Of the thread pool; they know no level. */
 void test_ranges(const fc_kernels *unused);
