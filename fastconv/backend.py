@@ -108,6 +108,8 @@ class Decision:
         If not empty, a sentence for the PerformanceWarning that this choice earns.
     over_limit : bool
         True where only ``workspace_limit`` stands in the way.
+    finite_only : bool
+        True where an infinity or NaN may reach results beside its own, as in transformed tiles.
     isa : str
         Instruction set of its kernels, for people to read; empty where none can be named.
     backend : str
@@ -127,6 +129,7 @@ class Decision:
     threads: int = 1
     slow: str = ""
     over_limit: bool = False
+    finite_only: bool = False
     isa: str = ""
     backend: str = ""
     detail: object = field(default=None, compare=False, repr=False)

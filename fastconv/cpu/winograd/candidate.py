@@ -112,6 +112,7 @@ class Winograd:
             predicted,
             _plan(detail, threads).workspace_bytes,
             threads=threads,
+            finite_only=True,
             detail=detail,
         )
 
