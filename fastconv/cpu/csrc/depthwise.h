@@ -209,8 +209,8 @@ static void aim_streams(const fc_depth_job *job, fc_depth_stream *streams, const
     }
 }
 
-/* Whether stride 2 is read where the arrays lie: contiguous lines, and a kernel whose weights, or
- * their sums, stay in registers. */
+/* Whether stride 2 is read where the arrays lie: masked loads, contiguous lines, and a kernel whose
+ * weights, or their sums, stay in registers. */
 static int reads_directly(const fc_depthwise *c)
 {
     const fc_geometry *g = &c->g;
@@ -222,7 +222,8 @@ static int reads_directly(const fc_depthwise *c)
 
     if (c->operation == FC_INPUT_GRAD && (g->before[1] - g->before[2]) % 2 != 0)
         return 0;
-    return plain && square && twos && c->x.stride[4] == c->x.size && c->y.stride[4] == c->y.size;
+    return MASKED_LOADS && plain && square && twos
+           && c->x.stride[4] == c->x.size && c->y.stride[4] == c->y.size;
 }
 
 /* Where the tap over the padded element e of a line reads for the line's first result. */
