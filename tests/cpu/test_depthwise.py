@@ -207,6 +207,58 @@ def test_channels_side_by_side(level, dtype, operation, layer, channels, seed):
     _close(arrays[written] if sums is None else sums, exact, magnitude, terms, dtype)
 
 
+def _inside_nan(value):
+    """Return a copy with contiguous lines, and NaN around each plane."""
+    shape = (*value.shape[:2], value.shape[2] + 2, value.shape[3] + 40)
+    inside = np.full(shape, np.nan, value.dtype)[..., 1:-1, 20:-20]
+    inside[...] = value
+    return inside
+
+
+@every_dtype
+@every_operation
+@settings(max_examples=60, deadline=None)
+@given(
+    st.tuples(st.integers(1, 24), st.integers(1, 80)),
+    st.sampled_from([3, 5]),
+    st.tuples(*[st.integers(0, 6)] * 4),
+    st.integers(0, 2**32 - 1),
+)
+def test_stride_2_stays_within_lines(level, dtype, operation, extents, size, pads, seed):
+    extents = tuple(max(n, size) for n in extents)
+    layer = Layer(extents, (size, size), (2, 2), (pads[:2], pads[2:]), (1, 1))
+    arrays = {name: _inside_nan(value) for name, value in _values(layer, dtype, seed).items()}
+    arrays["weight"] = np.ascontiguousarray(arrays["weight"])
+    written, exact, magnitude = _expected(layer, operation, arrays)
+    if written != "weight":
+        arrays[written][...] = np.nan
+    for threads, band in ((1, 2**20), (3, 64)):
+        sums = _call(layer, operation, arrays, threads=threads, band_bytes=band)
+        terms = prod(layer.shapes["y"]) if written == "weight" else prod(layer.kernel)
+        _close(arrays[written] if sums is None else sums, exact, magnitude, terms, dtype)
+        if written != "weight":
+            assert np.isnan(arrays[written].base).sum() == (
+                arrays[written].base.size - arrays[written].size
+            )
+            arrays[written][...] = np.nan
+
+
+@every_operation
+@pytest.mark.parametrize("size", [3, 5])
+def test_bits_of_stride_2_depend_neither_on_threads_nor_on_bands(level, operation, size):
+    layer = Layer((60, 75), (size, size), (2, 2), ((1, 1), (1, 2)), (1, 1), channels=20)
+    results = []
+    for threads, band in ((1, 2**20), (2, 2**20), (3, 4096)):
+        arrays = _values(layer, "float32")
+        if operation == "conv_weight_grad" and band == 4096:
+            continue  # lanes are added up band by band
+        sums = _call(layer, operation, arrays, threads=threads, band_bytes=band)
+        written = "y" if operation == "conv_forward" else "x"
+        results.append(arrays[written] if sums is None else sums)
+    for result in results[1:]:
+        np.testing.assert_array_equal(result, results[0])
+
+
 SQUARE = Layer((20, 35), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1))
 
 
@@ -252,8 +304,10 @@ def test_bits_depend_neither_on_threads_nor_on_bands(level, operation, pixels):
 @pytest.mark.parametrize("stride", [(1, 1), (2, 2), (3, 1)])
 def test_infinity_reaches_nothing_that_it_does_not_meet(level, dtype, operation, stride):
     # What lies between lines, or beyond the last vector, is computed in vain.
-    for extents in ((9, 21), (3, 4), (12, 70)):
+    for extents, square in product(((9, 21), (3, 4), (12, 70), (41, 90)), (False, True)):
         layer = Layer(extents, (3, 2), stride, ((1, 0), (0, 0)), (1, 2), multiplier=2)
+        if square:
+            layer = Layer(extents, (3, 3), stride, ((1, 0), (1, 0)), (1, 1))
         arrays = _values(layer, dtype)
         source = "y" if operation == "conv_input_grad" else "x"
         arrays[source][0, 1, 0, -1] = np.inf

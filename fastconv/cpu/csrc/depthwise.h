@@ -55,6 +55,7 @@ typedef struct {
     int64_t lanes, strands, before, pitch, line, margin, plane;
     int64_t planes_at, stage_at, stage_pitch; /* in a thread's scratch, in items */
     int64_t apart; /* between the lines of a tile */
+    int direct;    /* no copies: see depthwise_direct.inc */
     int flat;      /* a tile's lines are vectors of one line */
     fc_column *columns;
     int64_t *taps; /* from a channel's weight to the element that is packed there */
@@ -206,6 +207,23 @@ static void aim_streams(const fc_depth_job *job, fc_depth_stream *streams, const
                         + row * a->stride[3];
         streams[i].line = a->stride[3] * lines[i] / (i == 0 ? way->phases : 1);
     }
+}
+
+/* Whether stride 2 is read where the arrays lie: masked loads, contiguous lines, and a kernel whose
+ * weights, or their sums, stay in registers. */
+static int reads_directly(const fc_depthwise *c)
+{
+    const fc_geometry *g = &c->g;
+    const int plain = c->multiplier == 1 && !c->pixels && g->kernel[0] == 1
+                      && g->in[0] == 1 && g->out[0] == 1 && g->before[0] == 0;
+    const int square = g->kernel[1] == g->kernel[2] && (g->kernel[2] == 3 || g->kernel[2] == 5);
+    const int twos = g->stride[1] == 2 && g->stride[2] == 2 && g->dilation[1] == 1
+                     && g->dilation[2] == 1;
+
+    if (c->operation == FC_INPUT_GRAD && (g->before[1] - g->before[2]) % 2 != 0)
+        return 0;
+    return MASKED_LOADS && plain && square && twos
+           && c->x.stride[4] == c->x.size && c->y.stride[4] == c->y.size;
 }
 
 /* Where the tap over the padded element e of a line reads for the line's first result. */

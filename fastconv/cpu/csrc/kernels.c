@@ -81,6 +81,8 @@
 #include "each_float.h"
 #define FC_TEMPLATE "depthwise_units.inc"
 #include "each_float.h"
+#define FC_TEMPLATE "depthwise_direct.inc"
+#include "each_float.h"
 
 #define FC_TEMPLATE "dense_gemm.inc"
 #include "each_float.h"
