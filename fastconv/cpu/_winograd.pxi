@@ -94,7 +94,8 @@ cdef class Winograd:
         check_size("weight", weight, 4)
         check_shape("weight", weight, self.weight_shape)
         c.weight = weight.a.data
-        c.w_channel, c.w_inner = weight.a.stride[1 if back else 0], weight.a.stride[0 if back else 1]
+        c.w_channel = weight.a.stride[1 if back else 0]
+        c.w_inner = weight.a.stride[0 if back else 1]
         c.w_group = weight.a.stride[0] * (c.inner if back else c.channels)
         for k in range(3):
             c.w_tap[k] = weight.a.stride[2 + k]
@@ -104,14 +105,14 @@ cdef class Winograd:
         return 0
 
     def pack(self, weight, packed, threads):
-        """Transform a weight, any strides, into `packed`: writable, packed_bytes contiguous bytes."""
+        """Transform a weight of any strides into `packed`: packed_bytes contiguous bytes."""
         cdef Array source = hold("weight", weight, False, True)
         cdef Flat target = flat("packed", packed, True)
         cdef fc_winograd c = self.c
         cdef int t = thread_count(threads)
         self.take_weight(&c, source)
         if target.bytes < self.packed_bytes:
-            raise ValueError(f"packed: {target.bytes} bytes are too few, {self.packed_bytes} needed")
+            raise ValueError(f"packed: {target.bytes} bytes are too few")
         c.packed = target.data
         with nogil:
             self.kernels.winograd_weight(&c, t)

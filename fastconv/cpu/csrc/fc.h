@@ -58,8 +58,8 @@ typedef struct {
     int absolute;
 } fc_norm;
 
-/* A convolution's forward pass, or one phase of its input gradient, as a matrix product: the weight,
- * (channels, rows), times columns, (rows, positions), where a row is an input channel's tap.
+/* A convolution's forward pass, or one phase of its input gradient, as a matrix product: the
+ * weight, (channels, rows), times columns, (rows, positions), where a row is an input channel's tap.
  *
  * Columns are not made. An input channel's lines are copied into a plane, padded; with stride s,
  * into a plane for each residue of lines and items by s, so that a tap's column is a plane read
@@ -80,8 +80,8 @@ typedef struct {
     int64_t *offsets;                  /* depth * kernel of them, filled by conv_offsets */
 } fc_product;
 
-/* weight is (outputs, inputs per group, *kernel) of a forward convolution; with `transposed`, source
- * channels are its outputs. inner and channels are a group's source and target channels. */
+/* weight is (outputs, inputs per group, *kernel) of a forward convolution; with `transposed`,
+ * source channels are its outputs. inner and channels are a group's source and target channels. */
 typedef struct {
     const fc_product *products;
     fc_array x, y, weight;
@@ -96,8 +96,8 @@ typedef struct {
  * three axes). A unit of work computes `channels` outputs by `inner` inputs of a group's weight,
  * over the boxes of one of `splits`; a box is box[0] x box[1] x box[2] outputs of `images` images.
  * Above one split, `sums` holds the sums of each. With
- * across_groups a unit computes all weights of a vector's lanes of input channels, and `channels` is
- * all that a group has. */
+ * across_groups a unit computes all weights of a vector's lanes of input channels, and `channels`
+ * is all that a group has. */
 typedef struct {
     fc_geometry g;
     fc_array x, y, weight;

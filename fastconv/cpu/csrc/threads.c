@@ -147,9 +147,10 @@ static int usable_cores(void)
     return (int)sysconf(_SC_NPROCESSORS_ONLN);
 }
 
-/* A worker that slept for long is often woken on the core of who wakes it, and waits there for it to
- * finish: both together as slow as one (seen on Linux 6.18, after some 10 ms of sleep). So workers
- * may run wherever the caller may, except on its present core. Called with the lock held. */
+/* A worker that slept for long is often woken on the core of who wakes it, and waits there for it
+ * to finish: both together as slow as one (seen on Linux 6.18, after some 10 ms of sleep). So
+ * workers may run wherever the caller may, except on its present core. Called with the lock held.
+ * */
 static void keep_off_caller(int helpers)
 {
 #if defined(__linux__)
