@@ -21,6 +21,8 @@ from fastconv.problem import Ints
 _WIDTHS = (1, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 _COPY, _LINE, _GATHER, _TILE, _STORE = 5.0, 12.0, 2.0, 30.0, 2.0
 _STRIDED_STORE = 20.0
+# Of a vector of a tile that covers what lies between lines: its sums are put down line by line.
+_BROKEN_STORE = 8.0
 # Where the weight doesn't stay in the second-level cache, it comes at so many bytes a cycle.
 _WEIGHT_BYTES = 16.0
 # Products from which on units should share out evenly among two, four, eight threads.
@@ -200,7 +202,8 @@ def _cycles(e: Extent, rows: int, b: Blocks) -> float:
     products = (tiles - wider) * tile_cycles(rows, narrow) + wider * tile_cycles(rows, narrow + 1)
     steps = ceil_div(e.inner, b.depth)
     # Sums are put down and taken up again between steps, and go to the target at last.
-    store = _STORE if e.steps == 1 else _STRIDED_STORE
+    broken = not b.gathered and _line(e, b.items) > b.items and b.lines * b.images > 1
+    store = _STRIDED_STORE if e.steps > 1 else _BROKEN_STORE if broken else _STORE
     ends = tiles * _TILE * steps + vectors * rows * (2.0 * (steps - 1) + store)
     weight = e.groups * e.channels * reduction * e.size
     fetch = rows * reduction * e.size / _WEIGHT_BYTES if weight > second_level_bytes() // 4 else 0
