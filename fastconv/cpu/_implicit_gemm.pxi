@@ -33,5 +33,3 @@ cdef Flat flat(str name, object obj, bint writable):
     result.data = <char *>result.view.buf
     result.bytes = result.view.len
     return result
-
-

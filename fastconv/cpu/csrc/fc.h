@@ -59,7 +59,8 @@ typedef struct {
 } fc_norm;
 
 /* A convolution's forward pass, or one phase of its input gradient, as a matrix product: the
- * weight, (channels, rows), times columns, (rows, positions), where a row is an input channel's tap.
+ * weight, (channels, rows), times columns, (rows, positions), where a row is an input channel's
+ * tap.
  *
  * Columns are not made. An input channel's lines are copied into a plane, padded; with stride s,
  * into a plane for each residue of lines and items by s, so that a tap's column is a plane read
