@@ -104,7 +104,8 @@ def _shared(extents: Extents, dtype: str, pieces: Pieces, *, splits: bool) -> Pi
         boxes = extents.boxes(pieces.images, pieces.box)
         affordable = max(1, min(boxes, positions // _LEAST_POSITIONS))
     while (
-        blocks(extents, pieces, dtype) * affordable < _UNITS // 2
+        pieces.inner > 1
+        and blocks(extents, pieces, dtype) * affordable < _UNITS // 2
         and pieces.inner * extents.taps > _LEAST_ROWS
     ):
         pieces = pieces._replace(inner=ceil(pieces.inner / 2))
