@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from fastconv.backend import Decision, Plan, Policy
 from fastconv.cpu.candidate import (
     arithmetic,
@@ -23,6 +25,8 @@ _PEAK_SHARE = 0.7
 _COLUMN_BYTES_PER_SECOND = 8e9
 # Each takes some microseconds to plan and to start, however few products it comes to.
 _MOST_PHASES = 4096
+# Each is a plane of lines, most of which no tap may use.
+_MOST_RESIDUES = 4096
 
 
 class ImplicitGemm:
@@ -47,6 +51,8 @@ class ImplicitGemm:
             return refused(self.name, "an array is empty")
         if problem.operation == "conv_weight_grad":
             return decide_weight_grad(problem, policy, self.name)
+        if problem.operation == "conv_forward" and prod(problem.stride) > _MOST_RESIDUES:
+            return refused(self.name, f"its stride {problem.stride} leaves too many residues")
         if problem.operation == "conv_input_grad" and phase_count(problem) > _MOST_PHASES:
             return refused(self.name, f"its {phase_count(problem)} phases are too small")
         return self._within_limit(problem, policy)
