@@ -2,14 +2,6 @@
 
 from __future__ import annotations
 
-# A panel and its sums stay in the second-level cache, beside the weight passing through.
-PANEL_BYTES = 384 * 2**10
-
-
-def round_up(number: int, step: int) -> int:
-    """Return the least multiple of `step` that isn't below `number`."""
-    return -(-number // step) * step
-
 
 def even_width(extent: int, widest: int, step: int) -> int:
     """Return the width of equal panels over an extent, whole steps, `widest` if that is one.
