@@ -47,7 +47,7 @@ LEVELS = {
 FALLBACK = (Level("baseline"),)
 
 CSRC = Path("fastconv/cpu/csrc")
-COMMON = ("dtypes", "isa", "memory", "threads", "windows")
+COMMON = ("dtypes", "isa", "memory", "shares", "threads", "windows")
 PARTS = ("*.pxi", "csrc/*.h", "csrc/*.inc", "csrc/kernels.c")
 FLAGS = ["-O3", "-g0", "-std=c11", "-fvisibility=hidden", "-pthread"]
 # Neither changes a result: NaN and infinity stay honoured, only errno and traps are given up.

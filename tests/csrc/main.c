@@ -36,6 +36,8 @@ static const test tests[] = {
     {"product", test_product, 100, 1},
     {"bias_grad", test_bias_grad, 100, 1},
     {"ranges", test_ranges, 100, 0},
+    {"slots", test_slots, 100, 0},
+    {"shares", test_shares, 100, 0},
     {"many_callers", test_many_callers, 5, 0},
     {"nested_calls", test_nested_calls, 5, 0},
     {"growth", test_growth, 5, 0},

@@ -25,6 +25,8 @@ void test_bias_grad(const fc_kernels *k);
 
 /* Of the thread pool; they know no level. */
 void test_ranges(const fc_kernels *unused);
+void test_slots(const fc_kernels *unused);
+void test_shares(const fc_kernels *unused);
 void test_many_callers(const fc_kernels *unused);
 void test_nested_calls(const fc_kernels *unused);
 void test_growth(const fc_kernels *unused);

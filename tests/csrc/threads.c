@@ -49,6 +49,70 @@ void test_ranges(const fc_kernels *unused)
            (int)c->count, (int)c->grain, threads);
 }
 
+/* What slots found: each index once, and each slot one thread's, which no other slot had. */
+typedef struct {
+    census found;
+    pthread_t thread[8];
+    atomic_int used[8];
+    atomic_int wrong;
+} slot_census;
+
+static void visit_slot(void *context, int slot, fc_shares *left)
+{
+    slot_census *c = context;
+    int64_t begin, end;
+
+    if (slot < 0 || slot >= 8 || atomic_fetch_add(&c->used[slot], 1) != 0)
+        atomic_fetch_add(&c->wrong, 1);
+    else
+        c->thread[slot] = pthread_self();
+    while (fc_next_range(left, slot, &begin, &end))
+        visit(&c->found, begin, end);
+}
+
+void test_slots(const fc_kernels *unused)
+{
+    slot_census *c = grab(sizeof *c);
+    const int threads = (int)between(1, 8);
+
+    (void)unused;
+    c->found.count = between(1, MOST_ITEMS);
+    c->found.grain = between(1, 40);
+    fc_parallel_slots(visit_slot, c, c->found.count, c->found.grain, threads);
+    for (int64_t i = 0; i < MOST_ITEMS; i++)
+        expect(atomic_load(&c->found.visits[i]) == (i < c->found.count), "item %d", (int)i);
+    expect(atomic_load(&c->wrong) == 0, "a slot twice, or one too many");
+    expect(atomic_load(&c->used[0]) == 1 && pthread_equal(c->thread[0], pthread_self()),
+           "slot 0 is not the caller's");
+    for (int i = threads; i < 8; i++)
+        expect(atomic_load(&c->used[i]) == 0, "slot %d of %d", i, threads);
+}
+
+/* A slot alone takes its own share in order, and then all others' from their ends. */
+void test_shares(const fc_kernels *unused)
+{
+    fc_shares shares;
+    const int64_t count = between(1, 100000), grain = between(1, 50);
+    const int slots = (int)between(1, 9), slot = (int)between(0, slots - 1);
+    int64_t begin, end, covered = 0, own_end = -1;
+
+    (void)unused;
+    fc_share_out(&shares, count, grain, slots);
+    const int64_t grains = (count + grain - 1) / grain;
+    const int64_t first = grains * slot / slots * grain, last = grains * (slot + 1) / slots * grain;
+    while (fc_next_range(&shares, slot, &begin, &end)) {
+        expect(begin < end && end <= count, "%d to %d of %d", (int)begin, (int)end, (int)count);
+        if (begin >= first && begin < last) {
+            expect(begin == (own_end < 0 ? first : own_end), "its own share out of order");
+            own_end = end;
+        }
+        covered += end - begin;
+    }
+    expect(covered == count, "%d of %d items", (int)covered, (int)count);
+    fc_share_out(&shares, INT64_MAX, 1, slots);
+    expect(fc_next_range(&shares, 0, &begin, &end) && begin == 0 && end > 0, "a huge count");
+}
+
 static void *call_often(void *failures)
 {
     census *c = malloc(sizeof *c);

@@ -5,7 +5,6 @@
 #include "fc.h"
 
 #include <math.h>
-#include <stdatomic.h>
 #include <string.h>
 
 #define FC_INLINE static inline __attribute__((always_inline))

@@ -61,8 +61,7 @@ typedef struct {
     int64_t *taps; /* from a channel's weight to the element that is packed there */
     int64_t packed; /* taps that any result meets */
     int64_t bounds[MOST_PHASES * MOST_PHASES * MOST_PHASES + 1];
-    int64_t units, bands, chunk;
-    _Atomic int64_t next;
+    int64_t bands;
 } fc_depth_job;
 
 /* Memory that the next band needs, fetched while this one is computed: the processor's own

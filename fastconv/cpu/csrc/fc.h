@@ -7,6 +7,7 @@
 #ifndef FC_H
 #define FC_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 /* The one list of element types. Whatever depends on a dtype is driven by it. */
@@ -248,9 +249,28 @@ int fc_level_active(void);     /* -1: this processor is below the lowest level *
 void fc_level_set(int level);
 const fc_kernels *fc_active(void);
 
+/* shares.c */
+enum { FC_MAX_THREADS = 256, FC_CACHE_LINE = 64 };
+
+typedef struct {
+    /* What is left, in grains: the first in the upper half, the one past the last in the lower. */
+    _Alignas(FC_CACHE_LINE) _Atomic uint64_t left;
+} fc_share;
+
+typedef struct {
+    int64_t count, grain;
+    int slots;
+    fc_share share[FC_MAX_THREADS];
+} fc_shares;
+
+void fc_share_out(fc_shares *shares, int64_t count, int64_t grain, int slots);
+int fc_next_range(fc_shares *shares, int slot, int64_t *begin, int64_t *end);
+
 /* threads.c */
 typedef void (*fc_body)(void *context, int64_t begin, int64_t end);
+typedef void (*fc_slot_body)(void *context, int slot, fc_shares *left);
 void fc_parallel_for(fc_body body, void *context, int64_t count, int64_t grain, int threads);
+void fc_parallel_slots(fc_slot_body body, void *context, int64_t count, int64_t grain, int threads);
 int fc_pool_threads(void);
 
 /* memory.c */

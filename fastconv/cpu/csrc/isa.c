@@ -2,7 +2,6 @@
  * level's flags: it must run everywhere. */
 #include "fc.h"
 
-#include <stdatomic.h>
 #include <stddef.h>
 
 #if defined(__x86_64__)

@@ -43,10 +43,4 @@ typedef struct {
     int64_t count, step, vectors; /* of runs; bytes from item to item of one; of positions */
 } fc_unit;
 
-typedef struct {
-    const fc_conv *conv;
-    int64_t units;
-    _Atomic int64_t next;
-} fc_conv_job;
-
 #endif

@@ -2,6 +2,8 @@
  *
  * libgomp hangs in a forked child; this pool is forgotten there and built again when asked for.
  * One caller has the pool at a time. A second one, and a call from inside a body, run inline.
+ * A worker always has the same slot, and so the same share of equal calls: their data are in its
+ * core's caches then, which may be far from another core's.
  * Waking a sleeper takes longer than many a layer, so who has just worked looks out for more for a
  * moment before going to sleep; never where there are fewer cores than threads.
  */
@@ -12,45 +14,36 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_THREADS = 256, CHUNKS_PER_THREAD = 4, SPIN_NANOSECONDS = 20 * 1000 };
+enum { SPIN_NANOSECONDS = 20 * 1000 };
 
 typedef struct {
-    fc_body body;
+    fc_slot_body body;
     void *context;
-    int64_t count, chunk;
-    _Atomic int64_t next;
+    fc_shares *left;
 } fc_job;
+
+typedef struct {
+    pthread_t thread;
+    pthread_cond_t wake;
+    int asleep;  /* whether only a signal wakes it */
+    int avoided; /* the core that it keeps off */
+} fc_worker;
 
 static pthread_mutex_t in_use = PTHREAD_MUTEX_INITIALIZER; /* held for the length of a call */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;   /* guards what follows */
-static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
 static pthread_cond_t finished = PTHREAD_COND_INITIALIZER;
 static fc_job *job;
-static int tickets; /* workers that may still join the job */
-static pthread_t pool[MAX_THREADS];
-static int avoided[MAX_THREADS]; /* the core that each worker keeps off */
+static int helpers; /* workers that may join the job: the first ones */
+static fc_worker pool[FC_MAX_THREADS];
 static int workers;
-static int sleepers; /* workers that only a signal wakes */
 static int may_spin; /* whether the last job left a core to each of its threads */
 static int cores;
 /* Written with the lock held, and read without it by those who spin. */
 static _Atomic int joined;      /* workers inside the job */
 static _Atomic unsigned posted; /* how many jobs there were */
-
-static void drain(fc_job *j)
-{
-    for (;;) {
-        int64_t begin = atomic_fetch_add(&j->next, j->chunk);
-        if (begin >= j->count)
-            return;
-        int64_t left = j->count - begin;
-        j->body(j->context, begin, begin + (left < j->chunk ? left : j->chunk));
-    }
-}
 
 static void pause_briefly(void)
 {
@@ -85,32 +78,33 @@ static void spin_while_joined(void)
 }
 
 /* Called with the lock held, which it gives up meanwhile. */
-static void await_ticket(void)
+static void await_job(fc_worker *self, unsigned seen)
 {
-    if (tickets == 0 && may_spin) {
-        unsigned seen = atomic_load_explicit(&posted, memory_order_relaxed);
+    if (posted == seen && may_spin) {
         pthread_mutex_unlock(&lock);
         spin_while_job(seen);
         pthread_mutex_lock(&lock);
     }
-    while (tickets == 0) {
-        sleepers++;
-        pthread_cond_wait(&wake, &lock);
-        sleepers--;
+    while (job == NULL || posted == seen || self - pool >= helpers) {
+        self->asleep = 1;
+        pthread_cond_wait(&self->wake, &lock);
+        self->asleep = 0;
     }
 }
 
-static void *worker(void *unused)
+static void *worker(void *given)
 {
-    (void)unused;
+    fc_worker *self = given;
+    const int slot = (int)(self - pool) + 1;
+
     pthread_mutex_lock(&lock);
-    for (;;) {
-        await_ticket();
-        tickets--;
+    for (unsigned seen = posted - 1;;) {
+        await_job(self, seen);
+        seen = posted;
         joined++;
         fc_job *j = job;
         pthread_mutex_unlock(&lock);
-        drain(j);
+        j->body(j->context, slot, j->left);
         pthread_mutex_lock(&lock);
         if (--joined == 0)
             pthread_cond_signal(&finished);
@@ -123,11 +117,10 @@ static void forget_pool(void)
 {
     in_use = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
     lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
-    wake = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
     finished = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
     job = NULL;
     joined = 0;
-    tickets = workers = sleepers = 0;
+    workers = 0;
 }
 
 static pthread_once_t fork_handler = PTHREAD_ONCE_INIT;
@@ -150,24 +143,22 @@ static int usable_cores(void)
 /* A worker that slept for long is often woken on the core of who wakes it, and waits there for it
  * to finish: both together as slow as one (seen on Linux 6.18, after some 10 ms of sleep). So
  * workers may run wherever the caller may, except on its present core. Called with the lock held.
- * */
-static void keep_off_caller(int helpers)
+ */
+static void keep_off_caller(void)
 {
 #if defined(__linux__)
     const int core = sched_getcpu();
     cpu_set_t set;
 
-    if (core < 0 || core >= CPU_SETSIZE || core == avoided[helpers - 1]
+    if (core < 0 || core >= CPU_SETSIZE || core == pool[helpers - 1].avoided
         || sched_getaffinity(0, sizeof set, &set) != 0 || CPU_COUNT(&set) <= helpers)
         return;
     CPU_CLR(core, &set);
     for (int i = 0; i < helpers; i++) {
-        if (core != avoided[i])
-            pthread_setaffinity_np(pool[i], sizeof set, &set);
-        avoided[i] = core;
+        if (core != pool[i].avoided)
+            pthread_setaffinity_np(pool[i].thread, sizeof set, &set);
+        pool[i].avoided = core;
     }
-#else
-    (void)helpers;
 #endif
 }
 
@@ -188,52 +179,38 @@ static int grow_pool(int wanted)
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     while (workers < wanted) {
-        if (pthread_create(&pool[workers], &detached, worker, NULL) != 0)
+        fc_worker *w = &pool[workers];
+        *w = (fc_worker){.wake = PTHREAD_COND_INITIALIZER, .avoided = -1};
+        if (pthread_create(&w->thread, &detached, worker, w) != 0)
             break;
-        avoided[workers++] = -1;
+        workers++;
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&detached);
     return workers;
 }
 
-/* Calls body on disjoint ranges that cover [0, count), none shorter than grain but the last, on at
- * most `threads` threads. Who gets which range is decided by speed: a body's result for an index
- * may not depend on the range it came in. */
-void fc_parallel_for(fc_body body, void *context, int64_t count, int64_t grain, int threads)
+/* Called with the lock held. */
+static void post(fc_job *j, int wanted)
 {
-    if (count <= 0)
-        return;
-    grain = grain < 1 ? 1 : grain;
-    threads = threads > MAX_THREADS ? MAX_THREADS : threads;
-    int64_t most = count / grain + (count % grain != 0);
-    threads = most < threads ? (int)most : threads;
-    if (threads < 2 || pthread_mutex_trylock(&in_use) != 0) {
-        body(context, 0, count);
-        return;
-    }
-    int64_t chunk = count / ((int64_t)threads * CHUNKS_PER_THREAD);
-    fc_job j = {body, context, count, chunk > grain ? chunk : grain, 0};
+    const int some = grow_pool(wanted);
 
-    pthread_mutex_lock(&lock);
-    int helpers = grow_pool(threads - 1);
-    helpers = helpers < threads - 1 ? helpers : threads - 1;
-    job = &j;
-    tickets = helpers;
-    may_spin = threads <= cores;
+    helpers = some < wanted ? some : wanted;
+    job = j;
+    may_spin = helpers < cores;
     atomic_fetch_add_explicit(&posted, 1, memory_order_release);
+    if (helpers > 0)
+        keep_off_caller();
     /* Who is awake sees the job; only the others need the system. */
-    int asleep = helpers - (workers - sleepers);
-    if (asleep > 0)
-        keep_off_caller(helpers);
-    for (; asleep > 0; asleep--)
-        pthread_cond_signal(&wake);
-    pthread_mutex_unlock(&lock);
+    for (int i = 0; i < helpers; i++)
+        if (pool[i].asleep)
+            pthread_cond_signal(&pool[i].wake);
+}
 
-    drain(&j);
-
-    pthread_mutex_lock(&lock);
-    tickets = 0; /* nothing is left for a worker that has not woken yet */
+/* Called with the lock held. Nothing is left for a worker that has not woken yet. */
+static void await_workers(void)
+{
+    job = NULL;
     if (joined != 0 && may_spin) {
         pthread_mutex_unlock(&lock);
         spin_while_joined();
@@ -241,9 +218,60 @@ void fc_parallel_for(fc_body body, void *context, int64_t count, int64_t grain, 
     }
     while (joined != 0)
         pthread_cond_wait(&finished, &lock);
-    job = NULL;
+}
+
+/* Calls body once for each slot that a thread is found for, in that thread: 0 is the caller's. The
+ * ranges that fc_next_range gives them cover [0, count). They are no shorter than grain, except
+ * the last of all; how they are cut depends on speed, so an index's result may not. */
+void fc_parallel_slots(fc_slot_body body, void *context, int64_t count, int64_t grain, int threads)
+{
+    fc_shares left;
+    fc_job j = {body, context, &left};
+
+    if (count <= 0)
+        return;
+    grain = grain < 1 ? 1 : grain;
+    threads = threads > FC_MAX_THREADS ? FC_MAX_THREADS : threads;
+    const int64_t most = count / grain + (count % grain != 0);
+    threads = most < threads ? (int)most : threads;
+    if (threads < 2 || pthread_mutex_trylock(&in_use) != 0) {
+        fc_share_out(&left, count, grain, 1);
+        body(context, 0, &left);
+        return;
+    }
+    fc_share_out(&left, count, grain, threads);
+    pthread_mutex_lock(&lock);
+    post(&j, threads - 1);
+    pthread_mutex_unlock(&lock);
+
+    body(context, 0, &left);
+
+    pthread_mutex_lock(&lock);
+    await_workers();
     pthread_mutex_unlock(&lock);
     pthread_mutex_unlock(&in_use);
+}
+
+typedef struct {
+    fc_body body;
+    void *context;
+} fc_ranges;
+
+static void run_ranges(void *context, int slot, fc_shares *left)
+{
+    const fc_ranges *ranges = context;
+    int64_t begin, end;
+
+    while (fc_next_range(left, slot, &begin, &end))
+        ranges->body(ranges->context, begin, end);
+}
+
+/* Calls body on disjoint ranges that cover [0, count), on at most `threads` threads. */
+void fc_parallel_for(fc_body body, void *context, int64_t count, int64_t grain, int threads)
+{
+    fc_ranges ranges = {body, context};
+
+    fc_parallel_slots(run_ranges, &ranges, count, grain, threads);
 }
 
 int fc_pool_threads(void)

@@ -42,7 +42,6 @@ typedef struct {
     int64_t boxes[4], inner_blocks, channel_blocks, blocks;
     int64_t rows, vectors, sum_items; /* of a full unit */
     int64_t at_places, at_right, at_patch, at_sums, bytes;
-    _Atomic int64_t next;
 } fc_weight_grad_job;
 
 /* A block of the result: of a group, some output channels by some input channels. Across groups, a

@@ -63,9 +63,8 @@ typedef void (*fc_winograd_body)(const fc_winograd_job *, fc_winograd_scratch *,
 struct fc_winograd_job {
     const fc_winograd *conv;
     fc_winograd_body body;
-    int64_t blocks, chunks, units; /* chunks: of CHUNK rows of a block's transformed inputs */
+    int64_t blocks, chunks; /* chunks: of CHUNK rows of a block's transformed inputs */
     fc_tile_source x;
-    _Atomic int64_t next;
 };
 
 #endif
