@@ -172,6 +172,7 @@ class WinogradGrad:
 
 def vector_bytes() -> int: ...
 def tile_vectors(rows: int) -> int: ...
+def tile_pixels() -> int: ...
 
 class Convolution:
     packed_bytes: int
@@ -188,6 +189,7 @@ class Convolution:
         groups: int,
         transposed: bool,
         tile_rows: int,
+        turned: bool = False,
         activation: int = 0,
         parameter: float = 0,
     ) -> None: ...

@@ -213,7 +213,7 @@ def _cycles(e: Extent, rows: int, b: Blocks) -> float:
     units = ceil_div(e.batch, b.images) * ceil_div(e.out[1], b.lines) * ceil_div(e.out[2], b.items)
     units *= e.groups * e.out[0]
     each = heights * block + parts * _copy_cycles(e, b)
-    return units * each * _imbalance(e, units * parts)
+    return units * each * imbalance(e, units * parts)
 
 
 def _copy_cycles(e: Extent, b: Blocks) -> float:
@@ -230,7 +230,7 @@ def _copy_cycles(e: Extent, b: Blocks) -> float:
     return e.inner * filled
 
 
-def _imbalance(e: Extent, units: int) -> float:
+def imbalance(e: Extent, units: int) -> float:
     """Return how much longer two to eight threads take than if units could be split at will."""
     if e.products < _WORTH_SHARING:
         return 1.0

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+import os
 import numpy as np
 
 from fastconv.cpu.epilogue import CODES, LEAKY_SLOPE, finish
+from fastconv.cpu.implicit_gemm import turned
 from fastconv.cpu.implicit_gemm.blocking import Blocks, Extent, choose, tile_rows
 from fastconv.cpu.implicit_gemm.phases import Phase, leaves_gaps, phases_of
 from fastconv.cpu.isa import active, core
@@ -19,6 +21,15 @@ from fastconv.problem import ConvProblem, Ints
 _SLACK = 64
 # Of an item of the weight, on its way to where it is packed.
 _PACK_CYCLES = 2.0
+
+
+class Cut(NamedTuple):
+    """How a convolution's products are cut up, each of them."""
+
+    turned: bool
+    rows: int
+    blocks: list[Blocks]
+    cycles: float
 
 
 class ProductPlan(HostPlan):
@@ -34,14 +45,16 @@ class ProductPlan(HostPlan):
         inner, channels = outputs, problem.weight.shape[1]
         if not backward:
             inner, channels = channels, inner
-        rows = tile_rows(channels)
-        cycles = _PACK_CYCLES * problem.weight.size
-        products = []
-        for phase in phases_of(problem):
-            extent = _extent(phase, problem, source.shape, inner, channels, dtype)
-            blocks, taken = choose(extent, rows, budget)
-            cycles += taken
-            products.append(_product(phase, source.shape[2:], blocks))
+        phases = phases_of(problem)
+        extents = [
+            _extent(phase, problem, source.shape, inner, channels, dtype) for phase in phases
+        ]
+        cut = _cut(extents, budget)
+        products = [
+            _product(phase, source.shape[2:], blocks)
+            for phase, blocks in zip(phases, cut.blocks, strict=True)
+        ]
+        cycles = _PACK_CYCLES * problem.weight.size + cut.cycles
         self._convolution = core.Convolution(
             source.shape,
             problem.weight.shape,
@@ -50,7 +63,8 @@ class ProductPlan(HostPlan):
             dtype=dtype,
             groups=problem.groups,
             transposed=backward,
-            tile_rows=rows,
+            tile_rows=cut.rows,
+            turned=cut.turned,
             activation=CODES[problem.activation],
             parameter=LEAKY_SLOPE,
         )
@@ -102,6 +116,23 @@ class ProductPlan(HostPlan):
         values = np.zeros((1, target.shape[1], 1), target.dtype)
         finish(values, None if bias is None else np.ascontiguousarray(bias), self._activation, 1)
         target[...] = values.reshape(1, -1, *(1,) * (target.ndim - 2))
+
+
+def _cut(extents: list[Extent], budget: int) -> Cut:
+    """Return the cut that takes the fewest cycles."""
+    rows = tile_rows(extents[0].channels) if extents else 1
+    chosen = [choose(extent, rows, budget) for extent in extents]
+    upright = Cut(False, rows, [blocks for blocks, _ in chosen], sum(taken for _, taken in chosen))
+    if not extents:
+        return upright
+    unit, cycles, _ = turned.choose(extents, budget)
+    if upright.cycles <= cycles * float(os.environ.get("TURN", 1)):
+        return upright
+    blocks = [
+        Blocks(1, min(unit.lines, e.out[1]), min(unit.items, e.out[2]), e.inner, unit.blocks, False)
+        for e in extents
+    ]
+    return Cut(True, extents[0].lanes, blocks, cycles)
 
 
 def _extent(
