@@ -190,6 +190,7 @@ class Convolution:
         transposed: bool,
         tile_rows: int,
         turned: bool = False,
+        streams: bool = False,
         activation: int = 0,
         parameter: float = 0,
     ) -> None: ...

@@ -65,6 +65,7 @@ cdef extern from "fc.h" nogil:
         int64_t depth
         int64_t blocks
         int64_t gathered
+        int64_t apart
         int64_t packed
         int64_t packed_at
         int64_t units
@@ -94,6 +95,7 @@ cdef extern from "fc.h" nogil:
         int activation
         int transposed
         int turned
+        int streams
         int tile_rows
         int tile_vectors
 

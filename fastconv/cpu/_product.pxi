@@ -47,7 +47,7 @@ cdef class Convolution:
         target, as `run` will get them. With `transposed`, the source has the output channels.
     products : sequence of tuple
         The phases that the target falls into: (geometry, first, step, place, every, images, lines,
-        items, depth, blocks, gathered), see fc_product in fc.h.
+        items, depth, blocks, gathered, apart), see fc_product in fc.h.
     dtype : {"float32", "float64"}
     groups : int
     transposed : bool
@@ -77,7 +77,7 @@ cdef class Convolution:
     cdef tuple shapes
 
     def __cinit__(self, x_shape, weight_shape, y_shape, products, *, dtype, groups, transposed,
-                  tile_rows, turned=False, int activation=0, double parameter=0):
+                  tile_rows, turned=False, streams=False, int activation=0, double parameter=0):
         cdef int64_t taps = 0
         cdef int k
         self.kernels = fc_active()
@@ -92,7 +92,7 @@ cdef class Convolution:
         shape_of("y_shape", y_shape, self.c.y.shape)
         self.take_channels(number("groups", groups, 1))
         self.c.tile_rows = <int>min(number("tile_rows", tile_rows, 1), 1 << 20)
-        self.c.turned = bool(turned)
+        self.c.turned, self.c.streams = bool(turned), bool(streams)
         self.c.tile_vectors = <int>self.kernels.conv_tile(self.c.tile_rows)
         if self.c.turned:
             if self.c.tile_rows * self.c.x.size != self.kernels.vector_bytes:
@@ -139,8 +139,8 @@ cdef class Convolution:
         cdef fc_conv *c = &self.c
         cdef Geometry geometry
         cdef int k
-        geometry, first, step, place, every, images, lines, items, depth, blocks, gathered = product
-        p.g, p.gathered = geometry.g, bool(gathered)
+        geometry, first, step, place, every, images, lines, items, depth, blocks, gathered, apart = product
+        p.g, p.gathered, p.apart = geometry.g, bool(gathered), bool(apart)
         p.images, p.lines = number("images", images, 1), number("lines", lines, 1)
         p.items, p.depth = number("items", items, 1), number("depth", depth, 1)
         p.blocks = number("blocks", blocks, 1)
@@ -154,7 +154,7 @@ cdef class Convolution:
             if p.g.inputs[k] != c.x.shape[2 + k]:
                 raise ValueError(f"Convolution: a geometry is not over {self.shapes[0]}")
         if p.items > p.g.out[2] or p.lines > p.g.out[1] or p.depth > c.inner \
-                or (p.items < p.g.out[2] and p.lines > 1) \
+                or (p.items < p.g.out[2] and p.lines > 1) or (p.apart and p.depth < c.inner) \
                 or (p.lines < p.g.out[1] and p.images > 1):
             raise ValueError(
                 f"Convolution: no unit of {images} images, {lines} lines, {items} items, "

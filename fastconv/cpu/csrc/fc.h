@@ -73,7 +73,7 @@ typedef struct {
     int64_t place[3], every[3];        /* output o is the target's place + o * every */
     int64_t images, lines, items;      /* a unit: images, or lines of an image, or part of a line */
     int64_t depth, blocks;             /* source channels at a time; tiles' heights in a unit */
-    int64_t gathered;
+    int64_t gathered, apart;           /* apart: tiles begin with lines, sums are finished */
     /* What follows is conv_layout's. */
     int64_t period[3], reach[3];       /* residues used per axis, and what is read beyond out */
     int64_t line, plane_lines, plane;  /* items of a padded line, lines and items of a plane */
@@ -95,7 +95,7 @@ typedef struct {
 /* weight is (outputs, inputs per group, *kernel) of a forward convolution; with `transposed`,
  * source channels are its outputs. inner and channels are a group's source and target channels.
  * A tile's rows are target channels and its vectors positions, or, with `turned`, the other way
- * round: there tile_rows is a vector's lanes. */
+ * round: there tile_rows is a vector's lanes. With `streams`, results go past the caches. */
 typedef struct {
     const fc_product *products;
     fc_turned box;
@@ -104,7 +104,7 @@ typedef struct {
     char *packed, *scratch;
     int64_t count, groups, inner, channels, bias_step, scratch_bytes;
     double parameter;
-    int dtype, activation, transposed, turned, tile_rows, tile_vectors;
+    int dtype, activation, transposed, turned, streams, tile_rows, tile_vectors;
 } fc_conv;
 
 /* The weight gradient of a convolution, weight being (groups * channels, inner channels, kernel of

@@ -16,6 +16,7 @@
 #include "winograd.h"
 #include "product.h"
 #include "turned.h"
+#include "shuffles.h"
 #include "weight_grad.h"
 #include "weight_grad_plan.inc"
 
@@ -72,6 +73,10 @@
 #define FC_TEMPLATE "turned_copy.inc"
 #include "each_float.h"
 #define FC_TEMPLATE "turned_pack.inc"
+#include "each_float.h"
+#define FC_TEMPLATE "turned_product.inc"
+#include "each_float.h"
+#define FC_TEMPLATE "turned_twins.inc"
 #include "each_float.h"
 #define FC_TEMPLATE "turned_unit.inc"
 #include "each_float.h"

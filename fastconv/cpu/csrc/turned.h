@@ -22,7 +22,8 @@ enum { MOST_PIXELS = 6 };
 #define FC_TURNED_TILES(X) FC_PIXELS_4(X, 1) FC_PIXELS_4(X, 2)
 enum { MOST_PIXELS = 4 };
 #endif
-enum { TURNED_VECTORS = 2 };
+/* Kernels of so many taps are transposed when the weight is packed. */
+enum { TURNED_VECTORS = 2, MOST_TAPS = 64 };
 
 /* A piece of the work: from an output item, line and plane of an image on, some vectors of a group's
  * target channels. */

@@ -10,7 +10,7 @@ import numpy as np
 
 from fastconv.cpu.epilogue import CODES, LEAKY_SLOPE, finish
 from fastconv.cpu.implicit_gemm import turned
-from fastconv.cpu.implicit_gemm.blocking import Blocks, Extent, choose, tile_rows
+from fastconv.cpu.implicit_gemm.blocking import Blocks, Extent, choose, stream_bytes, tile_rows
 from fastconv.cpu.implicit_gemm.phases import Phase, leaves_gaps, phases_of
 from fastconv.cpu.isa import active, core
 from fastconv.cpu.plans import HostPlan, itemsize
@@ -65,6 +65,7 @@ class ProductPlan(HostPlan):
             transposed=backward,
             tile_rows=cut.rows,
             turned=cut.turned,
+            streams=target.size * itemsize(dtype) > stream_bytes(),
             activation=CODES[problem.activation],
             parameter=LEAKY_SLOPE,
         )
@@ -129,7 +130,7 @@ def _cut(extents: list[Extent], budget: int) -> Cut:
     if upright.cycles <= cycles * float(os.environ.get("TURN", 1)):
         return upright
     blocks = [
-        Blocks(1, min(unit.lines, e.out[1]), min(unit.items, e.out[2]), e.inner, unit.blocks, False)
+        Blocks(1, min(unit.lines, e.out[1]), min(unit.items, e.out[2]), e.inner, unit.blocks)
         for e in extents
     ]
     return Cut(True, extents[0].lanes, blocks, cycles)
