@@ -192,6 +192,7 @@ class Convolution:
         tile_rows: int,
         turned: bool = False,
         streams: bool = False,
+        gaps: bool = False,
         activation: int = 0,
         parameter: float = 0,
     ) -> None: ...

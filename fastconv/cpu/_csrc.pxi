@@ -96,6 +96,7 @@ cdef extern from "fc.h" nogil:
         int transposed
         int turned
         int streams
+        int gaps
         int tile_rows
         int tile_vectors
 

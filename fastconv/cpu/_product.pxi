@@ -52,7 +52,9 @@ cdef class Convolution:
     groups : int
     transposed : bool
     tile_rows : int
-        Target channels that are computed at a time.
+        Target channels that are computed at a time; with `turned`, a vector's items.
+    turned, streams, gaps : bool
+        Channels along the lanes; results past the caches; some items are in no product.
     activation, parameter
         As in epilogue.
 
@@ -77,7 +79,8 @@ cdef class Convolution:
     cdef tuple shapes
 
     def __cinit__(self, x_shape, weight_shape, y_shape, products, *, dtype, groups, transposed,
-                  tile_rows, turned=False, streams=False, int activation=0, double parameter=0):
+                  tile_rows, turned=False, streams=False, gaps=False, int activation=0,
+                  double parameter=0):
         cdef int64_t taps = 0
         cdef int k
         self.kernels = fc_active()
@@ -92,7 +95,7 @@ cdef class Convolution:
         shape_of("y_shape", y_shape, self.c.y.shape)
         self.take_channels(number("groups", groups, 1))
         self.c.tile_rows = <int>min(number("tile_rows", tile_rows, 1), 1 << 20)
-        self.c.turned, self.c.streams = bool(turned), bool(streams)
+        self.c.turned, self.c.streams, self.c.gaps = bool(turned), bool(streams), bool(gaps)
         self.c.tile_vectors = <int>self.kernels.conv_tile(self.c.tile_rows)
         if self.c.turned:
             if self.c.tile_rows * self.c.x.size != self.kernels.vector_bytes:
@@ -139,7 +142,8 @@ cdef class Convolution:
         cdef fc_conv *c = &self.c
         cdef Geometry geometry
         cdef int k
-        geometry, first, step, place, every, images, lines, items, depth, blocks, gathered, apart = product
+        geometry, first, step, place, every = product[:5]
+        images, lines, items, depth, blocks, gathered, apart = product[5:]
         p.g, p.gathered, p.apart = geometry.g, bool(gathered), bool(apart)
         p.images, p.lines = number("images", images, 1), number("lines", lines, 1)
         p.items, p.depth = number("items", items, 1), number("depth", depth, 1)
@@ -179,6 +183,10 @@ cdef class Convolution:
         cdef int64_t i, vectors = (self.c.channels + self.c.tile_rows - 1) // self.c.tile_rows
         cdef int k
         most = int(self.c.inner)
+        extents = [1, 0, 0]
+        for i in range(self.c.count):
+            extents[1] = max(extents[1], self.products[i].lines)
+            extents[2] = max(extents[2], self.products[i].items)
         for k in range(3):
             low = reach = 0
             for i in range(self.c.count):
@@ -188,23 +196,10 @@ cdef class Convolution:
                     raise ValueError("products: these cannot share a box")
                 low = max(low, int(p.g.before[k]))
                 reach = max(reach, p.g.kernel[k] * int(p.g.dilation[k]) + abs(int(p.g.before[k])))
-            extents = (1, self.most_lines(), self.most_items())
             most *= extents[k] * int(self.products.g.stride[k]) + low + reach + 64
         if 32 * most >= LARGEST:
             raise ValueError("Convolution: sizes do not fit into 62 bits")
         return 0
-
-    cdef int64_t most_lines(self) noexcept:
-        cdef int64_t i, most = 0
-        for i in range(self.c.count):
-            most = max(most, self.products[i].lines)
-        return most
-
-    cdef int64_t most_items(self) noexcept:
-        cdef int64_t i, most = 0
-        for i in range(self.c.count):
-            most = max(most, self.products[i].items)
-        return most
 
     cdef void lay_offsets(self) noexcept:
         cdef int64_t *to = self.offsets

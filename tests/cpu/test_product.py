@@ -1,6 +1,7 @@
 """Convolutions as products in the core, at every level: what they compute, read and refuse."""
 
 from dataclasses import dataclass, replace
+from math import inf
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ core = pytest.importorskip("fastconv.cpu._core", reason="needs the compiled core
 from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
+from fastconv.cpu.implicit_gemm import turned  # noqa: E402
 from fastconv.cpu.implicit_gemm.blocking import Extent, choose, tile_rows  # noqa: E402
 
 SIZES = {"float32": 4, "float64": 8}
@@ -455,7 +457,29 @@ def test_chosen_blocks_are_units_within_the_budget_where_any_are(data):
     assert _scratch_bytes(e, rows, blocks) <= max(budget, least)
 
 
-def _scratch_bytes(e, rows, blocks):
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_chosen_turned_units_fit_the_budget(data):
+    integer = lambda low, high: data.draw(st.integers(low, high))  # noqa: E731
+    kernel, stride = (tuple(integer(1, 5) for _ in range(3)) for _ in range(2))
+    out = tuple(integer(1, 60) for _ in range(3))
+    before = tuple(integer(-2, 4) for _ in range(3))
+    source = tuple((o - 1) * s + k + 2 for o, s, k in zip(out, stride, kernel, strict=True))
+    size = data.draw(st.sampled_from((4, 8)))
+    e = Extent(
+        batch=integer(1, 20), groups=integer(1, 4), inner=integer(1, 300),
+        channels=integer(1, 300), kernel=kernel, stride=stride, dilation=(1, 1, 1),
+        before=before, source=source, out=out, size=size, lanes=core.vector_bytes() // size,
+    )  # fmt: skip
+    budget = integer(0, 2**21)
+    unit, cycles, taken = turned.choose([e], budget)
+    assert cycles > 0
+    if cycles < inf:
+        blocks = (1, unit.lines, unit.items, e.inner, unit.blocks, False, False)
+        assert _scratch_bytes(e, e.lanes, blocks, turned=True) <= taken <= budget
+
+
+def _scratch_bytes(e, rows, blocks, **options):
     geometry = core.Geometry(e.source, e.kernel, e.stride, e.before, e.dilation, e.out)
     zeros, ones = (0, 0, 0), (1, 1, 1)
     convolution = core.Convolution(
@@ -467,5 +491,6 @@ def _scratch_bytes(e, rows, blocks):
         groups=e.groups,
         transposed=False,
         tile_rows=rows,
+        **options,
     )
     return convolution.scratch_bytes

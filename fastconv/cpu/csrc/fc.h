@@ -95,7 +95,8 @@ typedef struct {
 /* weight is (outputs, inputs per group, *kernel) of a forward convolution; with `transposed`,
  * source channels are its outputs. inner and channels are a group's source and target channels.
  * A tile's rows are target channels and its vectors positions, or, with `turned`, the other way
- * round: there tile_rows is a vector's lanes. With `streams`, results go past the caches. */
+ * round: there tile_rows is a vector's lanes. With `streams`, results go past the caches; with
+ * `gaps`, there are items of the target that no product fills. */
 typedef struct {
     const fc_product *products;
     fc_turned box;
@@ -104,7 +105,7 @@ typedef struct {
     char *packed, *scratch;
     int64_t count, groups, inner, channels, bias_step, scratch_bytes;
     double parameter;
-    int dtype, activation, transposed, turned, streams, tile_rows, tile_vectors;
+    int dtype, activation, transposed, turned, streams, gaps, tile_rows, tile_vectors;
 } fc_conv;
 
 /* The weight gradient of a convolution, weight being (groups * channels, inner channels, kernel of

@@ -62,6 +62,8 @@
 #include "each_float.h"
 #define FC_TEMPLATE "product_unit.inc"
 #include "each_float.h"
+#define FC_TEMPLATE "product_fill.inc"
+#include "each_float.h"
 #define FC_TEMPLATE "product_pack.inc"
 #include "each_float.h"
 #define FC_TEMPLATE "multiply_add.inc"

@@ -25,8 +25,8 @@ enum { MOST_PIXELS = 4 };
 /* Kernels of so many taps are transposed when the weight is packed. */
 enum { TURNED_VECTORS = 2, MOST_TAPS = 64 };
 
-/* A piece of the work: from an output item, line and plane of an image on, some vectors of a group's
- * target channels. */
+/* A piece of the work: from an output item, line and plane of an image on, some vectors of a
+ * group's target channels. */
 typedef struct {
     int64_t image, group, plane, line, item, block, blocks;
 } fc_turned_unit;

@@ -110,10 +110,9 @@ static inline void store_some_float64(void *to, fc_vector_float64 v, int64_t lan
 }
 #endif
 
-/* Whole cache lines to memory past the caches: nothing is fetched before it is overwritten, and what
- * the caches hold stays. Others see them after end_streams(). */
+/* Whole cache lines to memory past the caches: nothing is fetched before it is overwritten, and
+ * what the caches hold stays. Others see them after end_streams(). */
 #if defined(__AVX512F__)
-enum { STREAMS = 1 };
 static inline void stream_vector_float32(char *to, fc_vector_float32 v)
 {
     _mm512_stream_ps((void *)to, (__m512)v);
@@ -129,7 +128,6 @@ static inline void end_streams(void)
     _mm_sfence();
 }
 #else
-enum { STREAMS = 0 };
 static inline void stream_vector_float32(char *to, fc_vector_float32 v)
 {
     *(fc_vector_float32 *)to = v;

@@ -218,7 +218,9 @@ def _cycles(e: Extent, rows: int, b: Blocks) -> float:
     products *= pieces
     steps = ceil_div(e.inner, b.depth)
     # Sums are put down and taken up again between steps, and go to the target at last.
-    broken = not b.gathered and not b.apart and _line(e, b.items) > b.items and b.lines * b.images > 1
+    broken = (
+        not b.gathered and not b.apart and _line(e, b.items) > b.items and b.lines * b.images > 1
+    )
     store = _BROKEN_STORE if broken else _STORE
     if b.apart and b.items % e.lanes:
         store += (_BROKEN_STORE - _STORE) / tiles

@@ -10,7 +10,13 @@ from collections.abc import Iterator, Sequence
 from math import inf, prod
 from typing import NamedTuple
 
-from fastconv.cpu.implicit_gemm.blocking import Extent, ceil_div, imbalance, second_level_bytes
+from fastconv.cpu.implicit_gemm.blocking import (
+    Extent,
+    ceil_div,
+    imbalance,
+    second_level_bytes,
+    stream_bytes,
+)
 from fastconv.cpu.isa import core
 
 # Cycles: of a vector and a line of the box, of a tile, and of a vector of channels of its pixels
@@ -20,6 +26,8 @@ _STORE, _STORE_SECOND, _STORE_APART = 60.0, 120.0, 300.0
 # One vector of channels alone loads as much as it multiplies.
 _ALONE = 1.35
 _WEIGHT_BYTES = 16.0
+# Results larger than the caches, put down in pieces of lines, take so many cycles a byte.
+_SPILL = 0.55
 # Vectors of channels of a tile.
 _VECTORS = 2
 
@@ -108,6 +116,9 @@ def _cycles(phases: Sequence[Extent], unit: Unit) -> float:
     spread = 2 if e.stride[2] > 1 and _box(phases, Unit(1, 2, 1))[2] == 2 else 1
     copied = e.inner * planes * lines * (_LINE + _COPY * spread * items / e.lanes)
     products = sum(_phase(p, unit, vectors) for p in phases)
+    written = e.groups * e.batch * e.channels * e.size * sum(prod(p.out) for p in phases)
+    if written > stream_bytes():
+        products = max(products, _SPILL * written / units)
     return units * (products + parts * copied) * imbalance(e, units * parts)
 
 
