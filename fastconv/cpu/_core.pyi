@@ -173,6 +173,7 @@ class WinogradGrad:
 
 def vector_bytes() -> int: ...
 def tile_vectors(rows: int) -> int: ...
+def tile_pixels() -> int: ...
 
 class Convolution:
     packed_bytes: int
@@ -189,6 +190,9 @@ class Convolution:
         groups: int,
         transposed: bool,
         tile_rows: int,
+        turned: bool = False,
+        streams: bool = False,
+        gaps: bool = False,
         activation: int = 0,
         parameter: float = 0,
     ) -> None: ...

@@ -65,14 +65,19 @@ cdef extern from "fc.h" nogil:
         int64_t depth
         int64_t blocks
         int64_t gathered
+        int64_t apart
         int64_t packed
         int64_t packed_at
         int64_t units
         int64_t width
         int64_t *offsets
 
+    ctypedef struct fc_turned:
+        int64_t units
+
     ctypedef struct fc_conv:
         const fc_product *products
+        fc_turned box
         fc_array x
         fc_array y
         fc_array weight
@@ -89,6 +94,9 @@ cdef extern from "fc.h" nogil:
         int dtype
         int activation
         int transposed
+        int turned
+        int streams
+        int gaps
         int tile_rows
         int tile_vectors
 
@@ -213,7 +221,8 @@ cdef extern from "fc.h" nogil:
         double (*peak)(int, int64_t, int) noexcept nogil
         int64_t (*gather)(const fc_array *, const fc_array *, const fc_array *, int) noexcept nogil
         int64_t (*conv_layout)(const fc_conv *, fc_product *) noexcept nogil
-        void (*conv_offsets)(const fc_product *) noexcept nogil
+        int64_t (*conv_box)(fc_conv *) noexcept nogil
+        void (*conv_offsets)(const fc_conv *, const fc_product *) noexcept nogil
         void (*conv_pack)(const fc_conv *, int) noexcept nogil
         void (*conv_run)(const fc_conv *, int) noexcept nogil
         int64_t (*conv_tile)(int64_t) noexcept nogil
@@ -227,6 +236,7 @@ cdef extern from "fc.h" nogil:
         void (*weight_grad)(const fc_weight_grad *, int) noexcept nogil
         fc_grad_bytes (*weight_grad_bytes)(const fc_weight_grad *) noexcept nogil
         int64_t vector_bytes
+        int64_t tile_pixels
         void (*bias_grad)(const fc_array *, const fc_array *, int, char *, int64_t,
                           int) noexcept nogil
         int64_t (*tile_rows)() noexcept nogil

@@ -13,6 +13,11 @@ def tile_vectors(rows):
     return fc_active().conv_tile(number("rows", rows))
 
 
+def tile_pixels():
+    """How many pixels a turned tile has at most at the level in use."""
+    return fc_active().tile_pixels
+
+
 cdef int axes_of(str name, object given, int64_t *to, int64_t fill) except -1:
     """Numbers of one to three axes into three places."""
     cdef int count = len(given), k
@@ -42,12 +47,14 @@ cdef class Convolution:
         target, as `run` will get them. With `transposed`, the source has the output channels.
     products : sequence of tuple
         The phases that the target falls into: (geometry, first, step, place, every, images, lines,
-        items, depth, blocks, gathered), see fc_product in fc.h.
+        items, depth, blocks, gathered, apart), see fc_product in fc.h.
     dtype : {"float32", "float64"}
     groups : int
     transposed : bool
     tile_rows : int
-        Target channels that are computed at a time.
+        Target channels that are computed at a time; with `turned`, a vector's items.
+    turned, streams, gaps : bool
+        Channels along the lanes; results past the caches; some items are in no product.
     activation, parameter
         As in epilogue.
 
@@ -72,7 +79,8 @@ cdef class Convolution:
     cdef tuple shapes
 
     def __cinit__(self, x_shape, weight_shape, y_shape, products, *, dtype, groups, transposed,
-                  tile_rows, int activation=0, double parameter=0):
+                  tile_rows, turned=False, streams=False, gaps=False, int activation=0,
+                  double parameter=0):
         cdef int64_t taps = 0
         cdef int k
         self.kernels = fc_active()
@@ -87,20 +95,30 @@ cdef class Convolution:
         shape_of("y_shape", y_shape, self.c.y.shape)
         self.take_channels(number("groups", groups, 1))
         self.c.tile_rows = <int>min(number("tile_rows", tile_rows, 1), 1 << 20)
+        self.c.turned, self.c.streams, self.c.gaps = bool(turned), bool(streams), bool(gaps)
         self.c.tile_vectors = <int>self.kernels.conv_tile(self.c.tile_rows)
-        if self.c.tile_vectors == 0:
+        if self.c.turned:
+            if self.c.tile_rows * self.c.x.size != self.kernels.vector_bytes:
+                raise ValueError(f"tile_rows: a vector has not {tile_rows} items of {dtype}")
+        elif self.c.tile_vectors == 0:
             raise ValueError(f"tile_rows: there is no tile of {tile_rows} rows")
         self.c.count = len(products)
         self.products = <fc_product *>PyMem_Malloc(max(1, self.c.count) * sizeof(fc_product))
         if self.products == NULL:
             raise MemoryError()
         self.c.products = self.products
+        if self.c.turned and self.c.count == 0:
+            raise ValueError("products: expected some")
         for k, product in enumerate(products):
             self.add(self.products + k, product)
             taps += times(self.products[k].depth, (<Geometry>product[0]).volume)
         self.offsets = <int64_t *>PyMem_Malloc(max(1, min(taps, LARGEST)) * sizeof(int64_t))
         if self.offsets == NULL:
             raise MemoryError()
+        if self.c.turned:
+            self.check_box()
+            self.scratch_bytes = self.kernels.conv_box(&self.c)
+            self.units = self.c.box.units
         self.lay_offsets()
 
     def __dealloc__(self):
@@ -124,8 +142,9 @@ cdef class Convolution:
         cdef fc_conv *c = &self.c
         cdef Geometry geometry
         cdef int k
-        geometry, first, step, place, every, images, lines, items, depth, blocks, gathered = product
-        p.g, p.gathered = geometry.g, bool(gathered)
+        geometry, first, step, place, every = product[:5]
+        images, lines, items, depth, blocks, gathered, apart = product[5:]
+        p.g, p.gathered, p.apart = geometry.g, bool(gathered), bool(apart)
         p.images, p.lines = number("images", images, 1), number("lines", lines, 1)
         p.items, p.depth = number("items", items, 1), number("depth", depth, 1)
         p.blocks = number("blocks", blocks, 1)
@@ -139,7 +158,7 @@ cdef class Convolution:
             if p.g.inputs[k] != c.x.shape[2 + k]:
                 raise ValueError(f"Convolution: a geometry is not over {self.shapes[0]}")
         if p.items > p.g.out[2] or p.lines > p.g.out[1] or p.depth > c.inner \
-                or (p.items < p.g.out[2] and p.lines > 1) \
+                or (p.items < p.g.out[2] and p.lines > 1) or (p.apart and p.depth < c.inner) \
                 or (p.lines < p.g.out[1] and p.images > 1):
             raise ValueError(
                 f"Convolution: no unit of {images} images, {lines} lines, {items} items, "
@@ -158,6 +177,30 @@ cdef class Convolution:
         self.units += p.units
         return 0
 
+    cdef int check_box(self) except -1:
+        """Products that share a box need equal strides, all source channels, and whole tiles."""
+        cdef const fc_product *p
+        cdef int64_t i, vectors = (self.c.channels + self.c.tile_rows - 1) // self.c.tile_rows
+        cdef int k
+        most = int(self.c.inner)
+        extents = [1, 0, 0]
+        for i in range(self.c.count):
+            extents[1] = max(extents[1], self.products[i].lines)
+            extents[2] = max(extents[2], self.products[i].items)
+        for k in range(3):
+            low = reach = 0
+            for i in range(self.c.count):
+                p = self.products + i
+                if p.g.stride[k] != self.products.g.stride[k] or p.depth != self.c.inner \
+                        or (p.blocks % 2 and p.blocks < vectors):
+                    raise ValueError("products: these cannot share a box")
+                low = max(low, int(p.g.before[k]))
+                reach = max(reach, p.g.kernel[k] * int(p.g.dilation[k]) + abs(int(p.g.before[k])))
+            most *= extents[k] * int(self.products.g.stride[k]) + low + reach + 64
+        if 32 * most >= LARGEST:
+            raise ValueError("Convolution: sizes do not fit into 62 bits")
+        return 0
+
     cdef void lay_offsets(self) noexcept:
         cdef int64_t *to = self.offsets
         cdef fc_product *p
@@ -167,7 +210,7 @@ cdef class Convolution:
         for k in range(self.c.count):
             p = self.products + k
             p.offsets = to
-            self.kernels.conv_offsets(p)
+            self.kernels.conv_offsets(&self.c, p)
             to += p.depth * p.g.kernel[0] * p.g.kernel[1] * p.g.kernel[2]
 
     def pack(self, weight, packed, threads):

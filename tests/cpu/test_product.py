@@ -1,6 +1,7 @@
 """Convolutions as products in the core, at every level: what they compute, read and refuse."""
 
 from dataclasses import dataclass, replace
+from math import inf
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ core = pytest.importorskip("fastconv.cpu._core", reason="needs the compiled core
 from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
+from fastconv.cpu.implicit_gemm import turned  # noqa: E402
 from fastconv.cpu.implicit_gemm.blocking import Extent, choose, tile_rows  # noqa: E402
 
 SIZES = {"float32": 4, "float64": 8}
@@ -39,6 +41,9 @@ class Case:
     depth: int = 3
     blocks: int = 1
     gathered: bool = False
+    apart: bool = False
+    turned: bool = False
+    streams: bool = False
     activation: int = 0
 
     @property
@@ -74,6 +79,7 @@ class Case:
             "depth": self.depth,
             "blocks": self.blocks,
             "gathered": self.gathered,
+            "apart": self.apart,
         }
         options = {
             "x_shape": self.shapes()[0],
@@ -82,7 +88,9 @@ class Case:
             "dtype": self.dtype,
             "groups": self.groups,
             "transposed": False,
-            "tile_rows": self.tile,
+            "tile_rows": core.lanes(self.dtype) if self.turned else self.tile,
+            "turned": self.turned,
+            "streams": self.streams,
             "activation": self.activation,
         }
         fields.update({k: v for k, v in change.items() if k in fields})
@@ -135,10 +143,11 @@ def _check(case, threads=2, seed=0, layouts=None):
         return
     rng = np.random.default_rng(seed)
     odd = layouts.Target(rng, y.shape, case.dtype)
-    convolution.run(
-        layouts.strided(rng, x), layouts.strided(rng, weight), odd.array, bias,
-        _workspace(convolution, 1), 1,
-    )  # fmt: skip
+    x, weight = layouts.strided(rng, x), layouts.strided(rng, weight)
+    convolution.run(x, weight, odd.array, bias, _workspace(convolution, 1), 1)
+    # An odd layout may repeat items.
+    x, weight = np.ascontiguousarray(x), np.ascontiguousarray(weight)
+    convolution.run(x, weight, y, bias, _workspace(convolution, 1), 1)
     np.testing.assert_array_equal(odd.result(), y)
 
 
@@ -174,6 +183,61 @@ def test_a_convolution_is_exact_however_it_is_cut(level, dtype, gathered, change
 
 
 @every_dtype
+@pytest.mark.parametrize("channels", [1, 5, 16, 40, 70])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"lines": 1},
+        {"lines": 4},
+        {"lines": 1, "items": 5},
+        {"blocks": 2},
+        {"stride": (2, 3), "dilation": (3, 2)},
+        {"stride": (4, 4), "kernel": (4, 5), "dilation": (2, 1)},
+        {"before": (3, 5), "after": (4, 4)},
+        {"before": (-1, -2), "after": (-1, 0)},
+        {"kernel": (1, 1), "stride": (2, 2), "before": (0, 0), "after": (0, 0)},
+        {"kernel": (1, 3), "stride": (3, 2)},
+        {"source": (1, 1), "kernel": (3, 3), "before": (1, 1), "after": (1, 1)},
+        {"source": (9, 70)},
+        {"source": (5, 9, 6), "kernel": (2, 3, 3), "stride": (2, 1, 2), "before": (1, 1, 1),
+         "after": (0, 0, 1), "dilation": (1, 2, 1)},
+        {"groups": 3},
+        {"activation": 1},
+        {"activation": 5},
+    ],
+)  # fmt: skip
+def test_a_turned_convolution_is_exact_however_it_is_cut(level, dtype, channels, change, layouts):
+    case = replace(Case(dtype, channels=channels, blocks=6, turned=True), **change)
+    _check(case, layouts=layouts)
+
+
+@every_dtype
+@pytest.mark.parametrize("items", range(1, 31))
+def test_turned_tiles_of_every_width(level, dtype, items):
+    for channels in (core.lanes(dtype) - 1, 2 * core.lanes(dtype), 3 * core.lanes(dtype)):
+        for lines in (1, 4, 5):
+            case = Case(
+                dtype, n=1, inner=2, depth=2, channels=channels, source=(lines, items),
+                kernel=(1, 1), before=(0, 0), after=(0, 0), blocks=4, turned=True,
+            )  # fmt: skip
+            _check(case, seed=items)
+
+
+@every_dtype
+@pytest.mark.parametrize("lanes_of_a_line", [1, 2, 3, 7])
+@pytest.mark.parametrize("more", [0, 1])
+def test_results_past_the_caches(level, dtype, lanes_of_a_line, more):
+    items = lanes_of_a_line * core.lanes(dtype) + more
+    for tile in (1, 2, 4):
+        case = Case(
+            dtype, channels=2 * tile, source=(6, items), kernel=(3, 3), before=(1, 1),
+            after=(1, 1), tile=tile, blocks=2, apart=True, streams=True,
+        )  # fmt: skip
+        _check(case)
+
+
+@every_dtype
 @pytest.mark.parametrize("tile", range(1, 9))
 def test_tiles_of_every_height_and_width(level, dtype, tile):
     if core.tile_vectors(tile) == 0:
@@ -205,7 +269,8 @@ def test_random_convolutions(dtype, data):
     case = Case(
         dtype, integer(1, 3), integer(1, 2), integer(1, 5), integer(1, 20), source, kernel,
         tuple(integer(1, 4) for _ in range(axes)), before, after, dilation,
-        gathered=data.draw(st.booleans()),
+        gathered=data.draw(st.booleans()), streams=data.draw(st.booleans()),
+        turned=data.draw(st.booleans()),
     )  # fmt: skip
     tile = data.draw(st.sampled_from([r for r in range(1, 9) if core.tile_vectors(r)]))
     lines = (1, *case.out)[-2]
@@ -216,9 +281,12 @@ def test_random_convolutions(dtype, data):
         images=integer(1, case.n) if cut == "images" else 1,
         lines=lines if cut == "images" else integer(1, lines) if cut == "lines" else 1,
         items=integer(1, case.out[-1]) if cut == "items" else case.out[-1],
-        depth=integer(1, case.inner),
-        blocks=integer(1, -(-case.channels // tile)),
+        depth=case.inner if case.turned else integer(1, case.inner),
+        blocks=integer(1, -(-case.channels // tile)) * (2 if case.turned else 1),
     )
+    case = replace(case, apart=case.depth == case.inner and data.draw(st.booleans()))
+    if case.turned:
+        case = replace(case, images=1)
     _check(case, threads=integer(1, 3), seed=integer(0, 2**32 - 1))
 
 
@@ -233,6 +301,10 @@ def test_how_it_is_cut_and_by_how_many_changes_no_bit(level, dtype):
         {"gathered": True, "lines": 3},
         {"lines": 1, "items": 7, "tile": 3, "depth": 4},
         {"images": 2, "tile": 2, "blocks": 4},
+        {"apart": True},
+        {"apart": True, "gathered": True, "streams": True},
+        {"turned": True, "blocks": 2, "lines": 3},
+        {"turned": True, "blocks": 20, "lines": 1, "items": 17},
     ):
         convolution = replace(case, **change).convolution()
         for threads in (1, 2, 3):
@@ -347,11 +419,21 @@ def test_a_read_only_target_is_refused():
         ({"activation": 8}, "activation: expected 0 to 7, got 8"),
         ({"activation": -1}, "activation: expected 0 to 7, got -1"),
         ({"tile_rows": 9}, "tile_rows: there is no tile of 9 rows"),
+        ({"apart": True, "depth": 2}, "no unit of"),
+        ({"turned": True, "tile_rows": 3}, "tile_rows: a vector has not 3 items of float32"),
     ],
 )
 def test_products_that_would_leave_their_arrays_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
         Case().convolution(**change)
+
+
+def test_turned_products_that_no_box_serves_are_refused():
+    case = Case(channels=70, turned=True)
+    with pytest.raises(ValueError, match="cannot share a box"):
+        case.convolution(depth=2, blocks=6)
+    with pytest.raises(ValueError, match="cannot share a box"):
+        case.convolution(blocks=1)
 
 
 @settings(max_examples=200, deadline=None)
@@ -375,7 +457,29 @@ def test_chosen_blocks_are_units_within_the_budget_where_any_are(data):
     assert _scratch_bytes(e, rows, blocks) <= max(budget, least)
 
 
-def _scratch_bytes(e, rows, blocks):
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_chosen_turned_units_fit_the_budget(data):
+    integer = lambda low, high: data.draw(st.integers(low, high))  # noqa: E731
+    kernel, stride = (tuple(integer(1, 5) for _ in range(3)) for _ in range(2))
+    out = tuple(integer(1, 60) for _ in range(3))
+    before = tuple(integer(-2, 4) for _ in range(3))
+    source = tuple((o - 1) * s + k + 2 for o, s, k in zip(out, stride, kernel, strict=True))
+    size = data.draw(st.sampled_from((4, 8)))
+    e = Extent(
+        batch=integer(1, 20), groups=integer(1, 4), inner=integer(1, 300),
+        channels=integer(1, 300), kernel=kernel, stride=stride, dilation=(1, 1, 1),
+        before=before, source=source, out=out, size=size, lanes=core.vector_bytes() // size,
+    )  # fmt: skip
+    budget = integer(0, 2**21)
+    unit, cycles, taken = turned.choose([e], budget)
+    assert cycles > 0
+    if cycles < inf:
+        blocks = (1, unit.lines, unit.items, e.inner, unit.blocks, False, False)
+        assert _scratch_bytes(e, e.lanes, blocks, turned=True) <= taken <= budget
+
+
+def _scratch_bytes(e, rows, blocks, **options):
     geometry = core.Geometry(e.source, e.kernel, e.stride, e.before, e.dilation, e.out)
     zeros, ones = (0, 0, 0), (1, 1, 1)
     convolution = core.Convolution(
@@ -387,5 +491,6 @@ def _scratch_bytes(e, rows, blocks):
         groups=e.groups,
         transposed=False,
         tile_rows=rows,
+        **options,
     )
     return convolution.scratch_bytes

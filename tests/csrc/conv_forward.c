@@ -16,6 +16,20 @@ static void draw_unit(const fc_conv *f, fc_product *p)
     p->depth = chance(50) ? f->inner : between(1, f->inner);
     p->blocks = between(1, (f->channels - 1) / f->tile_rows + 1);
     p->gathered = chance(40);
+    p->apart = p->depth == f->inner && chance(40);
+}
+
+/* Of all products: lines of a plane, or part of a line; two vectors of channels at a time. */
+static void draw_turned_unit(const fc_conv *f, fc_product *p)
+{
+    const int64_t vectors = (f->channels - 1) / f->tile_rows + 1;
+
+    p->images = p->lines = 1;
+    p->items = chance(20) ? between(1, p->g.out[2]) : p->g.out[2];
+    if (p->items == p->g.out[2])
+        p->lines = between(1, p->g.out[1]);
+    p->depth = f->inner;
+    p->blocks = chance(50) ? vectors : 2 * between(1, (vectors + 1) / 2);
 }
 
 /* Every `count`-th item of a line is one product's, with a padding of its own. */
@@ -23,6 +37,7 @@ static void draw_products(const fc_kernels *k, const conv *c, fc_conv *f, fc_pro
 {
     int64_t packed_at = 0;
 
+    f->products = products;
     for (int i = 0; i < f->count; i++) {
         fc_product *p = products + i;
         *p = (fc_product){.g = c->g, .place = {0, 0, i}, .every = {1, 1, f->count},
@@ -32,24 +47,36 @@ static void draw_products(const fc_kernels *k, const conv *c, fc_conv *f, fc_pro
             p->first[axis] = f->transposed ? c->g.kernel[axis] - 1 : 0;
             p->step[axis] = f->transposed ? -1 : 1;
         }
-        draw_unit(f, p);
+        if (!f->turned)
+            draw_unit(f, p);
+        else if (i == 0)
+            draw_turned_unit(f, p);
+        else
+            p->images = 1, p->lines = products->lines, p->items = products->items,
+            p->depth = products->depth, p->blocks = products->blocks;
         const int64_t bytes = rounded_up(k->conv_layout(f, p), 64);
         f->scratch_bytes = bytes > f->scratch_bytes ? bytes : f->scratch_bytes;
         packed_at += rounded_up(p->packed, 64);
         p->offsets = grab(p->depth * product(p->g.kernel) * (int64_t)sizeof(int64_t));
-        k->conv_offsets(p);
     }
+    if (f->turned)
+        f->scratch_bytes = rounded_up(k->conv_box(f), 64);
+    for (int i = 0; i < f->count; i++)
+        k->conv_offsets(f, products + i);
 }
 
 static fc_conv draw_operands(const fc_kernels *k, const conv *c)
 {
     fc_conv f = {.dtype = c->dtype, .groups = c->groups, .inner = c->x_shape[1] / c->groups,
                  .channels = c->channels, .bias_step = c->size, .transposed = chance(30),
-                 .activation = chance(50) ? FC_RELU : FC_NONE};
+                 .activation = chance(50) ? FC_RELU : FC_NONE, .turned = chance(40),
+                 .streams = chance(30)};
 
     do
         f.tile_rows = (int)between(1, 8);
     while ((f.tile_vectors = (int)k->conv_tile(f.tile_rows)) == 0);
+    if (f.turned)
+        f.tile_rows = (int)(k->vector_bytes / c->size);
     f.count = chance(70) ? 1 : MOST_PRODUCTS;
     return f;
 }
@@ -69,7 +96,6 @@ void test_conv_forward(const fc_kernels *k)
 
     fill_uniform(&x, c.dtype);
     fill_uniform(&weight, c.dtype);
-    f.products = products;
     f.x = x.a;
     f.y = y.a;
     f.weight = weight.a;

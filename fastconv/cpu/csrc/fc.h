@@ -73,7 +73,7 @@ typedef struct {
     int64_t place[3], every[3];        /* output o is the target's place + o * every */
     int64_t images, lines, items;      /* a unit: images, or lines of an image, or part of a line */
     int64_t depth, blocks;             /* source channels at a time; tiles' heights in a unit */
-    int64_t gathered;
+    int64_t gathered, apart;           /* apart: tiles begin with lines, sums are finished */
     /* What follows is conv_layout's. */
     int64_t period[3], reach[3];       /* residues used per axis, and what is read beyond out */
     int64_t line, plane_lines, plane;  /* items of a padded line, lines and items of a plane */
@@ -82,16 +82,30 @@ typedef struct {
     int64_t *offsets;                  /* depth * kernel of them, filled by conv_offsets */
 } fc_product;
 
+/* A turned convolution's unit: some lines of one plane of an image, or part of a line, and so many
+ * vectors of target channels, for all products. It reads a box of the source, copied with its
+ * padding: output o of every product reads items o * stride / every + 0 to reach of the box. */
+typedef struct {
+    int64_t lines, items, blocks;
+    int64_t low[3], reach[3], every[3]; /* where the box of output 0 begins; steps in the source */
+    int64_t line, plane, channel;       /* items of the box, to the next line, plane, channel */
+    int64_t planes, down, across, parts, units;
+} fc_turned;
+
 /* weight is (outputs, inputs per group, *kernel) of a forward convolution; with `transposed`,
- * source channels are its outputs. inner and channels are a group's source and target channels. */
+ * source channels are its outputs. inner and channels are a group's source and target channels.
+ * A tile's rows are target channels and its vectors positions, or, with `turned`, the other way
+ * round: there tile_rows is a vector's lanes. With `streams`, results go past the caches; with
+ * `gaps`, there are items of the target that no product fills. */
 typedef struct {
     const fc_product *products;
+    fc_turned box;
     fc_array x, y, weight;
     const char *bias;
     char *packed, *scratch;
     int64_t count, groups, inner, channels, bias_step, scratch_bytes;
     double parameter;
-    int dtype, activation, transposed, tile_rows, tile_vectors;
+    int dtype, activation, transposed, turned, streams, gaps, tile_rows, tile_vectors;
 } fc_conv;
 
 /* The weight gradient of a convolution, weight being (groups * channels, inner channels, kernel of
@@ -210,7 +224,8 @@ typedef struct {
     int64_t (*gather)(const fc_array *y, const fc_array *indices, const fc_array *x, int threads);
     /* Completes a product; returns the bytes of scratch memory that a thread needs. */
     int64_t (*conv_layout)(const fc_conv *, fc_product *);
-    void (*conv_offsets)(const fc_product *);
+    int64_t (*conv_box)(fc_conv *); /* the same, of all products, where they are turned */
+    void (*conv_offsets)(const fc_conv *, const fc_product *);
     void (*conv_pack)(const fc_conv *, int threads);
     void (*conv_run)(const fc_conv *, int threads);
     /* Most vectors of a tile so high, 0 if there is none. */
@@ -225,7 +240,7 @@ typedef struct {
     void (*winograd_grad_sizes)(const fc_winograd_grad *, int64_t *sizes);
     void (*weight_grad)(const fc_weight_grad *, int threads);
     fc_grad_bytes (*weight_grad_bytes)(const fc_weight_grad *);
-    int64_t vector_bytes;
+    int64_t vector_bytes, tile_pixels;
     void (*bias_grad)(const fc_array *y, const fc_array *bias, int dtype, char *sums,
                       int64_t splits, int threads);
     int64_t (*tile_rows)(void);

@@ -15,6 +15,8 @@
 #include "pools.h"
 #include "winograd.h"
 #include "product.h"
+#include "turned.h"
+#include "shuffles.h"
 #include "weight_grad.h"
 #include "weight_grad_plan.inc"
 
@@ -52,6 +54,7 @@
 #define FC_TEMPLATE "avg_backward.inc"
 #include "each_float.h"
 
+#include "turned_layout.inc"
 #include "product_layout.inc"
 #define FC_TEMPLATE "product_tile.inc"
 #include "each_float.h"
@@ -59,11 +62,25 @@
 #include "each_float.h"
 #define FC_TEMPLATE "product_unit.inc"
 #include "each_float.h"
+#define FC_TEMPLATE "product_fill.inc"
+#include "each_float.h"
 #define FC_TEMPLATE "product_pack.inc"
 #include "each_float.h"
 #define FC_TEMPLATE "multiply_add.inc"
 #include "each_float.h"
 #define FC_TEMPLATE "transpose.inc"
+#include "each_float.h"
+#define FC_TEMPLATE "turned_tile.inc"
+#include "each_float.h"
+#define FC_TEMPLATE "turned_copy.inc"
+#include "each_float.h"
+#define FC_TEMPLATE "turned_pack.inc"
+#include "each_float.h"
+#define FC_TEMPLATE "turned_product.inc"
+#include "each_float.h"
+#define FC_TEMPLATE "turned_twins.inc"
+#include "each_float.h"
+#define FC_TEMPLATE "turned_unit.inc"
 #include "each_float.h"
 #define FC_TEMPLATE "bias_grad.inc"
 #include "each_float.h"
@@ -130,6 +147,8 @@ const fc_kernels FC_TABLE(FC_ISA) = {
     .winograd_grad = winograd_grad,
     .winograd_grad_sizes = winograd_grad_sizes,
     .conv_layout = conv_layout,
+    .conv_box = conv_box,
+    .tile_pixels = MOST_PIXELS,
     .conv_offsets = conv_offsets,
     .conv_pack = conv_pack,
     .conv_run = conv_run,

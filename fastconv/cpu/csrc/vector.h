@@ -42,6 +42,14 @@ typedef int64_t fc_mask_float64 __attribute__((vector_size(VECTOR_BYTES)));
 #define FC_IN_REGISTER(v) (void)(v)
 #endif
 
+/* Unrolls the loop that follows altogether; its count is at most 16. clang takes a number for the
+ * count itself, and leaves sums in memory where the loop has another. */
+#if defined(__clang__)
+#define FC_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define FC_UNROLL _Pragma("GCC unroll 16")
+#endif
+
 /* The first `lanes` lanes of a vector, the others 0; and those lanes alone into memory. */
 #if defined(__AVX512F__)
 static inline fc_vector_float32 load_some_float32(const void *from, int64_t lanes)
@@ -100,6 +108,37 @@ static inline void store_some_float64(void *to, fc_vector_float64 v, int64_t lan
 {
     copy_some(to, (const char *)&v, lanes * (int64_t)sizeof(double));
 }
+#endif
+
+/* Whole cache lines to memory past the caches: nothing is fetched before it is overwritten, and
+ * what the caches hold stays. Others see them after end_streams(). */
+#if defined(__AVX512F__)
+static inline void stream_vector_float32(char *to, fc_vector_float32 v)
+{
+    _mm512_stream_ps((void *)to, (__m512)v);
+}
+
+static inline void stream_vector_float64(char *to, fc_vector_float64 v)
+{
+    _mm512_stream_pd((void *)to, (__m512d)v);
+}
+
+static inline void end_streams(void)
+{
+    _mm_sfence();
+}
+#else
+static inline void stream_vector_float32(char *to, fc_vector_float32 v)
+{
+    *(fc_vector_float32 *)to = v;
+}
+
+static inline void stream_vector_float64(char *to, fc_vector_float64 v)
+{
+    *(fc_vector_float64 *)to = v;
+}
+
+static inline void end_streams(void) {}
 #endif
 
 /* Whether load_between is one instruction; without it, three times as slow as a copy. */

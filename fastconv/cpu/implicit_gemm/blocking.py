@@ -25,20 +25,26 @@ _STRIDED_STORE = 20.0
 _BROKEN_STORE = 8.0
 # Where the weight doesn't stay in the second-level cache, it comes at so many bytes a cycle.
 _WEIGHT_BYTES = 16.0
+# Whether columns are gathered; whether lines are apart.
+_FORMS = ((False, False), (True, False), (False, True))
 # Products from which on units should share out evenly among two, four, eight threads.
 _WORTH_SHARING = 4e6
 _DEFAULT_L2 = 512 * 2**10
 
 
 class Blocks(NamedTuple):
-    """A unit: images, lines, items of a line; source channels at a time; tiles' heights."""
+    """A unit: images, lines, items of a line; source channels at a time; tiles' heights.
+
+    Columns may be gathered without what lies between lines, or tiles begin with lines, apart.
+    """
 
     images: int
     lines: int
     items: int
     depth: int
     blocks: int
-    gathered: bool
+    gathered: bool = False
+    apart: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,12 @@ def ceil_div(a: int, b: int) -> int:
 def second_level_bytes() -> int:
     """Return the size of a core's second-level cache."""
     return describe().l2 or _DEFAULT_L2
+
+
+@cache
+def stream_bytes() -> int:
+    """Return how large a result must be to go past the caches: they'd hold little of it."""
+    return max(8 * second_level_bytes(), (describe().l3 or 0) // 2)
 
 
 def tile_cycles(rows: int, vectors: int) -> float:
@@ -139,7 +151,7 @@ def choose(e: Extent, rows: int, budget: int) -> tuple[Blocks, float]:
     best: tuple[tuple[bool, float], Blocks, float] | None = None
     seen = set()
     blocks = ceil_div(e.channels, rows)
-    apart = prod(e.kernel) > 1 or e.kernel[1] * e.kernel[2] > 1
+    several = prod(e.kernel) > 1 or e.kernel[1] * e.kernel[2] > 1
     for width in _WIDTHS:
         for unit in _units(e, width * e.lanes):
             if unit in seen:
@@ -147,8 +159,10 @@ def choose(e: Extent, rows: int, budget: int) -> tuple[Blocks, float]:
             seen.add(unit)
             for parts in (1, 2, 4, 8, blocks):
                 some = ceil_div(blocks, parts)
-                for gathered in (False, True) if apart or e.batch > 1 else (False,):
-                    cut, used = _deepest(e, rows, Blocks(*unit, 1, some, gathered), budget)
+                for gathered, apart in _FORMS if several or e.batch > 1 else _FORMS[:1]:
+                    cut, used = _deepest(e, rows, Blocks(*unit, 1, some, gathered, apart), budget)
+                    if apart and cut.depth < e.inner:
+                        continue
                     cycles = _cycles(e, rows, cut)
                     over = used > budget
                     key = (over, used if over else cycles)
@@ -194,17 +208,24 @@ def _positions(e: Extent, unit: Blocks) -> int:
 def _cycles(e: Extent, rows: int, b: Blocks) -> float:
     """Return the model's cycles of one thread for the whole product."""
     assert core is not None
-    vectors = _positions(e, b) // e.lanes
+    pieces = b.images * b.lines if b.apart else 1
+    vectors = ceil_div(b.items, e.lanes) if b.apart else _positions(e, b) // e.lanes
     most = int(core.tile_vectors(rows))
     tiles = ceil_div(vectors, most)
     narrow, wider = vectors // tiles, vectors % tiles
     reduction = e.inner * prod(e.kernel)
     products = (tiles - wider) * tile_cycles(rows, narrow) + wider * tile_cycles(rows, narrow + 1)
+    products *= pieces
     steps = ceil_div(e.inner, b.depth)
     # Sums are put down and taken up again between steps, and go to the target at last.
-    broken = not b.gathered and _line(e, b.items) > b.items and b.lines * b.images > 1
-    store = _STRIDED_STORE if e.steps > 1 else _BROKEN_STORE if broken else _STORE
-    ends = tiles * _TILE * steps + vectors * rows * (2.0 * (steps - 1) + store)
+    broken = (
+        not b.gathered and not b.apart and _line(e, b.items) > b.items and b.lines * b.images > 1
+    )
+    store = _BROKEN_STORE if broken else _STORE
+    if b.apart and b.items % e.lanes:
+        store += (_BROKEN_STORE - _STORE) / tiles
+    store = _STRIDED_STORE if e.steps > 1 else store
+    ends = pieces * (tiles * _TILE * steps + vectors * rows * (2.0 * (steps - 1) + store))
     weight = e.groups * e.channels * reduction * e.size
     fetch = rows * reduction * e.size / _WEIGHT_BYTES if weight > second_level_bytes() // 4 else 0
     block = max(products * reduction, fetch) + ends
@@ -213,7 +234,7 @@ def _cycles(e: Extent, rows: int, b: Blocks) -> float:
     units = ceil_div(e.batch, b.images) * ceil_div(e.out[1], b.lines) * ceil_div(e.out[2], b.items)
     units *= e.groups * e.out[0]
     each = heights * block + parts * _copy_cycles(e, b)
-    return units * each * _imbalance(e, units * parts)
+    return units * each * imbalance(e, units * parts)
 
 
 def _copy_cycles(e: Extent, b: Blocks) -> float:
@@ -230,7 +251,7 @@ def _copy_cycles(e: Extent, b: Blocks) -> float:
     return e.inner * filled
 
 
-def _imbalance(e: Extent, units: int) -> float:
+def imbalance(e: Extent, units: int) -> float:
     """Return how much longer two to eight threads take than if units could be split at will."""
     if e.products < _WORTH_SHARING:
         return 1.0

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastconv.cpu.epilogue import CODES, LEAKY_SLOPE, finish
-from fastconv.cpu.implicit_gemm.blocking import Blocks, Extent, choose, tile_rows
+from fastconv.cpu.epilogue import CODES, LEAKY_SLOPE
+from fastconv.cpu.implicit_gemm import turned
+from fastconv.cpu.implicit_gemm.blocking import Blocks, Extent, choose, stream_bytes, tile_rows
 from fastconv.cpu.implicit_gemm.phases import Phase, leaves_gaps, phases_of
 from fastconv.cpu.isa import active, core
 from fastconv.cpu.plans import HostPlan, itemsize
@@ -19,6 +20,19 @@ from fastconv.problem import ConvProblem, Ints
 _SLACK = 64
 # Of an item of the weight, on its way to where it is packed.
 _PACK_CYCLES = 2.0
+# How much longer a product takes than the model's cycles: caches miss.
+_SLOWER = 1.06
+# Phases that share boxes; with more of them, each has too little to do.
+_MOST_TURNED = 64
+
+
+class Cut(NamedTuple):
+    """How a convolution's products are cut up, each of them."""
+
+    turned: bool
+    rows: int
+    blocks: list[Blocks]
+    cycles: float
 
 
 class ProductPlan(HostPlan):
@@ -27,21 +41,22 @@ class ProductPlan(HostPlan):
     def __init__(self, problem: ConvProblem, dtype: str, threads: int, budget: int) -> None:
         assert core is not None
         self._threads = threads
-        self._activation = problem.activation
         backward = problem.operation == "conv_input_grad"
         source, target = (problem.y, problem.x) if backward else (problem.x, problem.y)
         outputs = problem.weight.shape[0] // problem.groups
         inner, channels = outputs, problem.weight.shape[1]
         if not backward:
             inner, channels = channels, inner
-        rows = tile_rows(channels)
-        cycles = _PACK_CYCLES * problem.weight.size
-        products = []
-        for phase in phases_of(problem):
-            extent = _extent(phase, problem, source.shape, inner, channels, dtype)
-            blocks, taken = choose(extent, rows, budget)
-            cycles += taken
-            products.append(_product(phase, source.shape[2:], blocks))
+        phases = phases_of(problem)
+        extents = [
+            _extent(phase, problem, source.shape, inner, channels, dtype) for phase in phases
+        ]
+        cut = _cut(extents, budget)
+        products = [
+            _product(phase, source.shape[2:], blocks)
+            for phase, blocks in zip(phases, cut.blocks, strict=True)
+        ]
+        cycles = _PACK_CYCLES * problem.weight.size + _SLOWER * cut.cycles
         self._convolution = core.Convolution(
             source.shape,
             problem.weight.shape,
@@ -50,7 +65,10 @@ class ProductPlan(HostPlan):
             dtype=dtype,
             groups=problem.groups,
             transposed=backward,
-            tile_rows=rows,
+            tile_rows=cut.rows,
+            turned=cut.turned,
+            gaps=leaves_gaps(problem),
+            streams=target.size * itemsize(dtype) > stream_bytes(),
             activation=CODES[problem.activation],
             parameter=LEAKY_SLOPE,
         )
@@ -58,7 +76,6 @@ class ProductPlan(HostPlan):
         flops = 4 * core.vector_bytes() // itemsize(dtype) * cycles
         busy = max(1, min(threads, self._convolution.units))
         self.seconds = flops / (peak_flops(active(), dtype, 1) * busy)
-        self._fills = leaves_gaps(problem)
         self.packed_bytes: int = self._convolution.packed_bytes
         self.scratch_bytes: int = self._convolution.scratch_bytes
         # Plain attributes are read faster than properties, and dispatch reads this at every call.
@@ -93,15 +110,24 @@ class ProductPlan(HostPlan):
 
     def _run(self, inputs: Sequence[Any], target: Any, workspace: Any, packed: bool) -> None:
         bias = inputs[2] if len(inputs) > 2 else None
-        if self._fills:
-            self._fill(target, bias)
         self._convolution.run(inputs[0], inputs[1], target, bias, workspace, self._threads, packed)
 
-    def _fill(self, target: Any, bias: Any) -> None:
-        """Fill elements as where no tap reaches them: the bias, activated."""
-        values = np.zeros((1, target.shape[1], 1), target.dtype)
-        finish(values, None if bias is None else np.ascontiguousarray(bias), self._activation, 1)
-        target[...] = values.reshape(1, -1, *(1,) * (target.ndim - 2))
+
+def _cut(extents: list[Extent], budget: int) -> Cut:
+    """Return the cut that takes the fewest cycles."""
+    rows = tile_rows(extents[0].channels) if extents else 1
+    chosen = [choose(extent, rows, budget) for extent in extents]
+    upright = Cut(False, rows, [blocks for blocks, _ in chosen], sum(taken for _, taken in chosen))
+    if not 0 < len(extents) <= _MOST_TURNED:
+        return upright
+    unit, cycles, _ = turned.choose(extents, budget)
+    if upright.cycles <= cycles:
+        return upright
+    blocks = [
+        Blocks(1, min(unit.lines, e.out[1]), min(unit.items, e.out[2]), e.inner, unit.blocks)
+        for e in extents
+    ]
+    return Cut(True, extents[0].lanes, blocks, cycles)
 
 
 def _extent(
