@@ -190,6 +190,7 @@ class Convolution:
         tile_rows: int,
         activation: int = 0,
         parameter: float = 0,
+        pixels: bool = False,
     ) -> None: ...
     def pack(self, weight: _Array, packed: _Array, threads: int) -> None: ...
     def run(

@@ -91,6 +91,7 @@ cdef extern from "fc.h" nogil:
         int transposed
         int tile_rows
         int tile_vectors
+        int pixels
 
     ctypedef struct fc_weight_grad:
         fc_geometry g

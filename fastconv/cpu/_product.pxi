@@ -50,6 +50,8 @@ cdef class Convolution:
         Target channels that are computed at a time.
     activation, parameter
         As in epilogue.
+    pixels : bool
+        Whether channels lie side by side in source and target; then tile_rows are whole vectors.
 
     Attributes
     ----------
@@ -72,7 +74,7 @@ cdef class Convolution:
     cdef tuple shapes
 
     def __cinit__(self, x_shape, weight_shape, y_shape, products, *, dtype, groups, transposed,
-                  tile_rows, int activation=0, double parameter=0):
+                  tile_rows, int activation=0, double parameter=0, bint pixels=False):
         cdef int64_t taps = 0
         cdef int k
         self.kernels = fc_active()
@@ -87,7 +89,14 @@ cdef class Convolution:
         shape_of("y_shape", y_shape, self.c.y.shape)
         self.take_channels(number("groups", groups, 1))
         self.c.tile_rows = <int>min(number("tile_rows", tile_rows, 1), 1 << 20)
-        self.c.tile_vectors = <int>self.kernels.conv_tile(self.c.tile_rows)
+        self.c.pixels = pixels
+        if pixels:
+            lanes = self.kernels.vector_bytes // self.c.x.size
+            self.c.tile_vectors = <int>(self.c.tile_rows // lanes)
+            if self.c.tile_rows % lanes or self.c.tile_vectors > self.kernels.tile_vectors():
+                raise ValueError(f"tile_rows: {tile_rows} are not some vectors of {lanes} channels")
+        else:
+            self.c.tile_vectors = <int>self.kernels.conv_tile(self.c.tile_rows)
         if self.c.tile_vectors == 0:
             raise ValueError(f"tile_rows: there is no tile of {tile_rows} rows")
         self.c.count = len(products)
@@ -150,6 +159,11 @@ cdef class Convolution:
         reach = [p.g.kernel[k] * p.g.dilation[k] for k in range(3)]
         positions = int(images) * (int(lines) + reach[1]) * (int(items) + reach[2] + 64)
         most = volume * positions + int(blocks) * c.tile_rows * positions
+        if c.pixels:
+            spans = [int(n) * p.g.stride[k] + reach[k] for k, n in ((1, lines), (2, items))]
+            most += int(images) * p.g.kernel[0] * spans[0] * spans[1] * c.inner
+            if gathered and depth != c.inner:
+                raise ValueError("Convolution: copied lines take all source channels at once")
         if 32 * most >= LARGEST or 32 * volume * c.channels * c.groups * c.inner >= LARGEST:
             raise ValueError("Convolution: sizes do not fit into 62 bits")
         self.scratch_bytes = max(self.scratch_bytes, self.kernels.conv_layout(c, p))
@@ -211,6 +225,9 @@ cdef class Convolution:
         self.fits("x", source, &self.c.x, 0)
         self.fits("y", target, &self.c.y, 2)
         c.x, c.y = source.a, target.a
+        if c.pixels:
+            self.adjoins("x", source)
+            self.adjoins("y", target)
         c.packed, c.scratch = space.data + skipped, space.data + taken
         if given:
             ready = flat("weight", weight, False)
@@ -240,6 +257,11 @@ cdef class Convolution:
             if not packed:
                 self.kernels.conv_pack(c, threads)
             self.kernels.conv_run(c, threads)
+
+    cdef int adjoins(self, str name, Array array) except -1:
+        if array.a.shape[1] > 1 and array.a.stride[1] != array.a.size:
+            raise ValueError(f"{name}: its channels do not lie side by side")
+        return 0
 
     cdef int fits(self, str name, Array array, const fc_array *expected, int which) except -1:
         check_size(name, array, expected.size)

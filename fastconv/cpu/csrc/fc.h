@@ -83,7 +83,11 @@ typedef struct {
 } fc_product;
 
 /* weight is (outputs, inputs per group, *kernel) of a forward convolution; with `transposed`,
- * source channels are its outputs. inner and channels are a group's source and target channels. */
+ * source channels are its outputs. inner and channels are a group's source and target channels.
+ *
+ * With `pixels`, channels lie side by side in x and y, and are read and written where they are: a
+ * tile has TILE_ROWS positions by tile_rows target channels, whole vectors. There `gathered` copies
+ * padded lines, so that a line's taps are one run of items, and takes all source channels at once. */
 typedef struct {
     const fc_product *products;
     fc_array x, y, weight;
@@ -92,6 +96,7 @@ typedef struct {
     int64_t count, groups, inner, channels, bias_step, scratch_bytes;
     double parameter;
     int dtype, activation, transposed, tile_rows, tile_vectors;
+    int pixels;
 } fc_conv;
 
 /* The weight gradient of a convolution, weight being (groups * channels, inner channels, kernel of

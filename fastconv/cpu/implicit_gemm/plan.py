@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from fastconv.cpu.epilogue import CODES, LEAKY_SLOPE, finish
+from fastconv.cpu.implicit_gemm import pixels
 from fastconv.cpu.implicit_gemm.blocking import Blocks, Extent, choose, tile_rows
 from fastconv.cpu.implicit_gemm.phases import Phase, leaves_gaps, phases_of
 from fastconv.cpu.isa import active, core
 from fastconv.cpu.plans import HostPlan, itemsize
 from fastconv.machine import peak_flops
-from fastconv.problem import ConvProblem, Ints
+from fastconv.problem import ConvProblem, Ints, Operand
 
 # Workspace begins where NumPy puts it; scratch memory at the next cache line.
 _SLACK = 64
@@ -34,14 +35,13 @@ class ProductPlan(HostPlan):
         inner, channels = outputs, problem.weight.shape[1]
         if not backward:
             inner, channels = channels, inner
-        rows = tile_rows(channels)
-        cycles = _PACK_CYCLES * problem.weight.size
-        products = []
-        for phase in phases_of(problem):
-            extent = _extent(phase, problem, source.shape, inner, channels, dtype)
-            blocks, taken = choose(extent, rows, budget)
-            cycles += taken
-            products.append(_product(phase, source.shape[2:], blocks))
+        phases = phases_of(problem)
+        extents = [_extent(phase, problem, inner, channels, dtype) for phase in phases]
+        rows, cuts, cycles, over_pixels = _cut(problem, extents, budget)
+        products = [
+            _product(phase, source.shape[2:], blocks)
+            for phase, blocks in zip(phases, cuts, strict=True)
+        ]
         self._convolution = core.Convolution(
             source.shape,
             problem.weight.shape,
@@ -53,6 +53,7 @@ class ProductPlan(HostPlan):
             tile_rows=rows,
             activation=CODES[problem.activation],
             parameter=LEAKY_SLOPE,
+            pixels=over_pixels,
         )
         # A cycle of the model has two multiply-adds of whole vectors.
         flops = 4 * core.vector_bytes() // itemsize(dtype) * cycles
@@ -104,11 +105,32 @@ class ProductPlan(HostPlan):
         target[...] = values.reshape(1, -1, *(1,) * (target.ndim - 2))
 
 
+def _cut(
+    problem: ConvProblem, extents: list[Extent], budget: int
+) -> tuple[int, list[Blocks], float, bool]:
+    """Return tiles' target channels, each phase's blocks, the cycles, and whether over pixels."""
+    e = extents[0]
+    rows = tile_rows(e.channels)
+    chosen = [choose(extent, rows, budget) for extent in extents]
+    cycles = sum(taken for _, taken in chosen) + _PACK_CYCLES * problem.weight.size
+    if not pixels.adjoin(problem, e.size):
+        return rows, [blocks for blocks, _ in chosen], cycles, False
+    width = pixels.block_channels(e.channels, e.lanes)
+    others = [pixels.choose(extent, width, budget) for extent in extents]
+    packed = pixels.pack_cycles(problem) * problem.weight.size
+    if (taken := sum(taken for _, taken in others) + packed) < cycles:
+        return width, [blocks for blocks, _ in others], taken, True
+    return rows, [blocks for blocks, _ in chosen], cycles, False
+
+
 def _extent(
-    phase: Phase, problem: ConvProblem, source: Ints, inner: int, channels: int, dtype: str
+    phase: Phase, problem: ConvProblem, inner: int, channels: int, dtype: str
 ) -> Extent:
     """Return what blocks are chosen by, all three spatial axes filled in."""
     assert core is not None
+    backward = problem.operation == "conv_input_grad"
+    given, target = (problem.y, problem.x) if backward else (problem.x, problem.y)
+    source = given.shape
     missing = 3 - len(phase.kernel)
     ones, zeros = (1,) * missing, (0,) * missing
     size = itemsize(dtype)
@@ -126,7 +148,14 @@ def _extent(
         size=size,
         lanes=core.vector_bytes() // size,
         steps=phase.every[-1],
+        source_apart=_apart(given, size),
+        target_apart=_apart(target, size),
     )
+
+
+def _apart(operand: Operand, size: int) -> bool:
+    """Whether the items of a line do not lie side by side."""
+    return operand.shape[-1] > 1 and operand.strides[-1] != size
 
 
 def _product(phase: Phase, spatial: Ints, blocks: Blocks) -> tuple[Any, ...]:

@@ -1,0 +1,149 @@
+"""How a convolution of arrays whose channels lie side by side is cut up.
+
+As in `blocking`, a model of the processor's cycles settles it, never the number of threads, and no
+choice changes a sum's order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import prod
+
+from fastconv.cpu.implicit_gemm.blocking import (
+    Blocks,
+    Extent,
+    ceil_div,
+    even,
+    imbalance,
+    second_level_bytes,
+)
+from fastconv.cpu.isa import core
+from fastconv.problem import ConvProblem
+
+# Positions that a unit has at most, in tiles, and cycles, measured: of a tile, of one of its runs
+# of items, of a position's place in the source and of its own, of a copied vector.
+_TILES = (2, 4, 6, 8, 12, 16, 24)
+_TILE, _RUN, _PLACE, _POSITION, _COPY, _LINE = 40.0, 20.0, 4.0, 8.0, 4.0, 20.0
+_UNIT = 300.0
+# Where the weight doesn't stay in the second-level cache, it comes at so many bytes a cycle.
+_WEIGHT_BYTES = 16.0
+# Source channels that are worth a run of their own; fewer are copied, a line's taps being one run.
+_LEAST_RUN = 16
+
+
+def adjoin(problem: ConvProblem, size: int) -> bool:
+    """Whether the channels of source and target lie side by side."""
+    return all(a.strides[1] == size or a.shape[1] == 1 for a in (problem.x, problem.y))
+
+
+def pack_cycles(problem: ConvProblem) -> float:
+    """Return the cycles that packing an item of the weight takes."""
+    adjacent = problem.operation == "conv_forward" or prod(problem.kernel) == 1
+    return 0.5 if adjacent else 2.0
+
+
+def block_channels(channels: int, lanes: int) -> int:
+    """Return the target channels of a block, whole vectors: blocks as even as can be."""
+    return even(ceil_div(channels, lanes), _most_vectors()) * lanes
+
+
+def choose(e: Extent, width: int, budget: int) -> tuple[Blocks, float]:
+    """Return the blocks that take the fewest cycles within `budget` bytes a thread, and these.
+
+    `width` is what :func:`block_channels` returned. Where nothing fits, the blocks that need least.
+    """
+    best: tuple[tuple[bool, float], Blocks, float] | None = None
+    blocks = ceil_div(e.channels, width)
+    copied = e.kernel[2] > 1 and e.dilation[2] == 1 and e.inner < _LEAST_RUN
+    deepest = max(1, second_level_bytes() // 3 // (prod(e.kernel) * width * e.size))
+    depth = e.inner if copied else even(e.inner, deepest)
+    for images, lines, items in dict.fromkeys(_units(e)):
+        for parts in (1, 2, 4, 8, blocks):
+            if parts <= blocks:
+                cut = Blocks(images, lines, items, depth, ceil_div(blocks, parts), copied)
+                used, cycles = _bytes(e, width, cut), _cycles(e, width, cut)
+                over = used > budget
+                key = (over, used if over else cycles)
+                if best is None or key < best[0]:
+                    best = key, cut, cycles
+    assert best is not None
+    return best[1], best[2]
+
+
+def _units(e: Extent) -> Iterator[tuple[int, int, int]]:
+    rows = _rows()
+    for tiles in _TILES:
+        most = tiles * rows
+        plane = e.out[1] * e.out[2]
+        if e.out[2] > most:
+            yield 1, 1, even(e.out[2], most)
+        elif plane > most or e.batch == 1:
+            yield 1, even(e.out[1], most // e.out[2]), e.out[2]
+        else:
+            yield even(e.batch, most // plane), e.out[1], e.out[2]
+
+
+def _rows() -> int:
+    assert core is not None
+    rows: int = core.gemm_tile("float32")[0]
+    return rows
+
+
+def _most_vectors() -> int:
+    assert core is not None
+    columns: int = core.gemm_tile("float32")[1]
+    lanes: int = core.lanes("float32")
+    return columns // lanes
+
+
+def _runs(e: Extent, b: Blocks) -> int:
+    return prod(e.kernel[:2]) * (1 if b.gathered else e.kernel[2])
+
+
+def _copied(e: Extent, b: Blocks) -> tuple[int, int]:
+    """Return how many lines a unit copies, and their items."""
+    if not b.gathered:
+        return 0, 0
+    lines = (b.lines - 1) * e.stride[1] + (e.kernel[1] - 1) * e.dilation[1] + 1
+    pixels = (b.items - 1) * e.stride[2] + (e.kernel[2] - 1) * e.dilation[2] + 1
+    return b.images * e.kernel[0] * lines, pixels * e.inner
+
+
+def _bytes(e: Extent, width: int, b: Blocks) -> int:
+    """Return a thread's scratch memory: fc.h's pixel_bytes, roughly."""
+    positions = ceil_div(b.images * b.lines * b.items, e.lanes) * e.lanes + _rows()
+    lines, items = _copied(e, b)
+    sums = positions * width if b.depth < e.inner else 0
+    return (
+        positions * (_runs(e, b) + 1) * 8
+        + (lines * items + e.inner * e.kernel[2] + sums) * e.size
+        + 4 * 64
+    )
+
+
+def _tile_cycles(rows: int, vectors: int) -> float:
+    """Return the cycles of a row of the reduction: two products and two loads start in each."""
+    return max(rows * vectors / 2, (rows + vectors) / 2, 4.0)
+
+
+def _cycles(e: Extent, width: int, b: Blocks) -> float:
+    """Return the model's cycles of one thread for the whole convolution."""
+    positions = b.images * b.lines * b.items
+    tiles = ceil_div(positions, _rows())
+    rows, vectors = ceil_div(positions, tiles), width // e.lanes
+    last = ceil_div(e.channels - (ceil_div(e.channels, width) - 1) * width, e.lanes)
+    volume, blocks = prod(e.kernel), ceil_div(e.channels, width)
+    reduction, steps, runs = e.inner * volume, ceil_div(e.inner, b.depth), _runs(e, b)
+    each = (blocks - 1) * _tile_cycles(rows, vectors) + _tile_cycles(rows, last)
+    ends = steps * (runs * _RUN + _TILE) + (4 * steps - 2) * rows * vectors
+    products = tiles * (each * reduction + blocks * ends)
+    weight = reduction * e.channels * e.size
+    if e.groups * weight > second_level_bytes() // 2:
+        products = max(products, weight / _WEIGHT_BYTES) + weight / _WEIGHT_BYTES / 4
+    lines, items = _copied(e, b)
+    parts = ceil_div(blocks, b.blocks)
+    made = positions * (runs * _PLACE + _POSITION) + _UNIT
+    made += lines * (_LINE + _COPY * items / e.lanes)
+    units = ceil_div(e.batch, b.images) * ceil_div(e.out[1], b.lines) * ceil_div(e.out[2], b.items)
+    units *= e.groups * e.out[0]
+    return units * (products + parts * made) * imbalance(e, units * parts)
