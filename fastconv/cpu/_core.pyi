@@ -120,6 +120,7 @@ class Winograd:
         adjoint: bool,
         activation: int,
         parameter: float,
+        pixels: int = 0,
     ) -> None: ...
     def scratch_bytes(
         self, width: int, group: int, packed: bool, shared: bool

@@ -136,6 +136,7 @@ cdef extern from "fc.h" nogil:
         double parameter
         int[2] alpha
         int activation
+        int64_t pixels
 
     ctypedef struct fc_winograd_grad:
         fc_array x

@@ -226,8 +226,8 @@ cdef class Convolution:
         self.fits("y", target, &self.c.y, 2)
         c.x, c.y = source.a, target.a
         if c.pixels:
-            self.adjoins("x", source)
-            self.adjoins("y", target)
+            check_adjoining("x", source)
+            check_adjoining("y", target)
         c.packed, c.scratch = space.data + skipped, space.data + taken
         if given:
             ready = flat("weight", weight, False)
@@ -257,11 +257,6 @@ cdef class Convolution:
             if not packed:
                 self.kernels.conv_pack(c, threads)
             self.kernels.conv_run(c, threads)
-
-    cdef int adjoins(self, str name, Array array) except -1:
-        if array.a.shape[1] > 1 and array.a.stride[1] != array.a.size:
-            raise ValueError(f"{name}: its channels do not lie side by side")
-        return 0
 
     cdef int fits(self, str name, Array array, const fc_array *expected, int which) except -1:
         check_size(name, array, expected.size)

@@ -123,7 +123,9 @@ typedef struct {
  * not NULL it holds winograd_weight's result and the weight is not read. Blocks of `width` tiles, a
  * multiple of a vector's lanes, are multiplied with `group` output channels at a time, a multiple
  * of a tile's rows. Where `inputs` is NULL, a unit of work is a block; otherwise all blocks are
- * transformed into it first, and a unit is a group of channels. */
+ * transformed into it first, and a unit is a group of channels. Unless
+ * `pixels` is 0, channels lie side by side in x and y, and vectors run along them: kernels are packed
+ * in blocks of so many output channels, whole vectors of a tile of pixels; `group` is a multiple. */
 typedef struct {
     fc_array x, y;
     int64_t kernel[3], before[3], dilation[3];
@@ -135,6 +137,7 @@ typedef struct {
     int64_t width, group;
     double parameter;
     int alpha[2], activation; /* of the lines, and along a line */
+    int64_t pixels;
 } fc_winograd;
 
 /* The weight gradient of a convolution with stride 1 by Winograd's algorithm, in float32: tiles of

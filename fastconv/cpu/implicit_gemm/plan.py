@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from fastconv.cpu.epilogue import CODES, LEAKY_SLOPE, finish
-from fastconv.cpu.implicit_gemm import pixels
+from fastconv.cpu import pixels
+from fastconv.cpu.implicit_gemm import over_pixels
 from fastconv.cpu.implicit_gemm.blocking import Blocks, Extent, choose, tile_rows
 from fastconv.cpu.implicit_gemm.phases import Phase, leaves_gaps, phases_of
 from fastconv.cpu.isa import active, core
@@ -37,7 +38,7 @@ class ProductPlan(HostPlan):
             inner, channels = channels, inner
         phases = phases_of(problem)
         extents = [_extent(phase, problem, inner, channels, dtype) for phase in phases]
-        rows, cuts, cycles, over_pixels = _cut(problem, extents, budget)
+        rows, cuts, cycles, adjoining = _cut(problem, extents, channels, budget)
         products = [
             _product(phase, source.shape[2:], blocks)
             for phase, blocks in zip(phases, cuts, strict=True)
@@ -53,7 +54,7 @@ class ProductPlan(HostPlan):
             tile_rows=rows,
             activation=CODES[problem.activation],
             parameter=LEAKY_SLOPE,
-            pixels=over_pixels,
+            pixels=adjoining,
         )
         # A cycle of the model has two multiply-adds of whole vectors.
         flops = 4 * core.vector_bytes() // itemsize(dtype) * cycles
@@ -106,20 +107,18 @@ class ProductPlan(HostPlan):
 
 
 def _cut(
-    problem: ConvProblem, extents: list[Extent], budget: int
+    problem: ConvProblem, extents: list[Extent], channels: int, budget: int
 ) -> tuple[int, list[Blocks], float, bool]:
     """Return tiles' target channels, each phase's blocks, the cycles, and whether over pixels."""
-    e = extents[0]
-    rows = tile_rows(e.channels)
+    rows = tile_rows(channels)
     chosen = [choose(extent, rows, budget) for extent in extents]
     cycles = sum(taken for _, taken in chosen) + _PACK_CYCLES * problem.weight.size
-    if not pixels.adjoin(problem, e.size):
-        return rows, [blocks for blocks, _ in chosen], cycles, False
-    width = pixels.block_channels(e.channels, e.lanes)
-    others = [pixels.choose(extent, width, budget) for extent in extents]
-    packed = pixels.pack_cycles(problem) * problem.weight.size
-    if (taken := sum(taken for _, taken in others) + packed) < cycles:
-        return width, [blocks for blocks, _ in others], taken, True
+    if extents and pixels.adjoin(problem):
+        width = pixels.block_channels(channels, problem.dtype)
+        others = [over_pixels.choose(extent, width, budget) for extent in extents]
+        taken = sum(taken for _, taken in others) + over_pixels.pack_cycles(problem)
+        if taken < cycles:
+            return width, [blocks for blocks, _ in others], taken, True
     return rows, [blocks for blocks, _ in chosen], cycles, False
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from fastconv.cpu.epilogue import CODES, LEAKY_SLOPE
 from fastconv.cpu.isa import core
+from fastconv.cpu.pixels import adjoin, block_channels
 from fastconv.problem import ConvProblem, Ints
 
 # What a block's transformed inputs should take of the second-level cache.
@@ -24,7 +25,8 @@ class Shape:
 
     A block has `width` tiles, and is multiplied with `step` output channels at a time. Either all
     kernels are transformed beforehand and a unit of work is a block, or all inputs are (`shared`)
-    and a unit is a step: whichever takes less memory, as it is read for every unit.
+    and a unit is a step: whichever takes less memory, as it is read for every unit. Unless `pixels` is
+    0, lanes are channels, and tiles have so many output channels.
     """
 
     groups: int
@@ -36,6 +38,7 @@ class Shape:
     blocks: int
     step: int
     shared: bool
+    pixels: int = 0
 
     @property
     def units(self) -> int:
@@ -73,7 +76,7 @@ def extents(problem: ConvProblem) -> tuple[int, int]:
     return (outputs, inputs) if problem.operation == "conv_input_grad" else (inputs, outputs)
 
 
-def kernels_of(problem: ConvProblem, alpha: tuple[int, int]) -> Any:
+def kernels_of(problem: ConvProblem, alpha: tuple[int, int], pixels: int) -> Any:
     """Return the compiled core's object for a forward pass or an input gradient."""
     assert core is not None
     adjoint = problem.operation == "conv_input_grad"
@@ -97,6 +100,7 @@ def kernels_of(problem: ConvProblem, alpha: tuple[int, int]) -> Any:
         adjoint,
         CODES[problem.activation],
         LEAKY_SLOPE,
+        pixels,
     )
 
 
@@ -105,6 +109,8 @@ def choose_shape(problem: ConvProblem, alpha: tuple[int, int], tiles: int) -> Sh
     assert core is not None
     inner, channels = extents(problem)
     points, depth = alpha[0] * alpha[1], inner * tap_blocks(problem.kernel, alpha)
+    if adjoin(problem):
+        return _shape_over_pixels(problem.groups, channels, depth, points, tiles)
     rows, columns = core.gemm_tile("float32")
     lanes = core.lanes("float32")
     filled = -(-channels // rows) * rows
@@ -118,3 +124,17 @@ def choose_shape(problem: ConvProblem, alpha: tuple[int, int], tiles: int) -> Sh
         step = max(rows, min(step, GROUP_BYTES // (4 * points * depth) // rows * rows))
     blocks = -(-tiles // width)
     return Shape(problem.groups, channels, depth, points, tiles, width, blocks, step, shared)
+
+
+def _shape_over_pixels(
+    groups: int, channels: int, depth: int, points: int, tiles: int
+) -> Shape:
+    assert core is not None
+    rows, _ = core.gemm_tile("float32")
+    shared = tiles <= channels
+    step = core.lanes("float32") if shared else block_channels(channels, "float32")
+    widest = max(1, BLOCK_BYTES // (4 * points * depth * rows)) * rows
+    blocks = -(-tiles // widest)
+    width = -(-tiles // (blocks * rows)) * rows
+    blocks = -(-tiles // width)
+    return Shape(groups, channels, depth, points, tiles, width, blocks, step, shared, step)

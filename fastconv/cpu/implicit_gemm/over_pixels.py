@@ -25,32 +25,23 @@ from fastconv.problem import ConvProblem
 _TILES = (2, 4, 6, 8, 12, 16, 24)
 _TILE, _RUN, _PLACE, _POSITION, _COPY, _LINE = 40.0, 20.0, 4.0, 8.0, 4.0, 20.0
 _UNIT = 300.0
+_PACK_BLOCK, _PACK_ITEM = 0.5, 2.0
 # Where the weight doesn't stay in the second-level cache, it comes at so many bytes a cycle.
 _WEIGHT_BYTES = 16.0
 # Source channels that are worth a run of their own; fewer are copied, a line's taps being one run.
 _LEAST_RUN = 16
 
 
-def adjoin(problem: ConvProblem, size: int) -> bool:
-    """Whether the channels of source and target lie side by side."""
-    return all(a.strides[1] == size or a.shape[1] == 1 for a in (problem.x, problem.y))
-
-
 def pack_cycles(problem: ConvProblem) -> float:
-    """Return the cycles that packing an item of the weight takes."""
+    """Return the cycles that packing the weight takes: transposed in registers, or item by item."""
     adjacent = problem.operation == "conv_forward" or prod(problem.kernel) == 1
-    return 0.5 if adjacent else 2.0
-
-
-def block_channels(channels: int, lanes: int) -> int:
-    """Return the target channels of a block, whole vectors: blocks as even as can be."""
-    return even(ceil_div(channels, lanes), _most_vectors()) * lanes
+    return problem.weight.size * (_PACK_BLOCK if adjacent else _PACK_ITEM)
 
 
 def choose(e: Extent, width: int, budget: int) -> tuple[Blocks, float]:
     """Return the blocks that take the fewest cycles within `budget` bytes a thread, and these.
 
-    `width` is what :func:`block_channels` returned. Where nothing fits, the blocks that need least.
+    `width` is a tile's target channels. Where nothing fits, the blocks that need least.
     """
     best: tuple[tuple[bool, float], Blocks, float] | None = None
     blocks = ceil_div(e.channels, width)
@@ -87,13 +78,6 @@ def _rows() -> int:
     assert core is not None
     rows: int = core.gemm_tile("float32")[0]
     return rows
-
-
-def _most_vectors() -> int:
-    assert core is not None
-    columns: int = core.gemm_tile("float32")[1]
-    lanes: int = core.lanes("float32")
-    return columns // lanes
 
 
 def _runs(e: Extent, b: Blocks) -> int:

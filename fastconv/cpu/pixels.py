@@ -1,0 +1,21 @@
+"""Arrays whose channels lie side by side: kernels take a vector of channels at a time."""
+
+from __future__ import annotations
+
+from fastconv.cpu.isa import core
+from fastconv.cpu.plans import itemsize
+from fastconv.problem import ConvProblem
+
+
+def adjoin(problem: ConvProblem) -> bool:
+    """Whether channels lie side by side in x and in y."""
+    size = itemsize(problem.dtype)
+    return all(a.strides[1] == size or a.shape[1] == 1 for a in (problem.x, problem.y))
+
+
+def block_channels(channels: int, dtype: str) -> int:
+    """Return the target channels of a tile, whole vectors: blocks as even as can be."""
+    assert core is not None
+    lanes: int = core.lanes(dtype)
+    vectors, most = -(-channels // lanes), core.gemm_tile(dtype)[1] // lanes
+    return -(-vectors // -(-vectors // most)) * lanes
