@@ -158,6 +158,7 @@ class WinogradGrad:
         width: int,
         range_: int,
         group: int,
+        pixels: bool = False,
     ) -> None: ...
     def run(
         self,

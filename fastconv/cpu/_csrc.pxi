@@ -156,6 +156,7 @@ cdef extern from "fc.h" nogil:
         int64_t range
         int64_t group
         int[2] alpha
+        int pixels
 
     ctypedef struct fc_depthwise:
         fc_geometry g

@@ -17,6 +17,9 @@ cdef class WinogradGrad:
         Tiles of a chunk, a multiple of a vector's lanes.
     range_, group : int
         Output channels, a multiple of a tile's rows, and rows, a multiple of the lanes, of a unit.
+    pixels : bool
+        Whether channels lie side by side in x and y. A block of taps then has whole vectors of
+        rows.
 
     Attributes
     ----------
@@ -32,7 +35,7 @@ cdef class WinogradGrad:
     cdef const fc_kernels *kernels
 
     def __init__(self, Geometry geometry not None, batch, groups, inner, channels, tuple alpha,
-                 width, range_, group):
+                 width, range_, group, bint pixels=False):
         cdef int k
         cdef int64_t[4] sizes
         cdef fc_winograd shape
@@ -47,7 +50,7 @@ cdef class WinogradGrad:
         self.c.groups, self.c.inner = number("groups", groups, 1), number("inner", inner, 1)
         self.c.channels = number("channels", channels, 1)
         self.c.width, self.c.group = number("width", width, 1), number("group", group, 1)
-        self.c.range = number("range_", range_, 1)
+        self.c.range, self.c.pixels = number("range_", range_, 1), pixels
         lanes = self.kernels.tile_columns(FC_float32) // self.kernels.tile_vectors()
         if self.c.width % lanes or self.c.group % lanes or self.c.range % self.kernels.tile_rows():
             raise ValueError("width, range_, group: expected multiples of lanes and tile rows")
@@ -90,6 +93,9 @@ cdef class WinogradGrad:
                                    ("weight", target, self.weight_shape)):
             check_size(name, array, 4)
             check_shape(name, array, shape)
+        if self.c.pixels:
+            check_adjoining("x", source)
+            check_adjoining("y", grad)
         if (panels.bytes < self.input_bytes or others.bytes < self.grad_bytes
                 or added.bytes < self.sum_bytes or space.bytes < times(self.thread_bytes, t)):
             raise ValueError("inputs, grads, sums, scratch: too few bytes")

@@ -13,9 +13,11 @@ def adjoin(problem: ConvProblem) -> bool:
     return all(a.strides[1] == size or a.shape[1] == 1 for a in (problem.x, problem.y))
 
 
-def block_channels(channels: int, dtype: str) -> int:
-    """Return the target channels of a tile, whole vectors: blocks as even as can be."""
+def block_channels(channels: int, dtype: str, most: int | None = None) -> int:
+    """Return the target channels of a tile, whole vectors, some `most`: blocks as even as can be."""
     assert core is not None
     lanes: int = core.lanes(dtype)
-    vectors, most = -(-channels // lanes), core.gemm_tile(dtype)[1] // lanes
-    return -(-vectors // -(-vectors // most)) * lanes
+    widest = core.gemm_tile(dtype)[1]
+    vectors = max(1, min(widest, most or widest) // lanes)
+    needed = -(-channels // lanes)
+    return -(-needed // -(-needed // vectors)) * lanes

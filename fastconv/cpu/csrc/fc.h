@@ -152,6 +152,7 @@ typedef struct {
     char *inputs, *grads, *sums, *scratch;
     int64_t width, range, group;
     int alpha[2];
+    int pixels; /* channels lie side by side in x and y: vectors run along them */
 } fc_winograd_grad;
 
 /* A depthwise convolution or one of its gradients: weight is (channels * multiplier, 1, kernel). A

@@ -113,6 +113,9 @@
 #include "winograd_runs.inc"
 #include "winograd_pixels.inc"
 #include "winograd.inc"
+#include "winograd_grad_panels.inc"
+#include "winograd_grad_tiles.inc"
+#include "winograd_grad_pixels.inc"
 #include "winograd_grad.inc"
 #include "depthwise.inc"
 

@@ -17,6 +17,9 @@ BLOCK_BYTES = 512 * 2**10
 # transformed on the way, so many that these fit the cache, too.
 GROUP = 32
 GROUP_BYTES = 1280 * 2**10
+# Tiles of a block where lanes are channels; fewer blocks than MANY share out evenly to two threads.
+TILES = 48
+MANY_BLOCKS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,15 +129,13 @@ def choose_shape(problem: ConvProblem, alpha: tuple[int, int], tiles: int) -> Sh
     return Shape(problem.groups, channels, depth, points, tiles, width, blocks, step, shared)
 
 
-def _shape_over_pixels(
-    groups: int, channels: int, depth: int, points: int, tiles: int
-) -> Shape:
-    assert core is not None
-    rows, _ = core.gemm_tile("float32")
-    shared = tiles <= channels
-    step = core.lanes("float32") if shared else block_channels(channels, "float32")
-    widest = max(1, BLOCK_BYTES // (4 * points * depth * rows)) * rows
-    blocks = -(-tiles // widest)
-    width = -(-tiles // (blocks * rows)) * rows
+def _shape_over_pixels(groups: int, channels: int, depth: int, points: int, tiles: int) -> Shape:
+    pixels = block_channels(channels, "float32", GROUP)
+    blocks = -(-tiles // TILES)
+    if 1 < blocks < MANY_BLOCKS:
+        blocks += blocks % 2
+    width = -(-tiles // blocks)
+    step = max(1, min(GROUP // pixels, -(-channels // pixels))) * pixels
     blocks = -(-tiles // width)
-    return Shape(groups, channels, depth, points, tiles, width, blocks, step, shared, step)
+    shared = tiles <= channels
+    return Shape(groups, channels, depth, points, tiles, width, blocks, step, shared, pixels)

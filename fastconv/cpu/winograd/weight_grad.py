@@ -8,6 +8,7 @@ from typing import Any
 
 from fastconv.cpu.geometry import geometry_of
 from fastconv.cpu.isa import core
+from fastconv.cpu.pixels import adjoin
 from fastconv.cpu.plans import HostPlan, Scratch
 from fastconv.cpu.winograd.shape import tap_blocks
 from fastconv.problem import ConvProblem
@@ -32,6 +33,7 @@ class GradShape:
     width: int
     unit: int
     step: int
+    pixels: bool = False
 
     @property
     def units(self) -> int:
@@ -50,14 +52,17 @@ def choose_grad_shape(problem: ConvProblem, alpha: tuple[int, int], tiles: int) 
     """Return the chunks and units of a problem; they follow from its shape and the vectors'."""
     assert core is not None
     channels = problem.weight.shape[0] // problem.groups
-    depth = problem.weight.shape[1] * tap_blocks(problem.kernel, alpha)
     points, lanes = alpha[0] * alpha[1], core.lanes("float32")
+    inner, pixels = problem.weight.shape[1], adjoin(problem)
+    if pixels:  # a block of taps has whole vectors
+        inner = -(-inner // lanes) * lanes
+    depth = inner * tap_blocks(problem.kernel, alpha)
     rows, columns = core.gemm_tile("float32")
     most = CHUNK_BYTES // (4 * points * problem.groups * (depth + channels))
     width = _even(tiles, max(most // lanes * lanes, LEAST_TILES), lanes)
     unit = _even(channels, RANGE // rows * rows, rows)
     step = _even(-(-depth // lanes) * lanes, TILES_ACROSS * columns, lanes)
-    return GradShape(problem.groups, channels, depth, points, tiles, width, unit, step)
+    return GradShape(problem.groups, channels, depth, points, tiles, width, unit, step, pixels)
 
 
 def grads_of(problem: ConvProblem, alpha: tuple[int, int], shape: GradShape) -> Any:
@@ -73,6 +78,7 @@ def grads_of(problem: ConvProblem, alpha: tuple[int, int], shape: GradShape) -> 
         shape.width,
         shape.unit,
         shape.step,
+        shape.pixels,
     )
 
 
