@@ -192,7 +192,7 @@ class Convolution:
         tile_rows: int,
         activation: int = 0,
         parameter: float = 0,
-        pixels: bool = False,
+        pixels: int = 0,
     ) -> None: ...
     def pack(self, weight: _Array, packed: _Array, threads: int) -> None: ...
     def run(

@@ -12,6 +12,8 @@ cdef extern from "fc.h" nogil:
         FC_INPUT_GRAD
         FC_WEIGHT_GRAD
         FC_MOST_PHASES
+        FC_PIXELS
+        FC_TURNED
 
     ctypedef struct fc_dtype:
         const char *name

@@ -50,8 +50,9 @@ cdef class Convolution:
         Target channels that are computed at a time.
     activation, parameter
         As in epilogue.
-    pixels : bool
-        Whether channels lie side by side in source and target; then tile_rows are whole vectors.
+    pixels : {0, 1, 2}
+        Whether tiles are pixels by tile_rows, whole vectors, of channels: 1 where channels lie side
+        by side in source and target, 2 where lines are transposed on their way.
 
     Attributes
     ----------
@@ -74,7 +75,7 @@ cdef class Convolution:
     cdef tuple shapes
 
     def __cinit__(self, x_shape, weight_shape, y_shape, products, *, dtype, groups, transposed,
-                  tile_rows, int activation=0, double parameter=0, bint pixels=False):
+                  tile_rows, int activation=0, double parameter=0, int pixels=0):
         cdef int64_t taps = 0
         cdef int k
         self.kernels = fc_active()
@@ -89,6 +90,8 @@ cdef class Convolution:
         shape_of("y_shape", y_shape, self.c.y.shape)
         self.take_channels(number("groups", groups, 1))
         self.c.tile_rows = <int>min(number("tile_rows", tile_rows, 1), 1 << 20)
+        if not 0 <= pixels <= FC_TURNED:
+            raise ValueError(f"pixels: expected 0 to {FC_TURNED}, got {pixels}")
         self.c.pixels = pixels
         if pixels:
             lanes = self.kernels.vector_bytes // self.c.x.size
@@ -162,7 +165,7 @@ cdef class Convolution:
         if c.pixels:
             spans = [int(n) * p.g.stride[k] + reach[k] for k, n in ((1, lines), (2, items))]
             most += int(images) * p.g.kernel[0] * spans[0] * spans[1] * c.inner
-            if gathered and depth != c.inner:
+            if depth != c.inner if gathered else c.pixels == FC_TURNED:
                 raise ValueError("Convolution: copied lines take all source channels at once")
         if 32 * most >= LARGEST or 32 * volume * c.channels * c.groups * c.inner >= LARGEST:
             raise ValueError("Convolution: sizes do not fit into 62 bits")
@@ -225,7 +228,7 @@ cdef class Convolution:
         self.fits("x", source, &self.c.x, 0)
         self.fits("y", target, &self.c.y, 2)
         c.x, c.y = source.a, target.a
-        if c.pixels:
+        if c.pixels == FC_PIXELS:
             check_adjoining("x", source)
             check_adjoining("y", target)
         c.packed, c.scratch = space.data + skipped, space.data + taken

@@ -82,12 +82,15 @@ typedef struct {
     int64_t *offsets;                  /* depth * kernel of them, filled by conv_offsets */
 } fc_product;
 
+enum { FC_PLANES, FC_PIXELS, FC_TURNED };
+
 /* weight is (outputs, inputs per group, *kernel) of a forward convolution; with `transposed`,
  * source channels are its outputs. inner and channels are a group's source and target channels.
  *
- * With `pixels`, channels lie side by side in x and y, and are read and written where they are: a
- * tile has TILE_ROWS positions by tile_rows target channels, whole vectors. There `gathered` copies
- * padded lines, so that a line's taps are one run of items, and takes all source channels at once. */
+ * Over `pixels`, a tile has TILE_ROWS positions by tile_rows target channels, whole vectors. Channels
+ * lie side by side in x and y, and are read and written where they are. There `gathered` copies
+ * padded lines, so that a line's taps are one run of items, and takes all source channels at once.
+ * FC_TURNED is for other arrays: lines are transposed while they are copied, and so are sums. */
 typedef struct {
     const fc_product *products;
     fc_array x, y, weight;

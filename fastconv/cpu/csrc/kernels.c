@@ -65,6 +65,8 @@
 #include "each_float.h"
 #define FC_TEMPLATE "pixels_pack.inc"
 #include "each_float.h"
+#define FC_TEMPLATE "pixels_copy.inc"
+#include "each_float.h"
 #define FC_TEMPLATE "pixels_unit.inc"
 #include "each_float.h"
 #define FC_TEMPLATE "product_unit.inc"

@@ -20,6 +20,7 @@
 typedef struct {
     int64_t runs, length;
     int64_t lines, line; /* copied for each image and plane of the kernel; items of one */
+    int64_t take[2], step[2]; /* copied lines and pixels of the source, and outputs, are so far apart */
 } fc_pixel_runs;
 
 static int64_t pixel_bytes(const fc_conv *c, const fc_product *p);

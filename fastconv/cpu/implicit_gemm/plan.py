@@ -108,18 +108,19 @@ class ProductPlan(HostPlan):
 
 def _cut(
     problem: ConvProblem, extents: list[Extent], channels: int, budget: int
-) -> tuple[int, list[Blocks], float, bool]:
-    """Return tiles' target channels, each phase's blocks, the cycles, and whether over pixels."""
+) -> tuple[int, list[Blocks], float, int]:
+    """Return tiles' target channels, each phase's blocks, the cycles, and the core's `pixels`."""
     rows = tile_rows(channels)
     chosen = [choose(extent, rows, budget) for extent in extents]
     cycles = sum(taken for _, taken in chosen) + _PACK_CYCLES * problem.weight.size
-    if extents and pixels.adjoin(problem):
+    turned = not pixels.adjoin(problem)
+    if extents and not (turned and (extents[0].source_apart or extents[0].target_apart)):
         width = pixels.block_channels(channels, problem.dtype)
-        others = [over_pixels.choose(extent, width, budget) for extent in extents]
+        others = [over_pixels.choose(extent, width, budget, turned) for extent in extents]
         taken = sum(taken for _, taken in others) + over_pixels.pack_cycles(problem)
         if taken < cycles:
-            return width, [blocks for blocks, _ in others], taken, True
-    return rows, [blocks for blocks, _ in chosen], cycles, False
+            return width, [blocks for blocks, _ in others], taken, 2 if turned else 1
+    return rows, [blocks for blocks, _ in chosen], cycles, 0
 
 
 def _extent(

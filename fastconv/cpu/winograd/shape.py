@@ -118,6 +118,8 @@ def choose_shape(problem: ConvProblem, alpha: tuple[int, int], tiles: int) -> Sh
     lanes = core.lanes("float32")
     filled = -(-channels // rows) * rows
     widest = max(1, BLOCK_BYTES // (4 * points * depth * columns)) * columns
+    if 4 * points * depth * columns > 4 * BLOCK_BYTES:
+        widest -= lanes  # the cache is left by far anyway; narrower blocks share out more evenly
     blocks = -(-tiles // widest)
     vectors = -(-tiles // lanes)
     width = -(-vectors // blocks) * lanes
