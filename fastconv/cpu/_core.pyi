@@ -158,6 +158,7 @@ class WinogradGrad:
         width: int,
         range_: int,
         group: int,
+        splits: int,
         pixels: bool = False,
     ) -> None: ...
     def run(

@@ -87,9 +87,9 @@ enum { FC_PLANES, FC_PIXELS, FC_TURNED };
 /* weight is (outputs, inputs per group, *kernel) of a forward convolution; with `transposed`,
  * source channels are its outputs. inner and channels are a group's source and target channels.
  *
- * Over `pixels`, a tile has TILE_ROWS positions by tile_rows target channels, whole vectors. Channels
- * lie side by side in x and y, and are read and written where they are. There `gathered` copies
- * padded lines, so that a line's taps are one run of items, and takes all source channels at once.
+ * Over `pixels`, a tile has TILE_ROWS positions by tile_rows target channels, whole vectors.
+ * Channels lie side by side in x and y, and are read and written where they are. There `gathered`
+ * copies padded lines, so that a line's taps are one run of items, and takes all source channels at once.
  * FC_TURNED is for other arrays: lines are transposed while they are copied, and so are sums. */
 typedef struct {
     const fc_product *products;
@@ -127,8 +127,9 @@ typedef struct {
  * multiple of a vector's lanes, are multiplied with `group` output channels at a time, a multiple
  * of a tile's rows. Where `inputs` is NULL, a unit of work is a block; otherwise all blocks are
  * transformed into it first, and a unit is a group of channels. Unless
- * `pixels` is 0, channels lie side by side in x and y, and vectors run along them: kernels are packed
- * in blocks of so many output channels, whole vectors of a tile of pixels; `group` is a multiple. */
+ * `pixels` is 0, channels lie side by side in x and y, and vectors run along them: kernels are
+ * packed in blocks of so many output channels, whole vectors of a tile of pixels; `group` is a
+ * multiple of that. */
 typedef struct {
     fc_array x, y;
     int64_t kernel[3], before[3], dilation[3];
@@ -147,13 +148,15 @@ typedef struct {
  * x and of y, the output's gradient, `width` at a time, a multiple of a vector's lanes, are
  * transformed into `inputs` and `grads`. A unit of work is a product of `range` output channels, a
  * multiple of a tile's rows, and `group` rows, a multiple of the lanes; it is transformed back and
- * added to `sums`. Each thread has winograd_grad_scratch. */
+ * added to `sums`. The tiles are cut into `splits`, each with sums of its own. With `panels` of
+ * inputs and grads for each thread, a thread takes a split alone; with one, all share a split. Each
+ * thread has winograd_grad_scratch. */
 typedef struct {
     fc_array x, y, weight; /* weight: (groups * channels, inner, kernel) */
     int64_t kernel[3], before[3], dilation[3];
     int64_t groups, inner, channels;
     char *inputs, *grads, *sums, *scratch;
-    int64_t width, range, group;
+    int64_t width, range, group, splits, panels;
     int alpha[2];
     int pixels; /* channels lie side by side in x and y: vectors run along them */
 } fc_winograd_grad;
@@ -231,7 +234,7 @@ typedef struct {
     int64_t (*winograd_inputs)(const fc_winograd *);  /* bytes of all transformed inputs */
     int64_t (*winograd_tiles)(const fc_winograd *);
     void (*winograd_grad)(const fc_winograd_grad *, int threads);
-    /* Bytes of inputs, grads, sums and a thread's scratch. */
+    /* Bytes of a panel of inputs and one of grads, of all sums, and of a thread's scratch. */
     void (*winograd_grad_sizes)(const fc_winograd_grad *, int64_t *sizes);
     void (*weight_grad)(const fc_weight_grad *, int threads);
     fc_grad_bytes (*weight_grad_bytes)(const fc_weight_grad *);

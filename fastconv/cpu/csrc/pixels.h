@@ -15,12 +15,13 @@
 #endif
 
 /* How a unit finds its source: for each of its positions and each of `runs`, `length` items that
- * lie side by side. These are a tap's channels, or, in lines copied with their padding, those of all
- * taps of a line. */
+ * lie side by side. These are a tap's channels, or, in lines copied with their padding, those of
+ * all taps of a line. */
 typedef struct {
     int64_t runs, length;
     int64_t lines, line; /* copied for each image and plane of the kernel; items of one */
-    int64_t take[2], step[2]; /* copied lines and pixels of the source, and outputs, are so far apart */
+    /* Copied lines and pixels are `take` apart in the source, outputs' are `step` in the copy. */
+    int64_t take[2], step[2];
 } fc_pixel_runs;
 
 static int64_t pixel_bytes(const fc_conv *c, const fc_product *p);
