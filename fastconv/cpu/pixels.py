@@ -14,10 +14,10 @@ def adjoin(problem: ConvProblem) -> bool:
 
 
 def block_channels(channels: int, dtype: str, most: int | None = None) -> int:
-    """Return the target channels of a tile, whole vectors, some `most`: blocks as even as can be."""
+    """Return a tile's target channels, whole vectors, at most `most`: blocks as even as can be."""
     assert core is not None
     lanes: int = core.lanes(dtype)
     widest = core.gemm_tile(dtype)[1]
-    vectors = max(1, min(widest, most or widest) // lanes)
+    vectors: int = max(1, min(widest, most or widest) // lanes)
     needed = -(-channels // lanes)
     return -(-needed // -(-needed // vectors)) * lanes

@@ -120,9 +120,10 @@ class Case:
 
 
 def _pixels(case, pixels):
-    """Return the case over pixels, a tile of its channels; 2 transposes whole lines on their way."""
+    """Return the case over pixels, a tile of its channels; 2 transposes lines on their way."""
     lanes = core.vector_bytes() // SIZES[case.dtype]
-    vectors = min(-(-case.channels // lanes), core.gemm_tile("float32")[1] // core.lanes("float32"))
+    most = core.gemm_tile("float32")[1] // core.lanes("float32")
+    vectors = min(-(-case.channels // lanes), most)
     gathered = pixels == 2 or case.gathered
     depth = case.inner if gathered else case.depth
     return replace(case, pixels=pixels, tile=vectors * lanes, gathered=gathered, depth=depth)

@@ -119,7 +119,7 @@ def _bytes(e: Extent, width: int, b: Blocks, turned: bool) -> int:
 
 
 def _turn(e: Extent, pixels: int) -> float:
-    """Return the cycles of transposing a vector of a source line, of which a unit reads `pixels`."""
+    """Return the cycles of transposing a vector of a source line of so many pixels."""
     if e.kernel[2] == 1 and e.stride[2] > 1:
         return _TURN_APART
     joined = prod(e.kernel) == 1 and pixels == e.source[2]

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.cpu.epilogue import CODES, LEAKY_SLOPE, finish
 from fastconv.cpu import pixels
+from fastconv.cpu.epilogue import CODES, LEAKY_SLOPE, finish
 from fastconv.cpu.implicit_gemm import over_pixels
 from fastconv.cpu.implicit_gemm.blocking import Blocks, Extent, choose, tile_rows
 from fastconv.cpu.implicit_gemm.phases import Phase, leaves_gaps, phases_of
@@ -123,9 +123,7 @@ def _cut(
     return rows, [blocks for blocks, _ in chosen], cycles, 0
 
 
-def _extent(
-    phase: Phase, problem: ConvProblem, inner: int, channels: int, dtype: str
-) -> Extent:
+def _extent(phase: Phase, problem: ConvProblem, inner: int, channels: int, dtype: str) -> Extent:
     """Return what blocks are chosen by, all three spatial axes filled in."""
     assert core is not None
     backward = problem.operation == "conv_input_grad"

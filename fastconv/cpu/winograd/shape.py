@@ -28,8 +28,8 @@ class Shape:
 
     A block has `width` tiles, and is multiplied with `step` output channels at a time. Either all
     kernels are transformed beforehand and a unit of work is a block, or all inputs are (`shared`)
-    and a unit is a step: whichever takes less memory, as it is read for every unit. Unless `pixels` is
-    0, lanes are channels, and tiles have so many output channels.
+    and a unit is a step: whichever takes less memory, as it is read for every unit. Unless `pixels`
+    is 0, lanes are channels, and tiles have so many output channels.
     """
 
     groups: int
