@@ -18,6 +18,7 @@ _KERNEL = 2.0
 # The same where lanes are channels.
 _PIXEL_INPUT = 18.0
 _PIXEL_OUTPUT = 16.0
+_PIXEL_GRAD = 16.0
 # The same for transforming and transposing a vector of tiles for the weight gradient, for
 # transforming a vector of sums back, and for writing one kernel.
 _GRAD = 40.0
@@ -65,7 +66,8 @@ def grad_seconds(shape: GradShape) -> float:
     across = -(-shape.depth // lanes)
     chunks = -(-shape.tiles // shape.width)
     products = vectors * lanes * across * filled / _PRODUCT_SHARE
-    transforms = vectors * (shape.depth + shape.channels) * _GRAD
+    each = _PIXEL_GRAD if shape.pixels else _GRAD
+    transforms = vectors * (shape.depth + shape.channels) * each
     sums = across * shape.channels * (chunks * _SUMS + lanes * _TAPS)
     work = shape.groups * shape.points * (products + transforms + sums)
     calls = 1 + 2 * chunks
