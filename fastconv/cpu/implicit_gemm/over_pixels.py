@@ -29,6 +29,8 @@ _UNIT = 300.0
 # Short lines go by way of a buffer. Every second item of a line is picked out, or put, one by one.
 _TURN, _TURN_SHORT, _TURN_APART, _ITEM = 4.0, 24.0, 60.0, 1.5
 _FEW_CHANNELS = 8
+# Addresses so many bytes apart fall into the same set of a first-level cache.
+_PAGE = 4096
 _PACK_BLOCK, _PACK_ITEM = 0.5, 2.0
 # Where the weight doesn't stay in the second-level cache, it comes at so many bytes a cycle.
 _WEIGHT_BYTES = 16.0
@@ -40,6 +42,15 @@ def pack_cycles(problem: ConvProblem) -> float:
     """Return the cycles that packing the weight takes: transposed in registers, or item by item."""
     adjacent = problem.operation == "conv_forward" or prod(problem.kernel) == 1
     return problem.weight.size * (_PACK_BLOCK if adjacent else _PACK_ITEM)
+
+
+def is_worth_turning(problem: ConvProblem, e: Extent) -> bool:
+    """Whether transposing lines on their way may pay.
+
+    With one tap there is little to do for an item, and pixels must not share sets of the cache.
+    """
+    crowded = prod(problem.kernel) == 1 and e.inner * e.size % _PAGE == 0
+    return not (crowded or e.source_apart or e.target_apart)
 
 
 def choose(e: Extent, width: int, budget: int, turned: bool) -> tuple[Blocks, float]:

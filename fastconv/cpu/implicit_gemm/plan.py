@@ -114,7 +114,7 @@ def _cut(
     chosen = [choose(extent, rows, budget) for extent in extents]
     cycles = sum(taken for _, taken in chosen) + _PACK_CYCLES * problem.weight.size
     turned = not pixels.adjoin(problem)
-    if extents and not (turned and (extents[0].source_apart or extents[0].target_apart)):
+    if extents and (not turned or over_pixels.is_worth_turning(problem, extents[0])):
         width = pixels.block_channels(channels, problem.dtype)
         others = [over_pixels.choose(extent, width, budget, turned) for extent in extents]
         taken = sum(taken for _, taken in others) + over_pixels.pack_cycles(problem)
