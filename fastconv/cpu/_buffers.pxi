@@ -98,6 +98,12 @@ cdef int check_size(str name, Array array, int64_t size) except -1:
     return 0
 
 
+cdef int check_adjoining(str name, Array array) except -1:
+    if array.a.shape[1] > 1 and array.a.stride[1] != array.a.size:
+        raise ValueError(f"{name}: its channels do not lie side by side")
+    return 0
+
+
 cdef bint spatial_is(Array array, int axes, const int64_t *extent) noexcept:
     """check_shape's answer without its tuples, which cost as much as a small call's work."""
     cdef const int64_t *shape = array.a.shape + 2

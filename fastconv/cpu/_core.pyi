@@ -120,6 +120,7 @@ class Winograd:
         adjoint: bool,
         activation: int,
         parameter: float,
+        pixels: int = 0,
     ) -> None: ...
     def scratch_bytes(
         self, width: int, group: int, packed: bool, shared: bool
@@ -158,6 +159,7 @@ class WinogradGrad:
         range_: int,
         group: int,
         splits: int,
+        pixels: bool = False,
     ) -> None: ...
     def run(
         self,
@@ -195,6 +197,7 @@ class Convolution:
         gaps: bool = False,
         activation: int = 0,
         parameter: float = 0,
+        pixels: int = 0,
     ) -> None: ...
     def pack(self, weight: _Array, packed: _Array, threads: int) -> None: ...
     def run(

@@ -12,6 +12,8 @@ cdef extern from "fc.h" nogil:
         FC_INPUT_GRAD
         FC_WEIGHT_GRAD
         FC_MOST_PHASES
+        FC_PIXELS
+        FC_TRANSPOSED
 
     ctypedef struct fc_dtype:
         const char *name
@@ -99,6 +101,7 @@ cdef extern from "fc.h" nogil:
         int gaps
         int tile_rows
         int tile_vectors
+        int pixels
 
     ctypedef struct fc_weight_grad:
         fc_geometry g
@@ -143,6 +146,7 @@ cdef extern from "fc.h" nogil:
         double parameter
         int[2] alpha
         int activation
+        int64_t pixels
 
     ctypedef struct fc_winograd_grad:
         fc_array x
@@ -164,6 +168,7 @@ cdef extern from "fc.h" nogil:
         int64_t splits
         int64_t panels
         int[2] alpha
+        int pixels
 
     ctypedef struct fc_depthwise:
         fc_geometry g

@@ -57,6 +57,9 @@ cdef class Convolution:
         Channels along the lanes; results past the caches; some items are in no product.
     activation, parameter
         As in epilogue.
+    pixels : {0, 1, 2}
+        Whether tiles are pixels by tile_rows, whole vectors, of channels: 1 where channels lie side
+        by side in source and target, 2 where lines are transposed on their way.
 
     Attributes
     ----------
@@ -80,7 +83,7 @@ cdef class Convolution:
 
     def __cinit__(self, x_shape, weight_shape, y_shape, products, *, dtype, groups, transposed,
                   tile_rows, turned=False, streams=False, gaps=False, int activation=0,
-                  double parameter=0):
+                  double parameter=0, int pixels=0):
         cdef int64_t taps = 0
         cdef int k
         self.kernels = fc_active()
@@ -96,11 +99,23 @@ cdef class Convolution:
         self.take_channels(number("groups", groups, 1))
         self.c.tile_rows = <int>min(number("tile_rows", tile_rows, 1), 1 << 20)
         self.c.turned, self.c.streams, self.c.gaps = bool(turned), bool(streams), bool(gaps)
-        self.c.tile_vectors = <int>self.kernels.conv_tile(self.c.tile_rows)
-        if self.c.turned:
-            if self.c.tile_rows * self.c.x.size != self.kernels.vector_bytes:
+        if not 0 <= pixels <= FC_TRANSPOSED:
+            raise ValueError(f"pixels: expected 0 to {FC_TRANSPOSED}, got {pixels}")
+        self.c.pixels = pixels
+        lanes = self.kernels.vector_bytes // self.c.x.size
+        if pixels and turned:
+            raise ValueError("turned: expected False over pixels")
+        if turned:
+            self.c.tile_vectors = 1
+            if self.c.tile_rows != lanes:
                 raise ValueError(f"tile_rows: a vector has not {tile_rows} items of {dtype}")
-        elif self.c.tile_vectors == 0:
+        elif pixels:
+            self.c.tile_vectors = <int>(self.c.tile_rows // lanes)
+            if self.c.tile_rows % lanes or self.c.tile_vectors > self.kernels.tile_vectors():
+                raise ValueError(f"tile_rows: {tile_rows} are not some vectors of {lanes} channels")
+        else:
+            self.c.tile_vectors = <int>self.kernels.conv_tile(self.c.tile_rows)
+        if self.c.tile_vectors == 0:
             raise ValueError(f"tile_rows: there is no tile of {tile_rows} rows")
         self.c.count = len(products)
         self.products = <fc_product *>PyMem_Malloc(max(1, self.c.count) * sizeof(fc_product))
@@ -169,6 +184,11 @@ cdef class Convolution:
         reach = [p.g.kernel[k] * p.g.dilation[k] for k in range(3)]
         positions = int(images) * (int(lines) + reach[1]) * (int(items) + reach[2] + 64)
         most = volume * positions + int(blocks) * c.tile_rows * positions
+        if c.pixels:
+            spans = [int(n) * p.g.stride[k] + reach[k] for k, n in ((1, lines), (2, items))]
+            most += int(images) * p.g.kernel[0] * spans[0] * spans[1] * c.inner
+            if depth != c.inner if gathered else c.pixels == FC_TRANSPOSED:
+                raise ValueError("Convolution: copied lines take all source channels at once")
         if 32 * most >= LARGEST or 32 * volume * c.channels * c.groups * c.inner >= LARGEST:
             raise ValueError("Convolution: sizes do not fit into 62 bits")
         self.scratch_bytes = max(self.scratch_bytes, self.kernels.conv_layout(c, p))
@@ -254,6 +274,9 @@ cdef class Convolution:
         self.fits("x", source, &self.c.x, 0)
         self.fits("y", target, &self.c.y, 2)
         c.x, c.y = source.a, target.a
+        if c.pixels == FC_PIXELS:
+            check_adjoining("x", source)
+            check_adjoining("y", target)
         c.packed, c.scratch = space.data + skipped, space.data + taken
         if given:
             ready = flat("weight", weight, False)

@@ -20,6 +20,9 @@ cdef class Winograd:
     activation : int
     parameter : float
         As in epilogue.
+    pixels : int
+        0, or, where channels lie side by side, the output channels of a block of kernels: whole
+        vectors, as many as a tile has at most.
 
     Attributes
     ----------
@@ -34,7 +37,7 @@ cdef class Winograd:
     cdef const fc_kernels *kernels
 
     def __init__(self, Geometry geometry not None, batch, groups, inner, channels, tuple alpha,
-                 bint adjoint, int activation, double parameter):
+                 bint adjoint, int activation, double parameter, pixels=0):
         cdef int k
         if self.x_shape is not None:
             raise ValueError("Winograd: immutable")
@@ -45,6 +48,10 @@ cdef class Winograd:
         if not 0 <= activation < FC_ACTIVATIONS:
             raise ValueError(f"activation: expected 0 to {FC_ACTIVATIONS - 1}, got {activation}")
         self.kernels = fc_active()
+        self.c.pixels = number("pixels", pixels, 0)
+        lanes = self.kernels.vector_bytes // 4
+        if self.c.pixels % lanes or self.c.pixels > self.kernels.tile_columns(FC_float32):
+            raise ValueError(f"pixels: expected whole vectors of {lanes} channels, got {pixels}")
         self.adjoint = adjoint
         self.c.alpha = [alpha[0], alpha[1]]
         self.c.activation, self.c.parameter = activation, parameter
@@ -143,7 +150,7 @@ cdef class Winograd:
         cdef Flat ready, added, shared, space = flat("scratch", scratch, True)
         cdef fc_winograd c = self.c
         cdef int t = thread_count(threads)
-        cdef int64_t rows = self.kernels.tile_rows()
+        cdef int64_t rows = self.c.pixels or self.kernels.tile_rows()
         check_size("x", source, 4)
         check_size("y", target, 4)
         check_shape("x", source, self.x_shape)
@@ -151,8 +158,12 @@ cdef class Winograd:
         c.x, c.y = source.a, target.a
         c.width, c.group = number("width", width, 1), number("group", group, 1)
         lanes = self.kernels.tile_columns(FC_float32) // self.kernels.tile_vectors()
+        if c.pixels:
+            check_adjoining("x", source)
+            check_adjoining("y", target)
+            lanes = 1
         if c.width % lanes or c.group % rows:
-            raise ValueError("width, group: expected multiples of lanes and of a tile's rows")
+            raise ValueError("width, group: expected multiples of lanes and of a block's channels")
         if packed is None:
             kernels = hold("weight", weight, False, True)
             self.take_weight(&c, kernels)

@@ -19,6 +19,9 @@ cdef class WinogradGrad:
         Output channels, a multiple of a tile's rows, and rows, a multiple of the lanes, of a unit.
     splits : int
         Parts of the tiles whose sums are taken apart; no more than there are chunks.
+    pixels : bool
+        Whether channels lie side by side in x and y. A block of taps then has whole vectors of
+        rows.
 
     Attributes
     ----------
@@ -34,7 +37,7 @@ cdef class WinogradGrad:
     cdef const fc_kernels *kernels
 
     def __init__(self, Geometry geometry not None, batch, groups, inner, channels, tuple alpha,
-                 width, range_, group, splits):
+                 width, range_, group, splits, bint pixels=False):
         cdef int k
         cdef int64_t[4] sizes
         cdef fc_winograd shape
@@ -50,6 +53,7 @@ cdef class WinogradGrad:
         self.c.channels = number("channels", channels, 1)
         self.c.width, self.c.group = number("width", width, 1), number("group", group, 1)
         self.c.range, self.c.splits = number("range_", range_, 1), number("splits", splits, 1)
+        self.c.pixels = pixels
         lanes = self.kernels.tile_columns(FC_float32) // self.kernels.tile_vectors()
         if self.c.width % lanes or self.c.group % lanes or self.c.range % self.kernels.tile_rows():
             raise ValueError("width, range_, group: expected multiples of lanes and tile rows")
@@ -95,6 +99,9 @@ cdef class WinogradGrad:
                                    ("weight", target, self.weight_shape)):
             check_size(name, array, 4)
             check_shape(name, array, shape)
+        if self.c.pixels:
+            check_adjoining("x", source)
+            check_adjoining("y", grad)
         if (panels.bytes < self.input_bytes or others.bytes < self.grad_bytes
                 or added.bytes < self.sum_bytes or space.bytes < times(self.thread_bytes, t)):
             raise ValueError("inputs, grads, sums, scratch: too few bytes")

@@ -45,6 +45,7 @@ class Case:
     turned: bool = False
     streams: bool = False
     activation: int = 0
+    pixels: int = 0
 
     @property
     def out(self):
@@ -92,6 +93,7 @@ class Case:
             "turned": self.turned,
             "streams": self.streams,
             "activation": self.activation,
+            "pixels": self.pixels,
         }
         fields.update({k: v for k, v in change.items() if k in fields})
         options.update({k: v for k, v in change.items() if k in options})
@@ -125,6 +127,21 @@ class Case:
         return np.maximum(y, 0) if self.activation == 1 else np.tanh(y) if self.activation else y
 
 
+def _pixels(case, pixels):
+    """Return the case over pixels, a tile of its channels; 2 transposes lines on their way."""
+    lanes = core.vector_bytes() // SIZES[case.dtype]
+    most = core.gemm_tile("float32")[1] // core.lanes("float32")
+    vectors = min(-(-case.channels // lanes), most)
+    gathered = pixels == 2 or case.gathered
+    depth = case.inner if gathered else case.depth
+    return replace(case, pixels=pixels, tile=vectors * lanes, gathered=gathered, depth=depth)
+
+
+def _adjoining(values):
+    """Return the values with channels side by side in memory."""
+    return np.moveaxis(np.ascontiguousarray(np.moveaxis(values, 1, -1)), -1, 1)
+
+
 def _workspace(convolution, threads, packed=True):
     size = convolution.packed_bytes * packed + threads * convolution.scratch_bytes
     # NaN everywhere: what a kernel reads without having written it shows in the result.
@@ -135,11 +152,13 @@ def _check(case, threads=2, seed=0, layouts=None):
     x, weight, bias = case.arrays(seed)
     exact = case.exact(x, weight, bias)
     y = np.full(exact.shape, np.nan, case.dtype)
+    if case.pixels == 1:
+        x, y = _adjoining(x), _adjoining(y)
     convolution = case.convolution()
     convolution.run(x, weight, y, bias, _workspace(convolution, threads), threads)
     scale = np.abs(exact).max() + case.inner * np.prod(case.kernel)
     assert np.abs(y - exact).max() <= TOLERANCE[case.dtype] * scale
-    if layouts is None:
+    if layouts is None or case.pixels == 1:
         return
     rng = np.random.default_rng(seed)
     odd = layouts.Target(rng, y.shape, case.dtype)
@@ -179,7 +198,11 @@ def _check(case, threads=2, seed=0, layouts=None):
     ],
 )
 def test_a_convolution_is_exact_however_it_is_cut(level, dtype, gathered, change, layouts):
-    _check(replace(Case(dtype, gathered=gathered), **change), layouts=layouts)
+    case = replace(Case(dtype, gathered=gathered), **change)
+    _check(case, layouts=layouts)
+    for pixels in (1, 2):
+        _check(_pixels(case, pixels), layouts=layouts)
+        _check(_pixels(replace(case, inner=19, depth=19, channels=37), pixels), layouts=layouts)
 
 
 @every_dtype
@@ -284,10 +307,12 @@ def test_random_convolutions(dtype, data):
         depth=case.inner if case.turned else integer(1, case.inner),
         blocks=integer(1, -(-case.channels // tile)) * (2 if case.turned else 1),
     )
-    case = replace(case, apart=case.depth == case.inner and data.draw(st.booleans()))
-    if case.turned:
-        case = replace(case, images=1)
-    _check(case, threads=integer(1, 3), seed=integer(0, 2**32 - 1))
+    apart = case.depth == case.inner and data.draw(st.booleans())
+    case = replace(case, apart=apart, images=1 if case.turned else case.images)
+    threads, seed = integer(1, 3), integer(0, 2**32 - 1)
+    _check(case, threads, seed)
+    if not case.turned:
+        _check(_pixels(replace(case, apart=False, blocks=1), integer(1, 2)), threads, seed)
 
 
 @every_dtype

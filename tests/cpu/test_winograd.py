@@ -162,11 +162,27 @@ LARGE = {
 }
 
 
+def channels_last(problem, values):
+    """Return the problem and its inputs with the channels of x and y side by side."""
+    moved = [
+        np.moveaxis(np.ascontiguousarray(np.moveaxis(v, 1, -1)), -1, 1) if n in "xy" else v
+        for n, v in zip(_names(problem), values, strict=True)
+    ]
+    names = dict(zip(_names(problem), moved, strict=True))
+    shape = problem.outputs[0].shape
+    if _output_name(problem) in "xy":
+        shape = (shape[0], *shape[2:], shape[1])
+        names[_output_name(problem)] = np.moveaxis(np.empty(shape, "float32"), -1, 1)
+    operands = {n: Operand(v.shape, v.strides, "float32") for n, v in names.items()}
+    return replace(problem, **operands), moved
+
+
 @every_candidate
+@pytest.mark.parametrize("last", [False, True], ids=["channels first", "channels last"])
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("case", list(LARGE))
 def test_blocks_and_ranges_give_the_same_bits_at_any_number_of_threads(
-    level, name, operation, case
+    level, name, operation, case, last
 ):
     x, channels, kernel, pad, dilation = LARGE[case]
     padding = ((pad, pad),) * len(kernel)
@@ -176,9 +192,14 @@ def test_blocks_and_ranges_give_the_same_bits_at_any_number_of_threads(
     if not supported(name, problem):
         pytest.skip("declined")
     inputs = values_of(problem, np.random.default_rng(0))
+    if last:
+        problem, inputs = channels_last(problem, inputs)
     results = []
     for threads in (1, 2, 3):
-        results.append(np.full(problem.outputs[0].shape, np.nan, "float32"))
+        output = problem.outputs[0]
+        results.append(np.full(output.shape, np.nan, "float32"))
+        if output.strides != results[-1].strides:
+            results[-1] = np.moveaxis(np.ascontiguousarray(np.moveaxis(results[-1], 1, -1)), -1, 1)
         run(name, problem, inputs, results[-1], threads)
     assert results[0].tobytes() == results[1].tobytes() == results[2].tobytes()
     check(problem, inputs, results[0], MEASURED[name])

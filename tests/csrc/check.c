@@ -125,7 +125,8 @@ static void draw_order(int axes, int *order)
 }
 
 /* Any order of axes; perhaps gaps, some axes backwards, or items off their natural addresses. */
-static block lay_out(int64_t size, int axes, const int64_t *shape, int64_t guard, int repeats)
+static block lay_out(int64_t size, int axes, const int64_t *shape, int64_t guard, int repeats,
+                     int adjoining)
 {
     const int gaps = chance(25), flips = chance(25), shifted = chance(25);
     const int repeated = repeats && chance(10) ? (int)between(0, axes - 1) : -1;
@@ -136,13 +137,19 @@ static block lay_out(int64_t size, int axes, const int64_t *shape, int64_t guard
 
     b.a.size = size;
     draw_order(axes, order);
+    for (int k = 0; adjoining && k < axes; k++)
+        if (order[k] == 1) {
+            order[k] = order[axes - 1];
+            order[axes - 1] = 1;
+        }
     for (int k = 0; k < 5; k++)
         b.a.shape[k] = k < axes ? shape[k] : 1;
     for (int k = axes - 1; k >= 0; k--) {
-        const int axis = order[k];
-        const int64_t step = axis == repeated ? 0 : span * (gaps ? between(1, 2) : 1);
+        const int axis = order[k], plain = adjoining && axis == 1;
+        const int64_t wide = gaps ? between(1, 2) : 1;
+        const int64_t step = plain ? size : axis == repeated ? 0 : span * wide;
         const int64_t length = b.a.shape[axis] > 0 ? b.a.shape[axis] - 1 : 0;
-        const int backwards = flips && chance(50);
+        const int backwards = flips && chance(50) && !plain;
         b.a.stride[axis] = backwards ? -step : step;
         start += backwards ? step * length : 0;
         span += step * length;
@@ -156,12 +163,22 @@ static block lay_out(int64_t size, int axes, const int64_t *shape, int64_t guard
 
 block input(int64_t size, int axes, const int64_t *shape)
 {
-    return lay_out(size, axes, shape, 0, 1);
+    return lay_out(size, axes, shape, 0, 1, 0);
 }
 
 block output(int64_t size, int axes, const int64_t *shape)
 {
-    return lay_out(size, axes, shape, GUARD, 0);
+    return lay_out(size, axes, shape, GUARD, 0, 0);
+}
+
+block input_of(int64_t size, int axes, const int64_t *shape, int adjoining)
+{
+    return lay_out(size, axes, shape, 0, 1, adjoining);
+}
+
+block output_of(int64_t size, int axes, const int64_t *shape, int adjoining)
+{
+    return lay_out(size, axes, shape, GUARD, 0, adjoining);
 }
 
 block bias_of(int dtype, int64_t channels)

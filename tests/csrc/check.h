@@ -43,6 +43,9 @@ typedef struct {
 
 block input(int64_t size, int axes, const int64_t *shape); /* may repeat items by strides of 0 */
 block output(int64_t size, int axes, const int64_t *shape);
+/* The same with the items of axis 1 side by side, if `adjoining`. */
+block input_of(int64_t size, int axes, const int64_t *shape, int adjoining);
+block output_of(int64_t size, int axes, const int64_t *shape, int adjoining);
 int64_t count_of(const fc_array *a);
 char *item(const fc_array *a, int64_t index); /* in logical order */
 char *item_at(const fc_array *a, int64_t n, int64_t c, int64_t d, int64_t h, int64_t w);

@@ -15,8 +15,10 @@ static void draw_unit(const fc_conv *f, fc_product *p)
         p->images = between(1, f->x.shape[0]);
     p->depth = chance(50) ? f->inner : between(1, f->inner);
     p->blocks = between(1, (f->channels - 1) / f->tile_rows + 1);
-    p->gathered = chance(40);
-    p->apart = p->depth == f->inner && chance(40);
+    p->gathered = f->pixels == FC_TRANSPOSED || chance(40);
+    if (f->pixels && p->gathered)
+        p->depth = f->inner;
+    p->apart = !f->pixels && p->depth == f->inner && chance(40);
 }
 
 /* Of all products: lines of a plane, or part of a line; two vectors of channels at a time. */
@@ -72,11 +74,17 @@ static fc_conv draw_operands(const fc_kernels *k, const conv *c)
                  .activation = chance(50) ? FC_RELU : FC_NONE, .turned = chance(40),
                  .streams = chance(30)};
 
-    do
-        f.tile_rows = (int)between(1, 8);
-    while ((f.tile_vectors = (int)k->conv_tile(f.tile_rows)) == 0);
-    if (f.turned)
+    if (f.turned) {
+        f.tile_vectors = 1;
         f.tile_rows = (int)(k->vector_bytes / c->size);
+    } else if ((f.pixels = (int)between(0, 2)) != 0) {
+        f.tile_vectors = (int)between(1, k->tile_vectors());
+        f.tile_rows = f.tile_vectors * (int)(k->vector_bytes / c->size);
+    } else {
+        do
+            f.tile_rows = (int)between(1, 8);
+        while ((f.tile_vectors = (int)k->conv_tile(f.tile_rows)) == 0);
+    }
     f.count = chance(70) ? 1 : MOST_PRODUCTS;
     return f;
 }
@@ -90,7 +98,8 @@ void test_conv_forward(const fc_kernels *k)
                               f.transposed ? c.channels : f.inner,
                               c.g.kernel[0], c.g.kernel[1], c.g.kernel[2]};
     c.y_shape[4] *= f.count;
-    block x = input(c.size, 5, c.x_shape), y = output(c.size, 5, c.y_shape);
+    block x = input_of(c.size, 5, c.x_shape, f.pixels == FC_PIXELS);
+    block y = output_of(c.size, 5, c.y_shape, f.pixels == FC_PIXELS);
     block weight = input(c.size, 5, shape), bias = bias_of(c.dtype, c.y_shape[1]);
     double *want = grab(count_of(&y.a) * 8), *bound = grab(count_of(&y.a) * 8);
 

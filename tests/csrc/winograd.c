@@ -95,7 +95,9 @@ void test_winograd(const fc_kernels *k)
     const int64_t shape[5] = {c.groups * (adjoint ? inner : c.channels),
                               adjoint ? c.channels : inner,
                               c.g.kernel[0], c.g.kernel[1], c.g.kernel[2]};
-    block x = input(c.size, 5, c.x_shape), y = output(c.size, 5, c.y_shape);
+    const int64_t pixels = chance(40) ? lanes_of(k) * between(1, k->tile_vectors()) : 0;
+    block x = input_of(c.size, 5, c.x_shape, pixels != 0);
+    block y = output_of(c.size, 5, c.y_shape, pixels != 0);
     block weight = input(c.size, 5, shape), bias = bias_of(c.dtype, c.y_shape[1]);
     double *want = grab(count_of(&y.a) * 8), *bound = grab(count_of(&y.a) * 8);
     const fc_conv f = {.y = y.a, .weight = weight.a, .dtype = c.dtype, .inner = inner,
@@ -105,7 +107,7 @@ void test_winograd(const fc_kernels *k)
     fc_product p = {.g = c.g, .every = {1, 1, 1}};
     fc_winograd w = {.x = x.a, .y = y.a, .groups = c.groups, .inner = inner, .bias = f.bias,
                      .channels = c.channels, .activation = f.activation,
-                     .alpha = {alpha[0], alpha[1]}};
+                     .alpha = {alpha[0], alpha[1]}, .pixels = pixels};
 
     for (int axis = 0; axis < 3; axis++) {
         p.first[axis] = adjoint ? c.g.kernel[axis] - 1 : 0;
@@ -119,8 +121,8 @@ void test_winograd(const fc_kernels *k)
     convolve(&c, &f, &p, &x, want, bound);
     loosen(c.y_shape, 1, c.rows + 2, bound);
     take_weight(&f, &w);
-    w.width = lanes_of(k) * between(1, 6);
-    w.group = k->tile_rows() * between(1, 4);
+    w.width = pixels ? between(1, 60) : lanes_of(k) * between(1, 6);
+    w.group = (pixels ? pixels : k->tile_rows()) * between(1, 4);
     convolve_tiles(k, &w, &y);
     expect_near(&y, c.dtype, want, bound);
 }
@@ -130,12 +132,13 @@ void test_winograd_grad(const fc_kernels *k)
     const conv c = draw_float_conv();
     const int64_t shape[5] = {c.y_shape[1], c.x_shape[1] / c.groups, c.g.kernel[0], c.g.kernel[1],
                               c.g.kernel[2]};
-    block x = input(c.size, 5, c.x_shape), y = input(c.size, 5, c.y_shape);
+    const int pixels = chance(40);
+    block x = input_of(c.size, 5, c.x_shape, pixels), y = input_of(c.size, 5, c.y_shape, pixels);
     block weight = output(c.size, 5, shape);
     double *want = grab(count_of(&weight.a) * 8), *bound = grab(count_of(&weight.a) * 8);
     fc_winograd_grad w = {.x = x.a, .y = y.a, .weight = weight.a, .groups = c.groups,
                           .inner = shape[1], .channels = c.channels,
-                          .alpha = {chance(60) ? 6 : 1, 6}};
+                          .alpha = {chance(60) ? 6 : 1, 6}, .pixels = pixels};
     int64_t bytes[4];
 
     for (int axis = 0; axis < 3; axis++) {

@@ -92,11 +92,19 @@ typedef struct {
     int64_t planes, down, across, parts, units;
 } fc_turned;
 
+enum { FC_PLANES, FC_PIXELS, FC_TRANSPOSED };
+
 /* weight is (outputs, inputs per group, *kernel) of a forward convolution; with `transposed`,
  * source channels are its outputs. inner and channels are a group's source and target channels.
  * A tile's rows are target channels and its vectors positions, or, with `turned`, the other way
  * round: there tile_rows is a vector's lanes. With `streams`, results go past the caches; with
- * `gaps`, there are items of the target that no product fills. */
+ * `gaps`, there are items of the target that no product fills.
+ *
+ * Over `pixels`, a tile has TILE_ROWS positions by tile_rows target channels, whole vectors.
+ * Channels lie side by side in x and y, and are read and written where they are. There `gathered`
+ * copies padded lines, so that a line's taps are one run of items, and takes all source channels
+ * at once. FC_TRANSPOSED is for other arrays: lines are transposed as they are copied, and so are
+ * sums. */
 typedef struct {
     const fc_product *products;
     fc_turned box;
@@ -105,7 +113,7 @@ typedef struct {
     char *packed, *scratch;
     int64_t count, groups, inner, channels, bias_step, scratch_bytes;
     double parameter;
-    int dtype, activation, transposed, turned, streams, gaps, tile_rows, tile_vectors;
+    int dtype, activation, transposed, turned, streams, gaps, pixels, tile_rows, tile_vectors;
 } fc_conv;
 
 /* The weight gradient of a convolution, weight being (groups * channels, inner channels, kernel of
@@ -132,7 +140,10 @@ typedef struct {
  * not NULL it holds winograd_weight's result and the weight is not read. Blocks of `width` tiles, a
  * multiple of a vector's lanes, are multiplied with `group` output channels at a time, a multiple
  * of a tile's rows. Where `inputs` is NULL, a unit of work is a block; otherwise all blocks are
- * transformed into it first, and a unit is a group of channels. */
+ * transformed into it first, and a unit is a group of channels. Unless
+ * `pixels` is 0, channels lie side by side in x and y, and vectors run along them: kernels are
+ * packed in blocks of so many output channels, whole vectors of a tile of pixels; `group` is a
+ * multiple of that. */
 typedef struct {
     fc_array x, y;
     int64_t kernel[3], before[3], dilation[3];
@@ -144,6 +155,7 @@ typedef struct {
     int64_t width, group;
     double parameter;
     int alpha[2], activation; /* of the lines, and along a line */
+    int64_t pixels;
 } fc_winograd;
 
 /* The weight gradient of a convolution with stride 1 by Winograd's algorithm, in float32: tiles of
@@ -160,6 +172,7 @@ typedef struct {
     char *inputs, *grads, *sums, *scratch;
     int64_t width, range, group, splits, panels;
     int alpha[2];
+    int pixels; /* channels lie side by side in x and y: vectors run along them */
 } fc_winograd_grad;
 
 /* A depthwise convolution or one of its gradients: weight is (channels * multiplier, 1, kernel). A

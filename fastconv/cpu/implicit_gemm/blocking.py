@@ -21,6 +21,8 @@ from fastconv.problem import Ints
 _WIDTHS = (1, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 _COPY, _LINE, _GATHER, _TILE, _STORE = 5.0, 12.0, 2.0, 30.0, 2.0
 _STRIDED_STORE = 20.0
+# Where items of a line don't lie side by side, all of them one by one.
+_COPY_APART, _STORE_APART = 24.0, 32.0
 # Of a vector of a tile that covers what lies between lines: its sums are put down line by line.
 _BROKEN_STORE = 8.0
 # Where the weight doesn't stay in the second-level cache, it comes at so many bytes a cycle.
@@ -64,6 +66,8 @@ class Extent:
     size: int
     lanes: int
     steps: int = 1
+    source_apart: bool = False
+    target_apart: bool = False
 
     @property
     def products(self) -> int:
@@ -125,7 +129,7 @@ def _period(kernel: int, stride: int, dilation: int) -> int:
     return min(kernel, stride // gcd(stride, dilation))
 
 
-def _even(extent: int, most: int) -> int:
+def even(extent: int, most: int) -> int:
     """Return the length of equal parts of an extent, none longer than `most`."""
     return ceil_div(extent, ceil_div(extent, max(1, min(extent, most))))
 
@@ -134,13 +138,13 @@ def _units(e: Extent, width: int) -> Iterator[tuple[int, int, int]]:
     """Yield units (images, lines, items) of about so many items."""
     line = _line(e, e.out[2])
     if line > width:
-        yield 1, 1, _even(e.out[2], width)
+        yield 1, 1, even(e.out[2], width)
         yield 1, 1, e.out[2]
         return
     plane = line * e.out[1]
     if plane <= width and e.batch > 1:
-        yield _even(e.batch, width // plane), e.out[1], e.out[2]
-    yield 1, _even(e.out[1], max(1, width // line)), e.out[2]
+        yield even(e.batch, width // plane), e.out[1], e.out[2]
+    yield 1, even(e.out[1], max(1, width // line)), e.out[2]
 
 
 def choose(e: Extent, rows: int, budget: int) -> tuple[Blocks, float]:
@@ -190,7 +194,7 @@ def _deepest(e: Extent, rows: int, unit: Blocks, budget: int) -> tuple[Blocks, i
     if depth < e.inner:
         sums = unit.blocks * rows * positions * e.size
         left = min(budget - fixed - sums, second_level_bytes() * 3 // 8)
-        depth = _even(e.inner, max(1, left // (channel * e.size)))
+        depth = even(e.inner, max(1, left // (channel * e.size)))
     return unit._replace(depth=depth), fixed + depth * channel * e.size + sums
 
 
@@ -225,6 +229,7 @@ def _cycles(e: Extent, rows: int, b: Blocks) -> float:
     if b.apart and b.items % e.lanes:
         store += (_BROKEN_STORE - _STORE) / tiles
     store = _STRIDED_STORE if e.steps > 1 else store
+    store = _STORE_APART if e.target_apart else store
     ends = pieces * (tiles * _TILE * steps + vectors * rows * (2.0 * (steps - 1) + store))
     weight = e.groups * e.channels * reduction * e.size
     fetch = rows * reduction * e.size / _WEIGHT_BYTES if weight > second_level_bytes() // 4 else 0
@@ -245,7 +250,8 @@ def _copy_cycles(e: Extent, b: Blocks) -> float:
     planes *= _period(e.kernel[2], e.stride[2], e.dilation[2])
     vectors = _line(e, b.items) / e.lanes
     strided = 1 if e.stride[2] == 1 else 2
-    filled = planes * lines * (_LINE + _COPY * strided * vectors)
+    copy = _COPY_APART if e.source_apart else _COPY * strided
+    filled = planes * lines * (_LINE + copy * vectors)
     if b.gathered:
         filled += prod(e.kernel) * b.images * b.lines * ceil_div(b.items, e.lanes) * _GATHER
     return e.inner * filled

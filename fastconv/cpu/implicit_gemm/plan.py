@@ -7,14 +7,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastconv.cpu import pixels
 from fastconv.cpu.epilogue import CODES, LEAKY_SLOPE
-from fastconv.cpu.implicit_gemm import turned
+from fastconv.cpu.implicit_gemm import over_pixels, turned
 from fastconv.cpu.implicit_gemm.blocking import Blocks, Extent, choose, stream_bytes, tile_rows
 from fastconv.cpu.implicit_gemm.phases import Phase, leaves_gaps, phases_of
 from fastconv.cpu.isa import active, core
 from fastconv.cpu.plans import HostPlan, itemsize
 from fastconv.machine import peak_flops
-from fastconv.problem import ConvProblem, Ints
+from fastconv.problem import ConvProblem, Ints, Operand
 
 # Workspace begins where NumPy puts it; scratch memory at the next cache line.
 _SLACK = 64
@@ -29,10 +30,11 @@ _MOST_TURNED = 64
 class Cut(NamedTuple):
     """How a convolution's products are cut up, each of them."""
 
-    turned: bool
     rows: int
     blocks: list[Blocks]
     cycles: float
+    turned: bool = False
+    pixels: int = 0
 
 
 class ProductPlan(HostPlan):
@@ -48,15 +50,12 @@ class ProductPlan(HostPlan):
         if not backward:
             inner, channels = channels, inner
         phases = phases_of(problem)
-        extents = [
-            _extent(phase, problem, source.shape, inner, channels, dtype) for phase in phases
-        ]
-        cut = _cut(extents, budget)
+        extents = [_extent(phase, problem, inner, channels, dtype) for phase in phases]
+        cut = _cut(problem, extents, channels, budget)
         products = [
             _product(phase, source.shape[2:], blocks)
             for phase, blocks in zip(phases, cut.blocks, strict=True)
         ]
-        cycles = _PACK_CYCLES * problem.weight.size + _SLOWER * cut.cycles
         self._convolution = core.Convolution(
             source.shape,
             problem.weight.shape,
@@ -71,9 +70,10 @@ class ProductPlan(HostPlan):
             streams=target.size * itemsize(dtype) > stream_bytes(),
             activation=CODES[problem.activation],
             parameter=LEAKY_SLOPE,
+            pixels=cut.pixels,
         )
         # A cycle of the model has two multiply-adds of whole vectors.
-        flops = 4 * core.vector_bytes() // itemsize(dtype) * cycles
+        flops = 4 * core.vector_bytes() // itemsize(dtype) * cut.cycles
         busy = max(1, min(threads, self._convolution.units))
         self.seconds = flops / (peak_flops(active(), dtype, 1) * busy)
         self.packed_bytes: int = self._convolution.packed_bytes
@@ -113,28 +113,49 @@ class ProductPlan(HostPlan):
         self._convolution.run(inputs[0], inputs[1], target, bias, workspace, self._threads, packed)
 
 
-def _cut(extents: list[Extent], budget: int) -> Cut:
+def _cut(problem: ConvProblem, extents: list[Extent], channels: int, budget: int) -> Cut:
     """Return the cut that takes the fewest cycles."""
-    rows = tile_rows(extents[0].channels) if extents else 1
+    cuts = [_upright(problem, extents, channels, budget)]
+    adjoining = pixels.adjoin(problem)
+    if extents and (adjoining or over_pixels.is_worth_turning(problem, extents[0])):
+        cuts.append(_over_pixels(problem, extents, channels, budget, adjoining))
+    if 0 < len(extents) <= _MOST_TURNED and not adjoining:
+        cuts.append(_turned(problem, extents, budget))
+    return min(cuts, key=lambda cut: cut.cycles)
+
+
+def _upright(problem: ConvProblem, extents: list[Extent], channels: int, budget: int) -> Cut:
+    rows = tile_rows(channels)
     chosen = [choose(extent, rows, budget) for extent in extents]
-    upright = Cut(False, rows, [blocks for blocks, _ in chosen], sum(taken for _, taken in chosen))
-    if not 0 < len(extents) <= _MOST_TURNED:
-        return upright
+    cycles = _SLOWER * sum(taken for _, taken in chosen) + _PACK_CYCLES * problem.weight.size
+    return Cut(rows, [blocks for blocks, _ in chosen], cycles)
+
+
+def _over_pixels(
+    problem: ConvProblem, extents: list[Extent], channels: int, budget: int, adjoining: bool
+) -> Cut:
+    width = pixels.block_channels(channels, problem.dtype)
+    chosen = [over_pixels.choose(extent, width, budget, not adjoining) for extent in extents]
+    cycles = sum(taken for _, taken in chosen) + over_pixels.pack_cycles(problem)
+    return Cut(width, [blocks for blocks, _ in chosen], cycles, pixels=1 if adjoining else 2)
+
+
+def _turned(problem: ConvProblem, extents: list[Extent], budget: int) -> Cut:
     unit, cycles, _ = turned.choose(extents, budget)
-    if upright.cycles <= cycles:
-        return upright
     blocks = [
         Blocks(1, min(unit.lines, e.out[1]), min(unit.items, e.out[2]), e.inner, unit.blocks)
         for e in extents
     ]
-    return Cut(True, extents[0].lanes, blocks, cycles)
+    cycles = _SLOWER * cycles + _PACK_CYCLES * problem.weight.size
+    return Cut(extents[0].lanes, blocks, cycles, turned=True)
 
 
-def _extent(
-    phase: Phase, problem: ConvProblem, source: Ints, inner: int, channels: int, dtype: str
-) -> Extent:
+def _extent(phase: Phase, problem: ConvProblem, inner: int, channels: int, dtype: str) -> Extent:
     """Return what blocks are chosen by, all three spatial axes filled in."""
     assert core is not None
+    backward = problem.operation == "conv_input_grad"
+    given, target = (problem.y, problem.x) if backward else (problem.x, problem.y)
+    source = given.shape
     missing = 3 - len(phase.kernel)
     ones, zeros = (1,) * missing, (0,) * missing
     size = itemsize(dtype)
@@ -152,7 +173,14 @@ def _extent(
         size=size,
         lanes=core.vector_bytes() // size,
         steps=phase.every[-1],
+        source_apart=_apart(given, size),
+        target_apart=_apart(target, size),
     )
+
+
+def _apart(operand: Operand, size: int) -> bool:
+    """Whether the items of a line do not lie side by side."""
+    return operand.shape[-1] > 1 and operand.strides[-1] != size
 
 
 def _product(phase: Phase, spatial: Ints, blocks: Blocks) -> tuple[Any, ...]:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from fastconv.cpu.geometry import geometry_of, plain_geometry
 from fastconv.cpu.isa import core
+from fastconv.cpu.pixels import adjoin
 from fastconv.cpu.plans import itemsize
 from fastconv.problem import ConvProblem
 
@@ -62,12 +63,13 @@ class Extents(NamedTuple):
         )
         padded = any(pads != (0, 0) for pads in problem.padding)
         pointwise = extents.taps == 1 and not padded
-        if pointwise and extents.stride != _ONES and 2 * sample_bytes(problem) <= limit:
+        strided = pointwise and extents.stride != _ONES
+        if strided and not adjoin(problem) and 2 * sample_bytes(problem) <= limit:
             extents = extents._replace(sampled=True, stride=_ONES, dilation=_ONES)
         forms = [extents]
         if extents.groups > 1:
             forms.append(extents._replace(form=Form.ACROSS_GROUPS))
-        elif pointwise:
+        elif pointwise and not (strided and adjoin(problem)):
             forms.append(extents._replace(form=Form.SWAPPED))
         best = min(forms, key=lambda form: form.products(problem.dtype))
         return best._swapped() if best.form is Form.SWAPPED else best

@@ -74,7 +74,8 @@ class Winograd:
             units, alone = shape.units, seconds(shape)
             # Batch and extents of the images play no part in a transformed weight.
             key = (problem.operation, alpha, problem.weight.shape, problem.groups, active())
-            detail = _Detail(kernels_of(problem, alpha), shape, key)
+            kernels = kernels_of(problem, alpha, shape.pixels)
+            detail = _Detail(kernels, shape, (*key, shape.pixels))
         threads = min(threads_for(policy), units)
         return self._within_limit(policy, detail, alpha, threads, alone / threads)
 

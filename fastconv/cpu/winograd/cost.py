@@ -15,6 +15,10 @@ _PRODUCT_SHARE = 0.9
 _INPUT = 28.0
 _OUTPUT = 22.0
 _KERNEL = 2.0
+# The same where lanes are channels.
+_PIXEL_INPUT = 18.0
+_PIXEL_OUTPUT = 16.0
+_PIXEL_GRAD = 16.0
 # The same for transforming and transposing a vector of tiles for the weight gradient, for
 # transforming a vector of sums back, and for writing one kernel.
 _GRAD = 40.0
@@ -33,6 +37,8 @@ def seconds(shape: Shape) -> float:
     """Return the predicted duration on one thread."""
     assert core is not None
     lanes, (rows, _) = core.lanes("float32"), core.gemm_tile("float32")
+    if shape.pixels:
+        return _duration(_over_pixels(shape, lanes)) + _CALL
     vectors = -(-shape.tiles // lanes)
     filled = -(-shape.channels // rows) * rows
     products = vectors * shape.depth * filled / _PRODUCT_SHARE
@@ -40,6 +46,15 @@ def seconds(shape: Shape) -> float:
     kernels = shape.depth * filled * _KERNEL
     work = shape.groups * shape.points * (products + transforms + kernels)
     return _duration(work) + _CALL
+
+
+def _over_pixels(shape: Shape, lanes: int) -> float:
+    """Return the multiply-adds of vectors of channels that all steps are worth."""
+    inner, outer = -(-shape.depth // lanes), -(-shape.channels // lanes)
+    products = shape.tiles * shape.depth * outer / _PRODUCT_SHARE
+    transforms = shape.tiles * (inner * _PIXEL_INPUT + outer * _PIXEL_OUTPUT)
+    kernels = shape.depth * outer * lanes * _KERNEL
+    return shape.groups * shape.points * (products + transforms + kernels)
 
 
 def grad_seconds(shape: GradShape) -> float:
@@ -51,7 +66,8 @@ def grad_seconds(shape: GradShape) -> float:
     across = -(-shape.depth // lanes)
     chunks = -(-shape.tiles // shape.width)
     products = vectors * lanes * across * filled / _PRODUCT_SHARE
-    transforms = vectors * (shape.depth + shape.channels) * _GRAD
+    each = _PIXEL_GRAD if shape.pixels else _GRAD
+    transforms = vectors * (shape.depth + shape.channels) * each
     sums = across * shape.channels * (chunks * _SUMS + lanes * _TAPS)
     work = shape.groups * shape.points * (products + transforms + sums)
     calls = 1 + 2 * chunks

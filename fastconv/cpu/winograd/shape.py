@@ -8,6 +8,7 @@ from typing import Any
 
 from fastconv.cpu.epilogue import CODES, LEAKY_SLOPE
 from fastconv.cpu.isa import core
+from fastconv.cpu.pixels import adjoin, block_channels
 from fastconv.problem import ConvProblem, Ints
 
 # What a block's transformed inputs should take of the second-level cache.
@@ -16,6 +17,9 @@ BLOCK_BYTES = 512 * 2**10
 # transformed on the way, so many that these fit the cache, too.
 GROUP = 32
 GROUP_BYTES = 1280 * 2**10
+# Tiles of a block where lanes are channels; fewer blocks than MANY share out evenly to two threads.
+TILES = 48
+MANY_BLOCKS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,8 @@ class Shape:
 
     A block has `width` tiles, and is multiplied with `step` output channels at a time. Either all
     kernels are transformed beforehand and a unit of work is a block, or all inputs are (`shared`)
-    and a unit is a step: whichever takes less memory, as it is read for every unit.
+    and a unit is a step: whichever takes less memory, as it is read for every unit. Unless `pixels`
+    is 0, lanes are channels, and tiles have so many output channels.
     """
 
     groups: int
@@ -36,6 +41,7 @@ class Shape:
     blocks: int
     step: int
     shared: bool
+    pixels: int = 0
 
     @property
     def units(self) -> int:
@@ -73,7 +79,7 @@ def extents(problem: ConvProblem) -> tuple[int, int]:
     return (outputs, inputs) if problem.operation == "conv_input_grad" else (inputs, outputs)
 
 
-def kernels_of(problem: ConvProblem, alpha: tuple[int, int]) -> Any:
+def kernels_of(problem: ConvProblem, alpha: tuple[int, int], pixels: int) -> Any:
     """Return the compiled core's object for a forward pass or an input gradient."""
     assert core is not None
     adjoint = problem.operation == "conv_input_grad"
@@ -97,6 +103,7 @@ def kernels_of(problem: ConvProblem, alpha: tuple[int, int]) -> Any:
         adjoint,
         CODES[problem.activation],
         LEAKY_SLOPE,
+        pixels,
     )
 
 
@@ -105,10 +112,14 @@ def choose_shape(problem: ConvProblem, alpha: tuple[int, int], tiles: int) -> Sh
     assert core is not None
     inner, channels = extents(problem)
     points, depth = alpha[0] * alpha[1], inner * tap_blocks(problem.kernel, alpha)
+    if adjoin(problem):
+        return _shape_over_pixels(problem.groups, channels, depth, points, tiles)
     rows, columns = core.gemm_tile("float32")
     lanes = core.lanes("float32")
     filled = -(-channels // rows) * rows
     widest = max(1, BLOCK_BYTES // (4 * points * depth * columns)) * columns
+    if 4 * points * depth * columns > 4 * BLOCK_BYTES:
+        widest -= lanes  # the cache is left by far anyway; narrower blocks share out more evenly
     blocks = -(-tiles // widest)
     vectors = -(-tiles // lanes)
     width = -(-vectors // blocks) * lanes
@@ -118,3 +129,15 @@ def choose_shape(problem: ConvProblem, alpha: tuple[int, int], tiles: int) -> Sh
         step = max(rows, min(step, GROUP_BYTES // (4 * points * depth) // rows * rows))
     blocks = -(-tiles // width)
     return Shape(problem.groups, channels, depth, points, tiles, width, blocks, step, shared)
+
+
+def _shape_over_pixels(groups: int, channels: int, depth: int, points: int, tiles: int) -> Shape:
+    pixels = block_channels(channels, "float32", GROUP)
+    blocks = -(-tiles // TILES)
+    if 1 < blocks < MANY_BLOCKS:
+        blocks += blocks % 2
+    width = -(-tiles // blocks)
+    step = max(1, min(GROUP // pixels, -(-channels // pixels))) * pixels
+    blocks = -(-tiles // width)
+    shared = tiles <= channels
+    return Shape(groups, channels, depth, points, tiles, width, blocks, step, shared, pixels)

@@ -8,6 +8,7 @@ from typing import Any
 
 from fastconv.cpu.geometry import geometry_of
 from fastconv.cpu.isa import core
+from fastconv.cpu.pixels import adjoin
 from fastconv.cpu.plans import HostPlan, Scratch
 from fastconv.cpu.winograd.shape import tap_blocks
 from fastconv.problem import ConvProblem
@@ -39,6 +40,7 @@ class GradShape:
     unit: int
     step: int
     splits: int
+    pixels: bool = False
 
     @property
     def units(self) -> int:
@@ -58,8 +60,11 @@ def choose_grad_shape(problem: ConvProblem, alpha: tuple[int, int], tiles: int) 
     """Return the chunks and units of a problem; they follow from its shape and the vectors'."""
     assert core is not None
     channels = problem.weight.shape[0] // problem.groups
-    depth = problem.weight.shape[1] * tap_blocks(problem.kernel, alpha)
     points, lanes = alpha[0] * alpha[1], core.lanes("float32")
+    inner, pixels = problem.weight.shape[1], adjoin(problem)
+    if pixels:  # a block of taps has whole vectors
+        inner = -(-inner // lanes) * lanes
+    depth = inner * tap_blocks(problem.kernel, alpha)
     rows, columns = core.gemm_tile("float32")
     sums = problem.groups * depth * channels * (9 if alpha[0] > 1 else 3)
     most_splits = min(MOST_SPLITS, tiles // LEAST_TILES, SPLIT_BYTES // (4 * sums))
@@ -70,7 +75,9 @@ def choose_grad_shape(problem: ConvProblem, alpha: tuple[int, int], tiles: int) 
     splits = min(splits, -(-tiles // width))
     unit = _even(channels, RANGE // rows * rows, rows)
     step = _even(-(-depth // lanes) * lanes, TILES_ACROSS * columns, lanes)
-    return GradShape(problem.groups, channels, depth, points, tiles, width, unit, step, splits)
+    return GradShape(
+        problem.groups, channels, depth, points, tiles, width, unit, step, splits, pixels
+    )
 
 
 def grads_of(problem: ConvProblem, alpha: tuple[int, int], shape: GradShape) -> Any:
@@ -87,6 +94,7 @@ def grads_of(problem: ConvProblem, alpha: tuple[int, int], shape: GradShape) -> 
         shape.unit,
         shape.step,
         shape.splits,
+        shape.pixels,
     )
 
 
