@@ -64,7 +64,15 @@ _HOMES = {
         "use",
     ),
 }
-_PACKAGES = ("compat", "functional", "layers", "machine", "precision", "testing")
+_PACKAGES = (
+    "compat",
+    "functional",
+    "layers",
+    "machine",
+    "precision",
+    "quantization",
+    "testing",
+)
 
 
 def _names() -> list[str]:

@@ -23,6 +23,7 @@ LEVELS = {
     "dispatch": 4,
     "functional": 5,
     "layers": 6,
+    "quantization": 6,
     "compat": 6,
     "cli": 7,
     "__main__": 8,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import re
 from pathlib import Path
 
@@ -46,3 +47,9 @@ def test_the_guide_trains_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     }
     exec(example, scope)
     assert (tmp_path / "net.npz").exists()
+
+
+def test_the_page_on_precision_says_what_comes_out() -> None:
+    failed, tried = doctest.testfile(str(ROOT / "docs" / "precision.md"), module_relative=False)
+    assert tried > 0
+    assert not failed

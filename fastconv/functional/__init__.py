@@ -64,6 +64,7 @@ from fastconv.functional.max_pooling_backward import (
     max_pool3d_backward,
 )
 from fastconv.functional.preparing import prepare
+from fastconv.functional.quantizing import dequantize, quantize
 from fastconv.functional.transposed import (
     conv_transpose1d,
     conv_transpose2d,
@@ -125,6 +126,7 @@ __all__ = [
     "conv_transpose2d_backward",
     "conv_transpose3d",
     "conv_transpose3d_backward",
+    "dequantize",
     "im2col",
     "linear",
     "linear_backward",
@@ -147,4 +149,5 @@ __all__ = [
     "max_unpool3d",
     "max_unpool3d_backward",
     "prepare",
+    "quantize",
 ]
