@@ -69,6 +69,8 @@
 #include "pointwise_layout.inc"
 #define FC_TEMPLATE "pointwise_pack.inc"
 #include "each_float.h"
+#define FC_TEMPLATE "pointwise_tile.inc"
+#include "each_float.h"
 #define FC_TEMPLATE "pointwise.inc"
 #include "each_float.h"
 #define FC_TEMPLATE "bias_grad.inc"

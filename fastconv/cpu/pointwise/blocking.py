@@ -43,7 +43,7 @@ def choose(s: Shape) -> tuple[Pieces, float]:
     rows, vectors = _tile(s)
     panel = vectors * s.lanes * s.size
     import os
-    KC=int(os.environ.get("PW_KC","2048")); G=int(os.environ.get("PW_G","0")); UN=int(os.environ.get("PW_U","32"))
+    KC=int(os.environ.get("PW_KC","2048")); G=int(os.environ.get("PW_G","1")); UN=int(os.environ.get("PW_U","32"))
     depth = ceil(s.inner / ceil(s.inner / KC))
     line = ceil(images * s.positions / s.lanes)
     across = ceil(line / vectors)
