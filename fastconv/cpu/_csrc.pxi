@@ -193,12 +193,10 @@ cdef extern from "fc.h" nogil:
         const char *bias
         char *packed
         char *scratch
-        const int64_t *offsets
         int64_t groups
         int64_t inner
         int64_t channels
         int64_t images
-        int64_t panels
         int64_t blocks
         int64_t depth
         int64_t bias_step

@@ -9,9 +9,9 @@ cdef class Pointwise:
     x_shape, weight_shape, y_shape : tuple of int
         Of the source, the weight (output channels, input channels of a group, 1...) and the
         target, as `run` will get them. With `transposed`, the source has the output channels.
-    pieces : tuple of (int, int, int, int)
-        Images whose positions are counted as one line; panels of a line and blocks of channels in
-        a unit of work, and source channels that it sums at a time.
+    pieces : tuple of (int, int, int)
+        Images whose positions are counted as one line; blocks of channels in a unit of work, and
+        source channels that it sums at a time.
     dtype : {"float32", "float64"}
     groups : int
     transposed : bool
@@ -34,7 +34,6 @@ cdef class Pointwise:
     """
 
     cdef fc_pointwise p
-    cdef int64_t *offsets
     cdef const fc_kernels *kernels
     cdef readonly int64_t packed_bytes, scratch_bytes, units
     cdef tuple shapes
@@ -42,7 +41,7 @@ cdef class Pointwise:
     def __cinit__(self, x_shape, weight_shape, y_shape, pieces, *, dtype, groups, transposed,
                   tile_rows, int activation=0, double parameter=0):
         cdef fc_pointwise *p = &self.p
-        cdef int64_t k, size, pitch
+        cdef int64_t size
         self.kernels = fc_active()
         self.shapes = tuple(x_shape), tuple(weight_shape), tuple(y_shape)
         p.dtype, p.transposed = dtype_code(dtype, True), bool(transposed)
@@ -58,20 +57,10 @@ cdef class Pointwise:
         p.tile_vectors = <int>self.kernels.conv_tile(p.tile_rows)
         if p.tile_vectors == 0:
             raise ValueError(f"tile_rows: there is no tile of {tile_rows} rows")
-        pitch = p.tile_vectors * (self.kernels.vector_bytes // size)
-        self.take_pieces(pieces, pitch)
+        self.take_pieces(pieces)
         self.kernels.pointwise_layout(p)
         self.packed_bytes = (p.packed_bytes + LINE_BYTES - 1) // LINE_BYTES * LINE_BYTES
         self.scratch_bytes, self.units = p.scratch_bytes, p.units
-        self.offsets = <int64_t *>PyMem_Malloc(p.depth * sizeof(int64_t))
-        if self.offsets == NULL:
-            raise MemoryError()
-        for k in range(p.depth):
-            self.offsets[k] = k * pitch
-        p.offsets = self.offsets
-
-    def __dealloc__(self):
-        PyMem_Free(self.offsets)
 
     cdef int take_channels(self, int64_t groups) except -1:
         """Settle a group's channels; the three shapes must agree, and have one tap."""
@@ -90,12 +79,12 @@ cdef class Pointwise:
             raise ValueError(f"Pointwise: not pointwise: {self.shapes}")
         return 0
 
-    cdef int take_pieces(self, tuple pieces, int64_t pitch) except -1:
+    cdef int take_pieces(self, tuple pieces) except -1:
         cdef fc_pointwise *p = &self.p
         cdef const int64_t *x = p.x.shape
-        images, panels, blocks, depth = pieces
-        p.images, p.panels = number("images", images, 1), number("panels", panels, 1)
-        p.blocks, p.depth = number("blocks", blocks, 1), number("depth", depth, 1)
+        images, blocks, depth = pieces
+        p.images, p.blocks = number("images", images, 1), number("blocks", blocks, 1)
+        p.depth = number("depth", depth, 1)
         within("images", 0, p.images, x[0])
         within("depth", 0, p.depth, p.inner)
         if x[2] < 1 or x[3] < 1 or x[4] < 1 or p.channels < 1:
@@ -103,7 +92,7 @@ cdef class Pointwise:
         positions = times(times(times(x[2], x[3]), x[4]), p.images)
         rows = p.depth + times(p.blocks, p.tile_rows)
         weight = times(times(times(p.groups, p.channels + p.tile_rows), p.inner), 64)
-        if max(times(positions, 64), times(times(p.panels, pitch * 64), rows), weight) >= LARGEST:
+        if max(times(positions, 64), times(rows, 1 << 16), weight) >= LARGEST:
             raise ValueError("Pointwise: sizes do not fit into 62 bits")
         return 0
 

@@ -18,9 +18,11 @@ typedef struct {
     int64_t image, item, count, at;
 } fc_stretch;
 
-/* A unit of work: panels of a set, blocks of channels of a group. */
+/* A unit of work: a panel of a set, blocks of channels of a group. */
 typedef struct {
-    int64_t set, group, panel, panels, block, blocks;
+    int64_t set, group, index, block, blocks;
+    fc_panel panel;
+    fc_stretch first;
 } fc_pointwise_unit;
 
 #endif

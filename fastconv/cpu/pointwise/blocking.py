@@ -14,11 +14,14 @@ from fastconv.cpu.implicit_gemm.blocking import second_level_bytes, tile_cycles,
 from fastconv.cpu.isa import core
 
 
+# Enough for a few threads each; units that share a panel take a copy of it for each thread.
+_UNITS = 32
+
+
 class Pieces(NamedTuple):
-    """Images in a line; a unit's panels and blocks; source channels at a time."""
+    """Images whose positions are one line; a unit's blocks; source channels at a time."""
 
     images: int
-    panels: int
     blocks: int
     depth: int
 
@@ -38,23 +41,20 @@ class Shape:
 
 def choose(s: Shape) -> tuple[Pieces, float]:
     """Return how to cut a product, and the cycles that one thread will take."""
-    options = {1, s.batch}
-    images, cycles = min(((n, _cycles(s, n)) for n in options), key=lambda option: option[1])
+    options = ((images, _cycles(s, images)) for images in sorted({1, s.batch}))
+    images, cycles = min(options, key=lambda option: option[1])
     rows, vectors = _tile(s)
-    panel = vectors * s.lanes * s.size
-    import os
-    KC=int(os.environ.get("PW_KC","2048")); G=int(os.environ.get("PW_G","1")); UN=int(os.environ.get("PW_U","32"))
-    depth = ceil(s.inner / ceil(s.inner / KC))
-    line = ceil(images * s.positions / s.lanes)
-    across = ceil(line / vectors)
-    panels = 1
-    if depth * panel > 32 * 2**10:
-        panels = max(1, min(across, second_level_bytes() // 2 // (depth * panel)))
-    if G: panels=G
+    depth = _even(s.inner, max(1, second_level_bytes() // 2 // (vectors * s.lanes * s.size)))
     heights = ceil(s.channels / rows)
-    sets = ceil(s.batch / images) * s.groups * ceil(across / panels)
-    parts = min(heights, max(1, ceil(UN / sets)))
-    return Pieces(images, panels, ceil(heights / parts), depth), cycles
+    panels = ceil(ceil(images * s.positions / s.lanes) / vectors)
+    units = ceil(s.batch / images) * s.groups * panels
+    parts = min(heights, ceil(_UNITS / units))
+    return Pieces(images, ceil(heights / parts), depth), cycles
+
+
+def _even(extent: int, most: int) -> int:
+    """Return the length of equal parts of an extent, none longer than `most`."""
+    return ceil(extent / ceil(extent / most))
 
 
 def _tile(s: Shape) -> tuple[int, int]:
