@@ -56,6 +56,8 @@ def _seconds(problem: ConvProblem, extents: Extents, pieces: Pieces, threads: in
     patches = extents.boxes(pieces.images, pieces.box) * pieces.images
     patches *= extents.patch_items(pieces.box) * extents.inner * extents.groups
     patches *= ceil(extents.channels / pieces.channels)
+    if extents.taps == 1:
+        patches = 0  # read where they are
     sums = prod(problem.weight.shape) * (1 + pieces.splits)
     copied = (patches + problem.y.size + sums) * itemsize(problem.dtype)
     return float(product + copied / (_BYTES_PER_SECOND * threads))
