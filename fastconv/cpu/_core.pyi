@@ -213,7 +213,7 @@ class Pointwise:
         x_shape: tuple[int, ...],
         weight_shape: tuple[int, ...],
         y_shape: tuple[int, ...],
-        pieces: tuple[int, int, int],
+        pieces: tuple[int, int, int, int],
         *,
         dtype: str,
         groups: int,

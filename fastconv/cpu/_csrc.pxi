@@ -12,6 +12,7 @@ cdef extern from "fc.h" nogil:
         FC_INPUT_GRAD
         FC_WEIGHT_GRAD
         FC_MOST_PHASES
+        FC_MOST_PANELS
 
     ctypedef struct fc_dtype:
         const char *name
@@ -197,6 +198,7 @@ cdef extern from "fc.h" nogil:
         int64_t inner
         int64_t channels
         int64_t images
+        int64_t panels
         int64_t blocks
         int64_t depth
         int64_t bias_step

@@ -9,9 +9,9 @@ cdef class Pointwise:
     x_shape, weight_shape, y_shape : tuple of int
         Of the source, the weight (output channels, input channels of a group, 1...) and the
         target, as `run` will get them. With `transposed`, the source has the output channels.
-    pieces : tuple of (int, int, int)
-        Images whose positions are counted as one line; blocks of channels in a unit of work, and
-        source channels that it sums at a time.
+    pieces : tuple of (int, int, int, int)
+        Images whose positions are counted as one line; panels of a line, at most 16, and blocks of
+        channels in a unit of work, and source channels that it sums at a time.
     dtype : {"float32", "float64"}
     groups : int
     transposed : bool
@@ -82,9 +82,10 @@ cdef class Pointwise:
     cdef int take_pieces(self, tuple pieces) except -1:
         cdef fc_pointwise *p = &self.p
         cdef const int64_t *x = p.x.shape
-        images, blocks, depth = pieces
-        p.images, p.blocks = number("images", images, 1), number("blocks", blocks, 1)
-        p.depth = number("depth", depth, 1)
+        images, panels, blocks, depth = pieces
+        p.images, p.panels = number("images", images, 1), number("panels", panels, 1)
+        p.blocks, p.depth = number("blocks", blocks, 1), number("depth", depth, 1)
+        within("panels", 0, p.panels, FC_MOST_PANELS)
         within("images", 0, p.images, x[0])
         within("depth", 0, p.depth, p.inner)
         if x[2] < 1 or x[3] < 1 or x[4] < 1 or p.channels < 1:
@@ -92,7 +93,7 @@ cdef class Pointwise:
         positions = times(times(times(x[2], x[3]), x[4]), p.images)
         rows = p.depth + times(p.blocks, p.tile_rows)
         weight = times(times(times(p.groups, p.channels + p.tile_rows), p.inner), 64)
-        if max(times(positions, 64), times(rows, 1 << 16), weight) >= LARGEST:
+        if max(times(positions, 64), times(rows, 1 << 20), weight) >= LARGEST:
             raise ValueError("Pointwise: sizes do not fit into 62 bits")
         return 0
 

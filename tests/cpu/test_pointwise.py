@@ -30,6 +30,7 @@ class Case:
     transposed: bool = False
     tile: int = 1
     images: int = 3
+    panels: int = 1
     blocks: int = 4
     depth: int = 6
     activation: int = 0
@@ -48,7 +49,7 @@ class Case:
             change.get("x", x),
             change.get("weight", weight),
             change.get("y", y),
-            (self.images, self.blocks, self.depth),
+            (self.images, self.panels, self.blocks, self.depth),
             dtype=self.dtype,
             groups=self.groups,
             transposed=self.transposed,
@@ -112,6 +113,8 @@ def _check(case, threads=2, seed=0):
         {},
         {"images": 1},
         {"images": 2, "blocks": 1},
+        {"panels": 2},
+        {"images": 2, "panels": 16, "depth": 4},
         {"depth": 1},
         {"depth": 4, "blocks": 11},
         {"space": (1,)},
@@ -157,7 +160,7 @@ def test_random_products(dtype, data):
     case = Case(
         dtype, n, integer(1, 2), inner, channels,
         tuple(integer(1, (150, 15, 6)[axes - 1]) for _ in range(axes)), data.draw(st.booleans()),
-        tile, integer(1, n), integer(1, -(-channels // tile)), integer(1, inner),
+        tile, integer(1, n), integer(1, 4), integer(1, -(-channels // tile)), integer(1, inner),
     )  # fmt: skip
     _check(case, threads=integer(1, 3), seed=integer(0, 2**32 - 1))
 
@@ -167,7 +170,12 @@ def test_how_it_is_cut_and_by_how_many_changes_no_bit(level, dtype):
     case = Case(dtype, n=4, inner=40, channels=50, space=(30, 30), images=4, depth=40)
     results = [
         _run(replace(case, **change), threads)
-        for change in ({}, {"images": 1}, {"depth": 7, "blocks": 3}, {"tile": 2, "blocks": 25})
+        for change in (
+            {},
+            {"images": 1},
+            {"depth": 7, "blocks": 3, "panels": 3},
+            {"tile": 2, "blocks": 25},
+        )
         for threads in (1, 2, 3)
     ]
     for other in results[1:]:
@@ -236,9 +244,9 @@ def test_shapes_that_are_none_are_refused(change, message):
         Case().product(**change)
 
 
-@pytest.mark.parametrize("change", [{"images": 4}, {"depth": 7}, {"depth": 2**61}, {"blocks": 2**61}])
+@pytest.mark.parametrize("change", [{"images": 4}, {"depth": 7}, {"panels": 17}, {"blocks": 2**61}])
 def test_pieces_that_are_none_are_refused(change):
-    with pytest.raises(ValueError, match="images|depth|sizes do not fit"):
+    with pytest.raises(ValueError, match=r"images|panels|depth|sizes do not fit"):
         replace(Case(), **change).product()
 
 

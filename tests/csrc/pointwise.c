@@ -31,6 +31,7 @@ static void draw_pieces(const fc_kernels *k, const conv *c, fc_pointwise *p)
         p->tile_rows = (int)between(1, 8);
     while ((p->tile_vectors = (int)k->conv_tile(p->tile_rows)) == 0);
     p->images = between(1, c->x_shape[0]);
+    p->panels = between(1, 3);
     p->blocks = between(1, (p->channels - 1) / p->tile_rows + 1);
     p->depth = chance(50) ? p->inner : between(1, p->inner);
     k->pointwise_layout(p);

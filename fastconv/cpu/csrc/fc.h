@@ -167,14 +167,16 @@ typedef struct {
 
 /* A pointwise convolution's forward pass or input gradient: positions lie side by side in x, the
  * source, and y, the target. The positions of `images` images at a time are counted as one line,
- * which is cut into panels, a tile's vectors wide. A unit of work is a panel by so many blocks of
- * tile_rows channels; it sums `depth` source channels at a time. inner and channels are a group's.
- */
+ * which is cut into panels, a tile's vectors wide. A unit of work is so many panels, at most
+ * FC_MOST_PANELS, by so many blocks of tile_rows channels; it sums `depth` source channels at a
+ * time. inner and channels are a group's. */
+enum { FC_MOST_PANELS = 16 };
+
 typedef struct {
     fc_array x, y, weight;
     const char *bias;
     char *packed, *scratch;
-    int64_t groups, inner, channels, images, blocks, depth, bias_step;
+    int64_t groups, inner, channels, images, panels, blocks, depth, bias_step;
     double parameter;
     int dtype, activation, transposed, tile_rows, tile_vectors;
     /* What follows is pointwise_layout's: of an image; of a line; panels of a line; parts that the

@@ -8,21 +8,21 @@
 /* Blocks of a weight whose items are copied together: they share cache lines. */
 enum { PACK_BLOCKS = 4 };
 
+/* Positions of a panel that lie in one image. */
+typedef struct {
+    int64_t image, item, count;
+} fc_stretch;
+
 /* Positions [begin, end) of a set of images: as many vectors as a tile has, or fewer. */
 typedef struct {
     int64_t begin, end, vectors;
+    fc_stretch first;
 } fc_panel;
 
-/* Part of a panel that lies in one image, `at` positions from the panel's begin. */
+/* A unit of work: panels of a set, blocks of channels of a group. */
 typedef struct {
-    int64_t image, item, count, at;
-} fc_stretch;
-
-/* A unit of work: a panel of a set, blocks of channels of a group. */
-typedef struct {
-    int64_t set, group, index, block, blocks;
-    fc_panel panel;
-    fc_stretch first;
+    int64_t set, group, index, panels, block, blocks;
+    fc_panel panel[FC_MOST_PANELS];
 } fc_pointwise_unit;
 
 #endif

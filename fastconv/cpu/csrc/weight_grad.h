@@ -16,8 +16,8 @@ enum { GRAD_ROWS = 6 };
 #define FC_GRAD_VECTORS 2
 enum { GRAD_ROWS = 4 };
 #endif
-/* Where x is read in place, position p of a tile asks for a cache line of row p % GRAD_AHEAD of what
- * comes next. */
+/* Where x is read in place, position p of a tile asks for a cache line of row p % GRAD_AHEAD of
+ * what comes next. */
 enum { GRAD_VECTORS = FC_GRAD_VECTORS, GRAD_MOST_ROWS = 8, GRAD_AHEAD = 16 };
 
 /* `images` images, and of each the outputs [first, first + count) of every axis. */

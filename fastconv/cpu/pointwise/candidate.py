@@ -38,7 +38,7 @@ class Pointwise:
         plan = PointwisePlan(problem, threads, pieces)
         if plan.workspace_bytes > limit:
             # Narrow units and fewer threads where memory is short: no sum's order changes.
-            pieces = Pieces(pieces.images, 1, min(pieces.depth, 64))
+            pieces = Pieces(pieces.images, 1, 1, min(pieces.depth, 64))
             plan = PointwisePlan(problem, 1, pieces)
             left = limit - plan.workspace_bytes + plan.scratch_bytes
             threads = min(threads, left // plan.scratch_bytes)
