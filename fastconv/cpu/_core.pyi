@@ -211,6 +211,37 @@ class Convolution:
         packed: bool = False,
     ) -> None: ...
 
+@final
+class Pointwise:
+    packed_bytes: int
+    scratch_bytes: int
+    units: int
+    def __init__(
+        self,
+        x_shape: tuple[int, ...],
+        weight_shape: tuple[int, ...],
+        y_shape: tuple[int, ...],
+        pieces: tuple[int, int, int, int],
+        *,
+        dtype: str,
+        groups: int,
+        transposed: bool,
+        tile_rows: int,
+        activation: int = 0,
+        parameter: float = 0,
+    ) -> None: ...
+    def pack(self, weight: _Array, packed: _Array, threads: int) -> None: ...
+    def run(
+        self,
+        x: _Array,
+        weight: _Array,
+        y: _Array,
+        bias: _Array | None,
+        workspace: _Array,
+        threads: int,
+        packed: bool = False,
+    ) -> None: ...
+
 def vector_items(dtype: str) -> int: ...
 def weight_grad_bytes(
     geometry: Geometry, sizes: tuple[int, int, int], dtype: str, groups: int, pieces: _Pieces

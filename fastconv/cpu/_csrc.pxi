@@ -14,6 +14,7 @@ cdef extern from "fc.h" nogil:
         FC_MOST_PHASES
         FC_PIXELS
         FC_TRANSPOSED
+        FC_MOST_PANELS
 
     ctypedef struct fc_dtype:
         const char *name
@@ -201,6 +202,35 @@ cdef extern from "fc.h" nogil:
         int dtype
         int activation
 
+    ctypedef struct fc_pointwise:
+        fc_array x
+        fc_array y
+        fc_array weight
+        const char *bias
+        char *packed
+        char *scratch
+        int64_t groups
+        int64_t inner
+        int64_t channels
+        int64_t images
+        int64_t panels
+        int64_t blocks
+        int64_t depth
+        int64_t bias_step
+        double parameter
+        int dtype
+        int activation
+        int transposed
+        int tile_rows
+        int tile_vectors
+        int64_t positions
+        int64_t vectors
+        int64_t across
+        int64_t parts
+        int64_t units
+        int64_t packed_bytes
+        int64_t scratch_bytes
+
     ctypedef struct fc_kernels:
         void (*im2col)(const fc_geometry *, const fc_array *, const fc_array *, int64_t, int64_t,
                        int64_t, int) noexcept nogil
@@ -251,6 +281,9 @@ cdef extern from "fc.h" nogil:
         void (*depthwise)(const fc_depthwise *, int) noexcept nogil
         void (*product)(const fc_dense *, int) noexcept nogil
         int64_t (*product_scratch)(int) noexcept nogil
+        void (*pointwise_layout)(fc_pointwise *) noexcept nogil
+        void (*pointwise_pack)(const fc_pointwise *, int) noexcept nogil
+        void (*pointwise_run)(const fc_pointwise *, int) noexcept nogil
 
     ctypedef struct fc_level:
         const char *name

@@ -27,6 +27,7 @@ static const test tests[] = {
     {"scatter_add", test_scatter_add, 100, 1},
     {"unpool", test_unpool, 100, 1},
     {"conv_forward", test_conv_forward, 100, 1},
+    {"pointwise", test_pointwise, 100, 1},
     {"conv_weight_grad", test_conv_weight_grad, 50, 1},
     {"depthwise", test_depthwise, 50, 1},
     {"depthwise_input_grad", test_depthwise_input_grad, 50, 1},

@@ -14,6 +14,7 @@ void test_lp_pool(const fc_kernels *k);
 void test_scatter_add(const fc_kernels *k);
 void test_unpool(const fc_kernels *k);
 void test_conv_forward(const fc_kernels *k);
+void test_pointwise(const fc_kernels *k);
 void test_conv_weight_grad(const fc_kernels *k);
 void test_depthwise(const fc_kernels *k);
 void test_depthwise_input_grad(const fc_kernels *k);

@@ -194,6 +194,25 @@ typedef struct {
     int64_t table_bytes, scratch_bytes; /* scratch_bytes for each thread */
 } fc_depthwise;
 
+/* A pointwise convolution's forward pass or input gradient: positions lie side by side in x, the
+ * source, and y, the target. The positions of `images` images at a time are counted as one line,
+ * which is cut into panels, a tile's vectors wide. A unit of work is so many panels, at most
+ * FC_MOST_PANELS, by so many blocks of tile_rows channels; it sums `depth` source channels at a
+ * time. inner and channels are a group's. */
+enum { FC_MOST_PANELS = 16 };
+
+typedef struct {
+    fc_array x, y, weight;
+    const char *bias;
+    char *packed, *scratch;
+    int64_t groups, inner, channels, images, panels, blocks, depth, bias_step;
+    double parameter;
+    int dtype, activation, transposed, tile_rows, tile_vectors;
+    /* What follows is pointwise_layout's: of an image; of a line; panels of a line; parts that the
+     * blocks fall into. */
+    int64_t positions, vectors, across, parts, units, packed_bytes, scratch_bytes;
+} fc_pointwise;
+
 /* The product c = a b of matrices, the last two of three axes, with a bias for each column of c and
  * an activation. Columns of c lie side by side. Each thread has scratch_bytes of scratch, which
  * product_scratch tells. */
@@ -263,6 +282,9 @@ typedef struct {
     void (*depthwise)(const fc_depthwise *, int threads);
     void (*product)(const fc_dense *, int threads);
     int64_t (*product_scratch)(int dtype);
+    void (*pointwise_layout)(fc_pointwise *);
+    void (*pointwise_pack)(const fc_pointwise *, int threads);
+    void (*pointwise_run)(const fc_pointwise *, int threads);
 } fc_kernels;
 
 /* isa.c */

@@ -11,6 +11,7 @@
 #include "finish.h"
 #include "indexed.h"
 #include "peak.h"
+#include "pointwise.h"
 #include "lanes.h"
 #include "pools.h"
 #include "winograd.h"
@@ -92,6 +93,13 @@
 #include "each_float.h"
 #define FC_TEMPLATE "turned_unit.inc"
 #include "each_float.h"
+#include "pointwise_layout.inc"
+#define FC_TEMPLATE "pointwise_pack.inc"
+#include "each_float.h"
+#define FC_TEMPLATE "pointwise_tile.inc"
+#include "each_float.h"
+#define FC_TEMPLATE "pointwise.inc"
+#include "each_float.h"
 #define FC_TEMPLATE "bias_grad.inc"
 #include "each_float.h"
 #define FC_TEMPLATE "weight_grad_tile.inc"
@@ -123,6 +131,7 @@
 #include "finish.inc"
 #include "peak.inc"
 #include "product.inc"
+#include "pointwise_run.inc"
 #include "bias_grad_run.inc"
 #include "weight_grad_run.inc"
 #include "winograd_transform.inc"
@@ -181,4 +190,7 @@ const fc_kernels FC_TABLE(FC_ISA) = {
     .depthwise = depthwise,
     .product = product,
     .product_scratch = product_scratch,
+    .pointwise_layout = pointwise_layout,
+    .pointwise_pack = pointwise_pack,
+    .pointwise_run = pointwise_run,
 };

@@ -16,7 +16,9 @@ enum { GRAD_ROWS = 6 };
 #define FC_GRAD_VECTORS 2
 enum { GRAD_ROWS = 4 };
 #endif
-enum { GRAD_VECTORS = FC_GRAD_VECTORS, GRAD_MOST_ROWS = 8 };
+/* Where x is read in place, position p of a tile asks for a cache line of row p % GRAD_AHEAD of
+ * what comes next. */
+enum { GRAD_VECTORS = FC_GRAD_VECTORS, GRAD_MOST_ROWS = 8, GRAD_AHEAD = 16 };
 
 /* `images` images, and of each the outputs [first, first + count) of every axis. */
 typedef struct {
@@ -34,6 +36,12 @@ typedef struct {
 typedef struct {
     int64_t count, positions, lines;
 } fc_runs;
+
+/* The channels of y that are transposed next: so many rows, `step` bytes apart. */
+typedef struct {
+    const char *from;
+    int64_t step, rows;
+} fc_grad_next;
 
 /* What all units have in common, and where each thing lies in a thread's scratch memory. */
 typedef struct {

@@ -59,6 +59,8 @@ def _seconds(problem: ConvProblem, extents: Extents, pieces: Pieces, threads: in
     patches = extents.boxes(pieces.images, pieces.box) * pieces.images
     patches *= extents.patch_items(pieces.box) * extents.inner * extents.groups
     patches *= ceil(extents.channels / pieces.channels)
+    if extents.taps == 1:
+        patches = 0  # read where they are
     sums = prod(problem.weight.shape) * (1 + pieces.splits)
     copied = (patches + problem.y.size + sums) * itemsize(problem.dtype)
     rate = _BYTES_PER_SECOND_ADJOINING if adjoin(problem) else _BYTES_PER_SECOND

@@ -110,7 +110,13 @@ def _shared(extents: Extents, dtype: str, pieces: Pieces, *, splits: bool) -> Pi
     ):
         pieces = pieces._replace(inner=ceil(pieces.inner / 2))
     wanted = ceil(_UNITS / blocks(extents, pieces, dtype))
-    return pieces._replace(splits=min(affordable, wanted))
+    pieces = pieces._replace(splits=min(affordable, wanted))
+    units = blocks(extents, pieces, dtype) * pieces.splits
+    if 1 < units < _UNITS and units % 2:
+        # Two threads would share an odd number of large units badly.
+        rows = ceil(extents.inner / pieces.inner) + 1
+        pieces = pieces._replace(inner=ceil(extents.inner / rows))
+    return pieces
 
 
 def _box(extents: Extents, positions: int) -> tuple[int, tuple[int, int, int]]:

@@ -1,0 +1,93 @@
+"""Decide for pointwise convolutions whose positions lie side by side."""
+
+from __future__ import annotations
+
+from fastconv.backend import Decision, Plan, Policy
+from fastconv.cpu.candidate import (
+    arithmetic,
+    error_bound,
+    precision_name,
+    refused,
+    threads_for,
+)
+from fastconv.cpu.isa import active, core, why_no_core
+from fastconv.cpu.plans import itemsize, merged_stride
+from fastconv.cpu.pointwise.blocking import Pieces, choose
+from fastconv.cpu.pointwise.plan import PointwisePlan, shape_of
+from fastconv.machine import peak_flops
+from fastconv.problem import ConvProblem, Operand, Problem
+
+
+class Pointwise:
+    """A product of the weight and panels of positions."""
+
+    name = "pointwise"
+
+    def decide(self, problem: Problem, policy: Policy) -> Decision:
+        """Accept real kernels of one tap without stride or padding."""
+        if core is None:
+            return refused(self.name, why_no_core)
+        assert isinstance(problem, ConvProblem)
+        dtype, reason = arithmetic(problem, policy)
+        reason = reason or _why_not(problem, dtype)
+        if reason:
+            return refused(self.name, reason)
+        threads, limit = threads_for(policy), policy.workspace_limit
+        shape = shape_of(problem)
+        pieces, cycles = choose(shape)
+        plan = PointwisePlan(problem, threads, pieces)
+        if plan.workspace_bytes > limit:
+            # Narrow units and fewer threads where memory is short: no sum's order changes.
+            pieces = Pieces(pieces.images, 1, 1, min(pieces.depth, 64))
+            plan = PointwisePlan(problem, 1, pieces)
+            left = limit - plan.workspace_bytes + plan.scratch_bytes
+            threads = min(threads, left // plan.scratch_bytes)
+            if threads < 1:
+                return refused(
+                    self.name,
+                    f"its packed weight and panels take {plan.workspace_bytes} bytes, over the "
+                    f"limit of {limit}",
+                    over_limit=True,
+                )
+            plan = PointwisePlan(problem, threads, pieces)
+        # A cycle of the model has two multiply-adds of whole vectors.
+        flops = 4 * shape.lanes * cycles
+        seconds = flops / (peak_flops(active(), dtype, 1) * max(1, min(threads, plan.units)))
+        return Decision(
+            True,
+            f"{active()} kernels on panels of positions",
+            self.name,
+            precision_name(dtype),
+            error_bound(problem, dtype),
+            seconds,
+            plan.workspace_bytes,
+            threads=threads,
+            detail=pieces,
+        )
+
+    def plan(self, problem: Problem, decision: Decision) -> Plan:
+        """Make it ready to run."""
+        assert isinstance(problem, ConvProblem)
+        assert isinstance(decision.detail, Pieces)
+        return PointwisePlan(problem, decision.threads, decision.detail)
+
+
+def _why_not(problem: ConvProblem, dtype: str) -> str:
+    if problem.operation == "conv_weight_grad":
+        return "it has no weight gradient"
+    if dtype != problem.dtype or dtype not in ("float32", "float64"):
+        return f"it takes float32 and float64 as they are, not {dtype} sums of {problem.dtype}"
+    if any(operand.size == 0 for operand in (problem.x, problem.weight, problem.y)):
+        return "an array is empty"
+    if set(problem.kernel) != {1} or set(problem.stride) != {1}:
+        return "it takes kernels of one tap and stride 1"
+    if any(pads != (0, 0) for pads in problem.padding):
+        return "it takes no padding"
+    if not (_side_by_side(problem.x) and _side_by_side(problem.y)):
+        return "it takes positions that lie side by side"
+    return ""
+
+
+def _side_by_side(operand: Operand) -> bool:
+    """Whether the spatial axes are one, whose items are neighbours."""
+    return merged_stride(operand.shape[2:], operand.strides[2:]) in (0, itemsize(operand.dtype))
