@@ -83,6 +83,10 @@
 #include "each_float.h"
 #define FC_TEMPLATE "depthwise_direct.inc"
 #include "each_float.h"
+#define FC_TEMPLATE "depthwise_pairs.inc"
+#include "each_float.h"
+#define FC_TEMPLATE "depthwise_direct_units.inc"
+#include "each_float.h"
 
 #define FC_TEMPLATE "dense_gemm.inc"
 #include "each_float.h"
