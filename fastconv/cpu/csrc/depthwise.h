@@ -27,7 +27,7 @@ enum {
 
 /* Without copies: a block's vectors of results, and what there is in scratch memory. */
 enum {
-    DIRECT_VECTORS = 4, DIRECT_ZEROS_AT = 25 * VECTOR_BYTES,
+    DIRECT_VECTORS = 4, DIRECT_CUT = 4, DIRECT_ZEROS_AT = 25 * VECTOR_BYTES,
     DIRECT_NOWHERE_AT = DIRECT_ZEROS_AT + (2 * DIRECT_VECTORS + 1) * VECTOR_BYTES,
     DIRECT_BYTES = DIRECT_NOWHERE_AT + DIRECT_VECTORS * VECTOR_BYTES
 };
@@ -237,6 +237,13 @@ static int reads_directly(const fc_depthwise *c)
     return MASKED_LOADS && plain && square && even
            && c->x.stride[4] == c->x.size && c->y.stride[4] == c->y.size;
 }
+
+/* X(size of the kernel, stride, vectors of a block). */
+#define FC_DIRECT_BLOCKS(X)                                                                        \
+    X(3, 1, 1) X(3, 1, 2) X(3, 1, 3) X(3, 1, 4)                                                    \
+    X(3, 2, 1) X(3, 2, 2) X(3, 2, 3) X(3, 2, 4)                                                    \
+    X(5, 1, 1) X(5, 1, 2)                                                                          \
+    X(5, 2, 1) X(5, 2, 2)
 
 /* How many blocks, of up to DIRECT_VECTORS vectors, a line's vectors are cut into. */
 static int64_t direct_blocks(int64_t size, int64_t vectors)

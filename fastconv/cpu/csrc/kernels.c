@@ -83,6 +83,8 @@
 #include "each_float.h"
 #define FC_TEMPLATE "depthwise_direct.inc"
 #include "each_float.h"
+#define FC_TEMPLATE "depthwise_direct_grad.inc"
+#include "each_float.h"
 #define FC_TEMPLATE "depthwise_pairs.inc"
 #include "each_float.h"
 #define FC_TEMPLATE "depthwise_direct_units.inc"
