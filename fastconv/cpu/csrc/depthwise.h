@@ -235,7 +235,7 @@ static int reads_directly(const fc_depthwise *c)
     if (in_pairs(c) && (g->before[1] - g->before[2]) % 2 != 0)
         return 0;
     /* With 16 registers, sums and sources would go to the stack and back. */
-    if (c->operation == FC_WEIGHT_GRAD && VECTOR_BYTES < 64)
+    if (c->operation == FC_WEIGHT_GRAD && VECTOR_BYTES < 64 && g->stride[2] == 1)
         return 0;
     return MASKED_LOADS && plain && square && even
            && c->x.stride[4] == c->x.size && c->y.stride[4] == c->y.size;
