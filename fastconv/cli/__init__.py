@@ -1,4 +1,4 @@
-"""The command line: ``fastconv demo | info | backends | explain``, and plugins' own commands.
+"""The command line: ``fastconv demo | info | backends | explain | float``, and plugins' own.
 
 Nothing here is imported by the rest of fastconv, and typer and rich only when a command runs.
 """

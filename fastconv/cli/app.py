@@ -11,6 +11,7 @@ from fastconv._version import __version__
 from fastconv.cli.backends import backends
 from fastconv.cli.demo.command import demo
 from fastconv.cli.explain import explain
+from fastconv.cli.float import SETTINGS, float_
 from fastconv.cli.info import info
 
 GROUP = "fastconv.commands"
@@ -33,7 +34,8 @@ def build_app(points: Iterable[EntryPoint] | None = None) -> typer.Typer:
     app.callback()(_fastconv)
     for name, command in OWN.items():
         app.command(name)(command)
-    taken = set(OWN)
+    app.command("float", context_settings=SETTINGS)(float_)
+    taken = {*OWN, "float"}
     for point in entry_points(group=GROUP) if points is None else points:
         fault = f"the name {point.name!r} is taken" if point.name in taken else _add(app, point)
         taken.add(point.name)

@@ -157,6 +157,7 @@ class WinogradGrad:
         width: int,
         range_: int,
         group: int,
+        splits: int,
     ) -> None: ...
     def run(
         self,

@@ -153,6 +153,8 @@ cdef extern from "fc.h" nogil:
         int64_t width
         int64_t range
         int64_t group
+        int64_t splits
+        int64_t panels
         int[2] alpha
 
     ctypedef struct fc_depthwise:

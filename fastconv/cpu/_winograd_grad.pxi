@@ -17,13 +17,15 @@ cdef class WinogradGrad:
         Tiles of a chunk, a multiple of a vector's lanes.
     range_, group : int
         Output channels, a multiple of a tile's rows, and rows, a multiple of the lanes, of a unit.
+    splits : int
+        Parts of the tiles whose sums are taken apart; no more than there are chunks.
 
     Attributes
     ----------
     tiles : int
         Tiles of all images.
     input_bytes, grad_bytes, sum_bytes, thread_bytes : int
-        Memory for transformed inputs and gradients, for sums, and for each thread.
+        Memory for a panel of transformed inputs and of gradients, for sums, and for each thread.
     """
 
     cdef fc_winograd_grad c
@@ -32,7 +34,7 @@ cdef class WinogradGrad:
     cdef const fc_kernels *kernels
 
     def __init__(self, Geometry geometry not None, batch, groups, inner, channels, tuple alpha,
-                 width, range_, group):
+                 width, range_, group, splits):
         cdef int k
         cdef int64_t[4] sizes
         cdef fc_winograd shape
@@ -47,7 +49,7 @@ cdef class WinogradGrad:
         self.c.groups, self.c.inner = number("groups", groups, 1), number("inner", inner, 1)
         self.c.channels = number("channels", channels, 1)
         self.c.width, self.c.group = number("width", width, 1), number("group", group, 1)
-        self.c.range = number("range_", range_, 1)
+        self.c.range, self.c.splits = number("range_", range_, 1), number("splits", splits, 1)
         lanes = self.kernels.tile_columns(FC_float32) // self.kernels.tile_vectors()
         if self.c.width % lanes or self.c.group % lanes or self.c.range % self.kernels.tile_rows():
             raise ValueError("width, range_, group: expected multiples of lanes and tile rows")
@@ -63,6 +65,8 @@ cdef class WinogradGrad:
         self.weight_shape = (groups * channels, inner, *[geometry.g.kernel[k] for k in axes])
         shape.y, shape.dilation, shape.alpha = self.c.y, self.c.dilation, self.c.alpha
         self.tiles = self.kernels.winograd_tiles(&shape)
+        if splits > -(-self.tiles // width):
+            raise ValueError("splits: expected no more than there are chunks")
         self.kernels.winograd_grad_sizes(&self.c, sizes)
         self.input_bytes, self.grad_bytes = sizes[0], sizes[1]
         self.sum_bytes, self.thread_bytes = sizes[2], sizes[3]
@@ -77,7 +81,8 @@ cdef class WinogradGrad:
             The gradient of the output.
         weight : writable buffer, (groups * channels, inner, *kernel), any strides
         inputs, grads, sums, scratch : writable contiguous buffers
-            input_bytes, grad_bytes, sum_bytes, and thread_bytes for each thread.
+            input_bytes, grad_bytes, sum_bytes, and thread_bytes for each thread. With input_bytes
+            and grad_bytes for each thread too, each sums splits on its own.
         threads : int
         """
         cdef Array source = hold("x", x, False, True), grad = hold("y", y, False, True)
@@ -93,6 +98,7 @@ cdef class WinogradGrad:
         if (panels.bytes < self.input_bytes or others.bytes < self.grad_bytes
                 or added.bytes < self.sum_bytes or space.bytes < times(self.thread_bytes, t)):
             raise ValueError("inputs, grads, sums, scratch: too few bytes")
+        c.panels = min(panels.bytes // self.input_bytes, others.bytes // self.grad_bytes)
         c.x, c.y, c.weight = source.a, grad.a, target.a
         c.inputs, c.grads, c.sums, c.scratch = panels.data, others.data, added.data, space.data
         with nogil:

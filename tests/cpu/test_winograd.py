@@ -358,4 +358,7 @@ def test_unknown_cuts_are_refused():
     with pytest.raises(ValueError, match="expected stride 1"):
         core.Winograd(strided, 1, 1, 2, 3, (6, 6), False, 0, 0.0)
     with pytest.raises(ValueError, match="expected multiples"):
-        core.WinogradGrad(geometry, 1, 1, 2, 3, (6, 6), 5, 5, 5)
+        core.WinogradGrad(geometry, 1, 1, 2, 3, (6, 6), 5, 5, 5, 1)
+    lanes, (rows, _) = core.lanes("float32"), core.gemm_tile("float32")
+    with pytest.raises(ValueError, match="splits: expected no more than there are chunks"):
+        core.WinogradGrad(geometry, 1, 1, 2, 3, (6, 6), lanes, rows, lanes, 9)

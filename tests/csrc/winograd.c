@@ -150,17 +150,24 @@ void test_winograd_grad(const fc_kernels *k)
     w.width = lanes_of(k) * between(1, 6);
     w.range = k->tile_rows() * between(1, 4);
     w.group = lanes_of(k) * between(1, 4);
+    int64_t chunks = c.x_shape[0];
+    for (int axis = 0; axis < 3; axis++)
+        chunks *= c.g.out[axis];
+    /* More splits than there are chunks leave some without a tile. */
+    chunks = (chunks + 16 * w.width - 1) / (16 * w.width);
+    w.splits = between(1, chunks < 5 ? chunks : 5);
     k->winograd_grad_sizes(&w, bytes);
     for (int threads = 1; threads <= MOST_THREADS; threads++) {
-        w.inputs = scratch_of(bytes[0]);
-        w.grads = scratch_of(bytes[1]);
+        w.panels = chance(50) ? threads : 1;
+        w.inputs = scratch_of(bytes[0] * w.panels);
+        w.grads = scratch_of(bytes[1] * w.panels);
         w.sums = scratch_of(bytes[2]);
         w.scratch = scratch_of(bytes[3] * threads);
         before_call(&weight, threads);
         k->winograd_grad(&w, threads);
         after_call(&weight, threads);
-        expect_scratch_kept(w.inputs, bytes[0]);
-        expect_scratch_kept(w.grads, bytes[1]);
+        expect_scratch_kept(w.inputs, bytes[0] * w.panels);
+        expect_scratch_kept(w.grads, bytes[1] * w.panels);
         expect_scratch_kept(w.sums, bytes[2]);
         expect_scratch_kept(w.scratch, bytes[3] * threads);
     }

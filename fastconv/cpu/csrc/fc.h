@@ -136,13 +136,15 @@ typedef struct {
  * x and of y, the output's gradient, `width` at a time, a multiple of a vector's lanes, are
  * transformed into `inputs` and `grads`. A unit of work is a product of `range` output channels, a
  * multiple of a tile's rows, and `group` rows, a multiple of the lanes; it is transformed back and
- * added to `sums`. Each thread has winograd_grad_scratch. */
+ * added to `sums`. The tiles are cut into `splits`, each with sums of its own. With `panels` of
+ * inputs and grads for each thread, a thread takes a split alone; with one, all share a split. Each
+ * thread has winograd_grad_scratch. */
 typedef struct {
     fc_array x, y, weight; /* weight: (groups * channels, inner, kernel) */
     int64_t kernel[3], before[3], dilation[3];
     int64_t groups, inner, channels;
     char *inputs, *grads, *sums, *scratch;
-    int64_t width, range, group;
+    int64_t width, range, group, splits, panels;
     int alpha[2];
 } fc_winograd_grad;
 
@@ -219,7 +221,7 @@ typedef struct {
     int64_t (*winograd_inputs)(const fc_winograd *);  /* bytes of all transformed inputs */
     int64_t (*winograd_tiles)(const fc_winograd *);
     void (*winograd_grad)(const fc_winograd_grad *, int threads);
-    /* Bytes of inputs, grads, sums and a thread's scratch. */
+    /* Bytes of a panel of inputs and one of grads, of all sums, and of a thread's scratch. */
     void (*winograd_grad_sizes)(const fc_winograd_grad *, int64_t *sizes);
     void (*weight_grad)(const fc_weight_grad *, int threads);
     fc_grad_bytes (*weight_grad_bytes)(const fc_weight_grad *);

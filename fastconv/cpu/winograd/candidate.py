@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -34,6 +34,8 @@ class _Detail:
     kernels: Any
     shape: Shape | None = None
     pack_key: object = None
+    splits: int = 1
+    panels: int = 1
 
 
 class Winograd:
@@ -66,7 +68,7 @@ class Winograd:
         if problem.operation == "conv_weight_grad":
             grad = choose_grad_shape(problem, alpha, tiles)
             units, alone = grad.units, grad_seconds(grad)
-            detail = _Detail(grads_of(problem, alpha, grad))
+            detail = _Detail(grads_of(problem, alpha, grad), splits=grad.splits)
         else:
             shape = choose_shape(problem, alpha, tiles)
             units, alone = shape.units, seconds(shape)
@@ -102,6 +104,9 @@ class Winograd:
                 f"limit of {policy.workspace_limit}",
                 over_limit=True,
             )
+        alone = replace(detail, panels=threads)
+        if threads <= detail.splits and _bytes(alone, threads) <= policy.workspace_limit:
+            detail = alone
         return Decision(
             True,
             f"{active()} kernels, {prod(alpha)} products for {prod(max(a - 2, 1) for a in alpha)} "
@@ -110,7 +115,7 @@ class Winograd:
             "float32",
             ERROR_BOUNDS[self._alpha],
             predicted,
-            _plan(detail, threads).workspace_bytes,
+            _bytes(detail, threads),
             threads=threads,
             finite_only=True,
             detail=detail,
@@ -124,8 +129,12 @@ class Winograd:
 
 def _plan(detail: _Detail, threads: int) -> WinogradPlan | WinogradGradPlan:
     if detail.shape is None:
-        return WinogradGradPlan(detail.kernels, threads)
+        return WinogradGradPlan(detail.kernels, threads, detail.panels)
     return WinogradPlan(detail.kernels, detail.shape, threads, detail.pack_key)
+
+
+def _bytes(detail: _Detail, threads: int) -> int:
+    return _plan(detail, threads).workspace_bytes
 
 
 def _why_not(problem: ConvProblem, policy: Policy) -> str:

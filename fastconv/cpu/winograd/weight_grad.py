@@ -12,9 +12,15 @@ from fastconv.cpu.plans import HostPlan, Scratch
 from fastconv.cpu.winograd.shape import tap_blocks
 from fastconv.problem import ConvProblem
 
-# Transformed inputs and gradients of a chunk of tiles stay in the last cache that cores share.
+# Transformed inputs and gradients of a chunk of tiles stay in the last cache, those of all threads
+# that have chunks of their own.
 CHUNK_BYTES = 8 * 2**20
+OWN_CHUNK_BYTES = 3 * 2**20
 LEAST_TILES = 64
+# Splits are for threads that keep to themselves: what one core writes and another one reads goes a
+# long way. So many at most, whatever the threads, with so many bytes of sums.
+MOST_SPLITS = 8
+SPLIT_BYTES = 3 * 2**20
 # Output channels and tiles of the product across a unit, whose products stay in the cache.
 RANGE = 32
 TILES_ACROSS = 1
@@ -32,11 +38,13 @@ class GradShape:
     width: int
     unit: int
     step: int
+    splits: int
 
     @property
     def units(self) -> int:
-        """Pieces of a chunk's work."""
-        return self.groups * -(-self.channels // self.unit) * -(-self.depth // self.step)
+        """Pieces that threads can share out: of a chunk's work, or splits."""
+        pieces = self.groups * -(-self.channels // self.unit) * -(-self.depth // self.step)
+        return max(pieces, self.splits)
 
 
 def _even(extent: int, most: int, step: int) -> int:
@@ -53,11 +61,16 @@ def choose_grad_shape(problem: ConvProblem, alpha: tuple[int, int], tiles: int) 
     depth = problem.weight.shape[1] * tap_blocks(problem.kernel, alpha)
     points, lanes = alpha[0] * alpha[1], core.lanes("float32")
     rows, columns = core.gemm_tile("float32")
-    most = CHUNK_BYTES // (4 * points * problem.groups * (depth + channels))
-    width = _even(tiles, max(most // lanes * lanes, LEAST_TILES), lanes)
+    sums = problem.groups * depth * channels * (9 if alpha[0] > 1 else 3)
+    most_splits = min(MOST_SPLITS, tiles // LEAST_TILES, SPLIT_BYTES // (4 * sums))
+    splits = 1 << max(most_splits, 1).bit_length() - 1
+    most = OWN_CHUNK_BYTES if splits > 1 else CHUNK_BYTES
+    most = max(most // (4 * points * problem.groups * (depth + channels)), LEAST_TILES)
+    width = _even(-(-tiles // splits), most // lanes * lanes, lanes)
+    splits = min(splits, -(-tiles // width))
     unit = _even(channels, RANGE // rows * rows, rows)
     step = _even(-(-depth // lanes) * lanes, TILES_ACROSS * columns, lanes)
-    return GradShape(problem.groups, channels, depth, points, tiles, width, unit, step)
+    return GradShape(problem.groups, channels, depth, points, tiles, width, unit, step, splits)
 
 
 def grads_of(problem: ConvProblem, alpha: tuple[int, int], shape: GradShape) -> Any:
@@ -73,19 +86,20 @@ def grads_of(problem: ConvProblem, alpha: tuple[int, int], shape: GradShape) -> 
         shape.width,
         shape.unit,
         shape.step,
+        shape.splits,
     )
 
 
 class WinogradGradPlan(HostPlan):
-    """One call of the core."""
+    """One call of the core: all threads share a panel, or each has its own."""
 
-    def __init__(self, kernels: Any, threads: int) -> None:
+    def __init__(self, kernels: Any, threads: int, panels: int) -> None:
         self._kernels = kernels
         self._threads = threads
         self.thread_bytes = kernels.thread_bytes
         self._scratch = Scratch()
-        self._scratch.add("inputs", (kernels.input_bytes,), "uint8")
-        self._scratch.add("grads", (kernels.grad_bytes,), "uint8")
+        self._scratch.add("inputs", (kernels.input_bytes * panels,), "uint8")
+        self._scratch.add("grads", (kernels.grad_bytes * panels,), "uint8")
         self._scratch.add("sums", (kernels.sum_bytes,), "uint8")
         self._scratch.add("threads", (kernels.thread_bytes * threads,), "uint8")
         self.workspace_bytes = self._scratch.bytes

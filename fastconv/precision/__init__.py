@@ -1,0 +1,45 @@
+"""Number formats, what a number becomes in one, and how far sums in one may be off."""
+
+from fastconv.precision.anatomy import Anatomy, anatomy
+from fastconv.precision.bounds import classical_error_bound, sum_dtype
+from fastconv.precision.formats import (
+    COMPLEX,
+    FLOATING,
+    FORMATS,
+    INTEGERS,
+    AnyFormat,
+    Format,
+    IntegerFormat,
+    real_format,
+)
+from fastconv.precision.rounding import rounded
+
+# What the policy accepts. float32_strict is float32 by classical sums only: no transform
+# (Winograd) that trades accuracy for fewer multiplications.
+PRECISIONS = (
+    "auto",
+    "float64",
+    "float32",
+    "float32_strict",
+    "tf32",
+    "float16",
+    "bfloat16",
+    "int8",
+)
+
+__all__ = [
+    "COMPLEX",
+    "FLOATING",
+    "FORMATS",
+    "INTEGERS",
+    "PRECISIONS",
+    "Anatomy",
+    "AnyFormat",
+    "Format",
+    "IntegerFormat",
+    "anatomy",
+    "classical_error_bound",
+    "real_format",
+    "rounded",
+    "sum_dtype",
+]

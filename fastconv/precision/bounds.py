@@ -1,0 +1,45 @@
+"""How far a sum in a format may be off."""
+
+from __future__ import annotations
+
+from fastconv.precision.formats import COMPLEX, real_format
+
+
+def sum_dtype(dtype: str) -> str:
+    """Return the dtype in which sums of products of `dtype` are taken: at least float32."""
+    return "float32" if dtype in ("float16", "bfloat16") else dtype
+
+
+def classical_error_bound(length: int, sum_dtype: str, out_dtype: str) -> float:
+    """Bound the error of a sum of `length` products, relative to the sum of magnitudes.
+
+    The bound is the classical one, gamma_n = n u / (1 - n u), which holds for every order of
+    summation (N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., section
+    3.1), plus one rounding to the output's format. Products of complex numbers cost four
+    more roundings (ibid., section 3.6).
+
+    Parameters
+    ----------
+    length : int
+        Number of products in the sum, plus one for a bias.
+    sum_dtype, out_dtype : str
+        The format of the running sum and the format of the result.
+
+    Returns
+    -------
+    float
+        Bound on ``max |out - exact| / max sum(|x| |w|)`` of one output channel.
+
+    Examples
+    --------
+    >>> round(classical_error_bound(9, "float32", "float32") / 2**-24)
+    13
+    """
+    unit = real_format(sum_dtype).unit_roundoff
+    roundings = (length + 4) * (2 if sum_dtype in COMPLEX else 1)
+    if roundings * unit >= 0.5:
+        return float("inf")
+    bound = roundings * unit / (1 - roundings * unit)
+    if out_dtype != sum_dtype:
+        bound += real_format(out_dtype).unit_roundoff * (1 + bound)
+    return bound
