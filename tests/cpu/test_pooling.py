@@ -259,3 +259,20 @@ def test_the_reference_warns_once():
     with pytest.warns(fastconv.PerformanceWarning, match="max_pool2d: the readable NumPy"):
         fastconv.max_pool2d(x, 2)
     fastconv.max_pool2d(x, 2)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("plane", [(1, 2), (7, 7), (5, 13), (1, 64), (28, 28)])
+def test_whole_planes(dtype, plane):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((3, 700, *plane)).astype(dtype)
+    y = fastconv.avg_pool2d(x, plane, threads=1)
+    exact = x.mean((2, 3), keepdims=True, dtype="longdouble")
+    atol = 8 * float(np.finfo(dtype).eps)
+    np.testing.assert_allclose(y, exact.astype(float), rtol=0, atol=atol)
+    np.testing.assert_array_equal(fastconv.avg_pool2d(x, plane, threads=3), y)
+    # A plane alone is added up in the same order as one among many.
+    np.testing.assert_array_equal(fastconv.avg_pool2d(x[1:2, 3:4], plane), y[1:2, 3:4])
+    gradient = fastconv.avg_pool2d_backward(y, x, plane, threads=3)
+    expected = np.broadcast_to(y / np.array(plane[0] * plane[1], dtype), x.shape)
+    np.testing.assert_array_equal(gradient, expected)

@@ -36,6 +36,8 @@
 #include "each_lanes.h"
 #define FC_TEMPLATE "max_lanes.inc"
 #include "each_lanes.h"
+#define FC_TEMPLATE "pool_pairs.inc"
+#include "each_float.h"
 #define FC_TEMPLATE "max_floats.inc"
 #include "each_float.h"
 #define FC_TEMPLATE "epilogue.inc"
