@@ -221,12 +221,13 @@ def _inside_nan(value):
 @given(
     st.tuples(st.integers(1, 24), st.integers(1, 80)),
     st.sampled_from([3, 5]),
+    st.sampled_from([1, 2]),
     st.tuples(*[st.integers(0, 6)] * 4),
     st.integers(0, 2**32 - 1),
 )
-def test_stride_2_stays_within_lines(level, dtype, operation, extents, size, pads, seed):
+def test_lines_in_place_are_not_left(level, dtype, operation, extents, size, stride, pads, seed):
     extents = tuple(max(n, size) for n in extents)
-    layer = Layer(extents, (size, size), (2, 2), (pads[:2], pads[2:]), (1, 1))
+    layer = Layer(extents, (size, size), (stride, stride), (pads[:2], pads[2:]), (1, 1))
     arrays = {name: _inside_nan(value) for name, value in _values(layer, dtype, seed).items()}
     arrays["weight"] = np.ascontiguousarray(arrays["weight"])
     written, exact, magnitude = _expected(layer, operation, arrays)
@@ -245,8 +246,10 @@ def test_stride_2_stays_within_lines(level, dtype, operation, extents, size, pad
 
 @every_operation
 @pytest.mark.parametrize("size", [3, 5])
-def test_bits_of_stride_2_depend_neither_on_threads_nor_on_bands(level, operation, size):
-    layer = Layer((60, 75), (size, size), (2, 2), ((1, 1), (1, 2)), (1, 1), channels=20)
+@pytest.mark.parametrize("stride", [1, 2])
+def test_bits_of_wide_lines_depend_neither_on_threads_nor_on_bands(level, operation, size, stride):
+    extents = (60, 75) if stride == 2 else (30, 300)
+    layer = Layer(extents, (size, size), (stride, stride), ((1, 1), (1, 2)), (1, 1), channels=20)
     results = []
     for threads, band in ((1, 2**20), (2, 2**20), (3, 4096)):
         arrays = _values(layer, "float32")

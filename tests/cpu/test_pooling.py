@@ -259,3 +259,43 @@ def test_the_reference_warns_once():
     with pytest.warns(fastconv.PerformanceWarning, match="max_pool2d: the readable NumPy"):
         fastconv.max_pool2d(x, 2)
     fastconv.max_pool2d(x, 2)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("plane", [(1, 2), (7, 7), (5, 13), (1, 64), (28, 28)])
+def test_whole_planes(dtype, plane):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((3, 700, *plane)).astype(dtype)
+    y = fastconv.avg_pool2d(x, plane, threads=1)
+    exact = x.mean((2, 3), keepdims=True, dtype="longdouble")
+    atol = 8 * float(np.finfo(dtype).eps)
+    np.testing.assert_allclose(y, exact.astype(float), rtol=0, atol=atol)
+    np.testing.assert_array_equal(fastconv.avg_pool2d(x, plane, threads=3), y)
+    # A plane alone is added up in the same order as one among many.
+    np.testing.assert_array_equal(fastconv.avg_pool2d(x[1:2, 3:4], plane), y[1:2, 3:4])
+    gradient = fastconv.avg_pool2d_backward(y, x, plane, threads=3)
+    expected = np.broadcast_to(y / np.array(plane[0] * plane[1], dtype), x.shape)
+    np.testing.assert_array_equal(gradient, expected)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("plane", [(4, 4), (7, 7), (14, 15), (5, 33), (6, 70)])
+def test_pairs(dtype, plane):
+    rng = np.random.default_rng(0)
+    x = rng.integers(-3, 4, (2, 9, *plane)).astype(dtype)
+    x *= rng.choice([-1, 1], x.shape).astype(dtype)  # zeros of both signs
+    high, wide = (n // 2 for n in plane)
+    windows = x[:, :, : 2 * high, : 2 * wide].reshape(2, 9, high, 2, wide, 2)
+    average = fastconv.avg_pool2d(x, 2, threads=3)
+    np.testing.assert_allclose(average, windows.mean((3, 5)), rtol=0, atol=1e-6)
+    first = np.moveaxis(windows, 3, 4).reshape(2, 9, high, wide, 4)
+    place = first.argmax(-1)[..., None]
+    largest = fastconv.max_pool2d(x, 2, threads=3)
+    expected = np.take_along_axis(first, place, -1)[..., 0]
+    np.testing.assert_array_equal(largest, expected)
+    np.testing.assert_array_equal(np.signbit(largest), np.signbit(expected))
+    x[0, 3, 1, 2], x[1, 4, 0, 0], x[1, 4, 0, 1] = np.nan, np.inf, -np.inf
+    largest = fastconv.max_pool2d(x, 2)
+    assert np.isnan(largest[0, 3, 0, 1])
+    assert np.isnan(largest).sum() == 1
+    assert largest[1, 4, 0, 0] == np.inf

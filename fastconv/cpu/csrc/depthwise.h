@@ -25,6 +25,13 @@ enum {
     MOST_PHASES = FC_MOST_PHASES
 };
 
+/* Without copies: a block's vectors of results, and what there is in scratch memory. */
+enum {
+    DIRECT_VECTORS = 4, DIRECT_CUT = 4, DIRECT_ZEROS_AT = 25 * VECTOR_BYTES,
+    DIRECT_NOWHERE_AT = DIRECT_ZEROS_AT + (2 * DIRECT_VECTORS + 1) * VECTOR_BYTES,
+    DIRECT_BYTES = DIRECT_NOWHERE_AT + DIRECT_VECTORS * VECTOR_BYTES
+};
+
 /* The results first + j * step of an axis, j < count, meet the kernel elements tap + m * tap_step,
  * m < taps, over the sources base + j * stride + m * spread. */
 typedef struct {
@@ -63,6 +70,12 @@ typedef struct {
     int64_t bounds[MOST_PHASES * MOST_PHASES * MOST_PHASES + 1];
     int64_t bands;
 } fc_depth_job;
+
+/* Whether four phases' results are put in turn: see depthwise_pairs.inc. */
+static int in_pairs(const fc_depthwise *c)
+{
+    return c->operation == FC_INPUT_GRAD && c->g.stride[2] == 2;
+}
 
 /* Memory that the next band needs, fetched while this one is computed: the processor's own
  * prefetching stops at the end of every copy. */
@@ -208,7 +221,7 @@ static void aim_streams(const fc_depth_job *job, fc_depth_stream *streams, const
     }
 }
 
-/* Whether stride 2 is read where the arrays lie: masked loads, contiguous lines, and a kernel whose
+/* Whether lines are read where the arrays lie: masked loads, contiguous lines, and a kernel whose
  * weights, or their sums, stay in registers. */
 static int reads_directly(const fc_depthwise *c)
 {
@@ -216,13 +229,32 @@ static int reads_directly(const fc_depthwise *c)
     const int plain = c->multiplier == 1 && !c->pixels && g->kernel[0] == 1
                       && g->in[0] == 1 && g->out[0] == 1 && g->before[0] == 0;
     const int square = g->kernel[1] == g->kernel[2] && (g->kernel[2] == 3 || g->kernel[2] == 5);
-    const int twos = g->stride[1] == 2 && g->stride[2] == 2 && g->dilation[1] == 1
+    const int even = g->stride[1] == g->stride[2] && g->stride[2] <= 2 && g->dilation[1] == 1
                      && g->dilation[2] == 1;
 
-    if (c->operation == FC_INPUT_GRAD && (g->before[1] - g->before[2]) % 2 != 0)
+    if (in_pairs(c) && (g->before[1] - g->before[2]) % 2 != 0)
         return 0;
-    return MASKED_LOADS && plain && square && twos
+    /* With 16 registers, sums and sources would go to the stack and back. */
+    if (c->operation == FC_WEIGHT_GRAD && VECTOR_BYTES < 64 && g->stride[2] == 1)
+        return 0;
+    return MASKED_LOADS && plain && square && even
            && c->x.stride[4] == c->x.size && c->y.stride[4] == c->y.size;
+}
+
+/* X(size of the kernel, stride, vectors of a block). */
+#define FC_DIRECT_BLOCKS(X)                                                                        \
+    X(3, 1, 1) X(3, 1, 2) X(3, 1, 3) X(3, 1, 4)                                                    \
+    X(3, 2, 1) X(3, 2, 2) X(3, 2, 3) X(3, 2, 4)                                                    \
+    X(5, 1, 1) X(5, 1, 2)                                                                          \
+    X(5, 2, 1) X(5, 2, 2)
+
+/* How many blocks a line's vectors are cut into. The results that a source line meets stay in
+ * registers, or the sums of a weight gradient. */
+static int64_t direct_blocks(const fc_depthwise *c, int64_t vectors)
+{
+    const int wide = c->g.kernel[2] == 3 && VECTOR_BYTES == 64;
+
+    return ceil_div(vectors, wide ? DIRECT_VECTORS : c->operation == FC_WEIGHT_GRAD ? 1 : 2);
 }
 
 /* Where the tap over the padded element e of a line reads for the line's first result. */

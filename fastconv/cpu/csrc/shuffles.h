@@ -21,12 +21,32 @@
 #define FC_LOWS_16 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
 #define FC_HIGHS_16 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
 
+/* Items from the n-th on; where vectors are shorter than n, never used. */
+#define FC_FROM_2(n) (n) % 4, (n + 1) % 4
+#define FC_FROM_4(n) (n), (n) + 1, (n) + 2, (n) + 3
+#define FC_FROM_8(n) FC_FROM_4(n), FC_FROM_4((n) + 4)
+#define FC_FROM_16(n) FC_FROM_8(n), FC_FROM_8((n) + 8)
+
 #define FC_TWO_VECTORS(name, type, order)                                                          \
     static inline fc_vector_##type name##_##type(fc_vector_##type a, fc_vector_##type b)           \
     {                                                                                              \
         return __builtin_shufflevector(a, b, order);                                               \
     }
+/* The items of two vectors that follow on the first n, which the compiler knows. */
+#define FC_ITEMS_AFTER(type, lanes)                                                                \
+    static inline __attribute__((always_inline)) fc_vector_##type items_after_##type(              \
+        const int n, fc_vector_##type a, fc_vector_##type b)                                       \
+    {                                                                                              \
+        switch (n) {                                                                               \
+        case 1: return __builtin_shufflevector(a, b, FC_FROM_##lanes(1));                          \
+        case 2: return __builtin_shufflevector(a, b, FC_FROM_##lanes(2));                          \
+        case 3: return __builtin_shufflevector(a, b, FC_FROM_##lanes(3));                          \
+        case 4: return __builtin_shufflevector(a, b, FC_FROM_##lanes(4));                          \
+        default: return a;                                                                         \
+        }                                                                                          \
+    }
 #define FC_SHUFFLES(type, lanes)                                                                   \
+    FC_ITEMS_AFTER(type, lanes)                                                                    \
     FC_TWO_VECTORS(evens, type, FC_EVENS_##lanes)                                                  \
     FC_TWO_VECTORS(odds, type, FC_ODDS_##lanes)                                                    \
     FC_TWO_VECTORS(lows_in_turn, type, FC_LOWS_##lanes)                                            \

@@ -102,53 +102,91 @@ static inline void store_some_float64(void *to, fc_vector_float64 v, int64_t lan
 }
 #endif
 
-/* Whether load_between is one instruction; without it, three times as slow as a copy. */
+/* Whether load_lanes is one instruction; without it, three times as slow as a copy. */
 #if defined(__AVX2__)
 enum { MASKED_LOADS = 1 };
 #else
 enum { MASKED_LOADS = 0 };
 #endif
 
-/* The lanes from `first` up to `end`, the others 0; memory beyond them is not touched. */
+/* Lanes from `first` up to `end`, for loads that give 0 in the others and don't touch their memory.
+ */
 #if defined(__AVX512F__)
-static inline fc_vector_float32 load_between_float32(const void *from, int64_t first, int64_t end)
+typedef __mmask16 fc_lanes_float32;
+typedef __mmask8 fc_lanes_float64;
+
+static inline fc_lanes_float32 lanes_between_float32(int64_t first, int64_t end)
 {
-    const __mmask16 lanes = (__mmask16)((1u << end) - (1u << first));
+    return (fc_lanes_float32)((1u << end) - (1u << first));
+}
+
+static inline fc_lanes_float64 lanes_between_float64(int64_t first, int64_t end)
+{
+    return (fc_lanes_float64)((1u << end) - (1u << first));
+}
+
+static inline fc_vector_float32 load_lanes_float32(const void *from, fc_lanes_float32 lanes)
+{
     return (fc_vector_float32)_mm512_maskz_loadu_ps(lanes, from);
 }
 
-static inline fc_vector_float64 load_between_float64(const void *from, int64_t first, int64_t end)
+static inline fc_vector_float64 load_lanes_float64(const void *from, fc_lanes_float64 lanes)
 {
-    const __mmask8 lanes = (__mmask8)((1u << end) - (1u << first));
     return (fc_vector_float64)_mm512_maskz_loadu_pd(lanes, from);
 }
 #elif defined(__AVX2__)
-static inline fc_vector_float32 load_between_float32(const void *from, int64_t first, int64_t end)
+typedef fc_mask_float32 fc_lanes_float32;
+typedef fc_mask_float64 fc_lanes_float64;
+
+static inline fc_lanes_float32 lanes_between_float32(int64_t first, int64_t end)
 {
     const fc_mask_float32 lane = {0, 1, 2, 3, 4, 5, 6, 7};
-    const fc_mask_float32 lanes = (lane >= (int32_t)first) & (lane < (int32_t)end);
+    return (lane >= (int32_t)first) & (lane < (int32_t)end);
+}
+
+static inline fc_lanes_float64 lanes_between_float64(int64_t first, int64_t end)
+{
+    const fc_mask_float64 lane = {0, 1, 2, 3};
+    return (lane >= first) & (lane < end);
+}
+
+static inline fc_vector_float32 load_lanes_float32(const void *from, fc_lanes_float32 lanes)
+{
     return (fc_vector_float32)_mm256_maskload_ps(from, (__m256i)lanes);
 }
 
-static inline fc_vector_float64 load_between_float64(const void *from, int64_t first, int64_t end)
+static inline fc_vector_float64 load_lanes_float64(const void *from, fc_lanes_float64 lanes)
 {
-    const fc_mask_float64 lane = {0, 1, 2, 3};
-    const fc_mask_float64 lanes = (lane >= first) & (lane < end);
     return (fc_vector_float64)_mm256_maskload_pd(from, (__m256i)lanes);
 }
 #else
-static inline fc_vector_float32 load_between_float32(const void *from, int64_t first, int64_t end)
+typedef struct {
+    int64_t first, end;
+} fc_lanes_float32;
+typedef fc_lanes_float32 fc_lanes_float64;
+
+static inline fc_lanes_float32 lanes_between_float32(int64_t first, int64_t end)
+{
+    return (fc_lanes_float32){first, end};
+}
+
+static inline fc_lanes_float64 lanes_between_float64(int64_t first, int64_t end)
+{
+    return (fc_lanes_float64){first, end};
+}
+
+static inline fc_vector_float32 load_lanes_float32(const void *from, fc_lanes_float32 lanes)
 {
     fc_vector_float32 v = {0};
-    for (int64_t i = first; i < end; i++)
+    for (int64_t i = lanes.first; i < lanes.end; i++)
         v[i] = *((const float __attribute__((aligned(1), may_alias)) *)from + i);
     return v;
 }
 
-static inline fc_vector_float64 load_between_float64(const void *from, int64_t first, int64_t end)
+static inline fc_vector_float64 load_lanes_float64(const void *from, fc_lanes_float64 lanes)
 {
     fc_vector_float64 v = {0};
-    for (int64_t i = first; i < end; i++)
+    for (int64_t i = lanes.first; i < lanes.end; i++)
         v[i] = *((const double __attribute__((aligned(1), may_alias)) *)from + i);
     return v;
 }
