@@ -104,6 +104,16 @@ def _linear(dtype: str) -> dict[str, Call]:
     }
 
 
+def _quantizing(dtype: str) -> dict[str, Call]:
+    x = _random(IMAGE[2], dtype)
+    steps, scales = fastconv.quantize(x, 0.03), np.linspace(0.01, 0.03, IMAGE[2][1])
+    return {
+        "quantize": partial(fastconv.quantize, x, 0.03),
+        "quantize channels": partial(fastconv.quantize, x, scales, axis=1),
+        "dequantize": partial(fastconv.dequantize, steps, 0.03, dtype=dtype),
+    }
+
+
 class _Timed:
     """Times `call`, which `setup` made, and ran once."""
 
@@ -195,4 +205,16 @@ class Linear(_Timed):
     def setup(self, which: str, dtype: str) -> None:
         """Make the arrays, and the plan."""
         self.call = _linear(dtype)[which]
+        self.call()
+
+
+class Quantizing(_Timed):
+    """An image's numbers to int8 and back."""
+
+    params = (("quantize", "quantize channels", "dequantize"), DTYPES)
+    param_names = ("function", "dtype")
+
+    def setup(self, function: str, dtype: str) -> None:
+        """Make the arrays."""
+        self.call = _quantizing(dtype)[function]
         self.call()

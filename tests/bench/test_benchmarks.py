@@ -20,6 +20,7 @@ CLASSES = (
     operations.Pools,
     operations.Columns,
     operations.Linear,
+    operations.Quantizing,
 )
 
 

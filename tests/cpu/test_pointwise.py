@@ -264,6 +264,15 @@ def test_it_declines_what_is_no_plain_product(options, reason):
         fastconv.conv2d(x, weight, algorithm="pointwise", **options)
 
 
+def test_outputs_beyond_what_an_input_reaches_are_for_others():
+    x, weight = np.ones((1, 2, 4), "float32"), np.ones((2, 3, 1), "float32")
+    options = {"output_padding": 1, "dilation": 2}
+    y = fastconv.conv_transpose1d(x, weight, **options)
+    assert y[0, 0].tolist() == [2, 2, 2, 2, 0]
+    with pytest.raises(fastconv.UnsupportedError, match="no padding"):
+        fastconv.conv_transpose1d(x, weight, algorithm="pointwise", **options)
+
+
 @every_dtype
 @pytest.mark.parametrize("limit", [None, 40_000, 20_000])
 def test_the_two_directions_agree_with_another_algorithm(dtype, limit):
