@@ -12,10 +12,10 @@ Call = Callable[[], object]
 # A block shorter than this says more about the clock than about the call.
 LEAST_BLOCK = 0.004
 MOST_REPEATS = 2000
-# OpenMP's threads spin for some milliseconds after a call, on the next contender's cores. Waiting
+# OpenMP's threads spin for some 8 ms after a call, on the next contender's cores. Waiting
 # awake, and warming up for longer than a moment, matters too: a thread that sleeps between calls
 # may wake up on its caller's core, and stays there until the system balances the two.
-PAUSE = 0.005
+PAUSE = 0.015
 WARM_UP = 0.002
 LEAST_ROUNDS = 3
 
