@@ -199,6 +199,9 @@ static inline fc_vector_float64 load_lanes_float64(const void *from, fc_lanes_fl
     return (fc_vector_float64)_mm256_maskload_pd(from, (__m256i)lanes);
 }
 #else
+typedef float fc_any_float32 __attribute__((aligned(1), may_alias));
+typedef double fc_any_float64 __attribute__((aligned(1), may_alias));
+
 typedef struct {
     int64_t first, end;
 } fc_lanes_float32;
@@ -218,7 +221,7 @@ static inline fc_vector_float32 load_lanes_float32(const void *from, fc_lanes_fl
 {
     fc_vector_float32 v = {0};
     for (int64_t i = lanes.first; i < lanes.end; i++)
-        v[i] = *((const float __attribute__((aligned(1), may_alias)) *)from + i);
+        v[i] = *((const fc_any_float32 *)from + i);
     return v;
 }
 
@@ -226,7 +229,7 @@ static inline fc_vector_float64 load_lanes_float64(const void *from, fc_lanes_fl
 {
     fc_vector_float64 v = {0};
     for (int64_t i = lanes.first; i < lanes.end; i++)
-        v[i] = *((const double __attribute__((aligned(1), may_alias)) *)from + i);
+        v[i] = *((const fc_any_float64 *)from + i);
     return v;
 }
 #endif
