@@ -95,6 +95,19 @@ def test_every_level_agrees_with_scipy(level):
 
 
 @needs_core
+def test_many_threads_fit_where_one_does():
+    x, weight = np.ones((1, 2, 4, 4)), np.ones((8, 1, 4, 4))
+    options = {"padding": ((0, 0), (0, 1)), "groups": 2}
+    grad = fastconv.conv2d(x, weight, **options)
+    options |= {"algorithm": "implicit_gemm", "workspace_limit": 8192}
+    one, many = (
+        fastconv.conv2d_input_grad(x.shape, weight, grad, threads=threads, **options)
+        for threads in (1, 64)
+    )
+    np.testing.assert_array_equal(many, one)
+
+
+@needs_core
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @settings(max_examples=60)
 @given(convolutions(), seeds, st.integers(2**13, 2**18))

@@ -70,6 +70,12 @@ class ImplicitGemm:
             if plan.workspace_bytes > limit:
                 plan = ProductPlan(problem, problem.dtype, threads, detail := 0)
         if plan.workspace_bytes > limit:
+            # What has the narrowest units may pack the weight into more than another cut.
+            plan = ProductPlan(problem, problem.dtype, 1, detail := second_level_bytes())
+            threads = max(1, 1 + (limit - plan.workspace_bytes) // plan.scratch_bytes)
+            threads = min(threads, threads_for(policy))
+            plan = ProductPlan(problem, problem.dtype, threads, detail)
+        if plan.workspace_bytes > limit:
             return refused(
                 self.name,
                 f"its packed weight and narrowest panels take {plan.workspace_bytes} bytes, "
