@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fastconv.cpu import dense
 from fastconv.cpu.blocking import Costs, Sizes, choose_blocks
-from fastconv.cpu.implicit_gemm.shape import even_width
+from fastconv.cpu.cuts import even_width
 from fastconv.cpu.isa import core
 from fastconv.dispatch.request import contiguous
 from fastconv.problem import GemmProblem, Operand

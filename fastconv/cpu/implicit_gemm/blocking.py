@@ -12,6 +12,7 @@ from functools import cache
 from math import gcd, inf, prod
 from typing import NamedTuple
 
+from fastconv.cpu.cuts import ceil_div, even
 from fastconv.cpu.isa import core
 from fastconv.machine import describe
 from fastconv.problem import Ints
@@ -76,11 +77,6 @@ class Extent:
         return positions * self.groups * self.inner * self.channels * prod(self.kernel)
 
 
-def ceil_div(a: int, b: int) -> int:
-    """Return a / b, rounded up."""
-    return -(-a // b)
-
-
 @cache
 def second_level_bytes() -> int:
     """Return the size of a core's second-level cache."""
@@ -127,11 +123,6 @@ def _line(e: Extent, items: int) -> int:
 
 def _period(kernel: int, stride: int, dilation: int) -> int:
     return min(kernel, stride // gcd(stride, dilation))
-
-
-def even(extent: int, most: int) -> int:
-    """Return the length of equal parts of an extent, none longer than `most`."""
-    return ceil_div(extent, ceil_div(extent, max(1, min(extent, most))))
 
 
 def _units(e: Extent, width: int) -> Iterator[tuple[int, int, int]]:

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import prod
 
+from fastconv.cpu.cuts import ceil_div, even
 from fastconv.cpu.implicit_gemm.blocking import (
     Blocks,
     Extent,
-    ceil_div,
-    even,
     imbalance,
     second_level_bytes,
 )

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from fastconv.cpu import pixels
 from fastconv.cpu.epilogue import CODES, LEAKY_SLOPE
@@ -13,12 +10,11 @@ from fastconv.cpu.implicit_gemm import over_pixels, turned
 from fastconv.cpu.implicit_gemm.blocking import Blocks, Extent, choose, stream_bytes, tile_rows
 from fastconv.cpu.implicit_gemm.phases import Phase, leaves_gaps, phases_of
 from fastconv.cpu.isa import active, core
-from fastconv.cpu.plans import HostPlan, itemsize
+from fastconv.cpu.packed_plan import PackedPlan
+from fastconv.cpu.plans import itemsize
 from fastconv.machine import peak_flops
 from fastconv.problem import ConvProblem, Ints, Operand
 
-# Workspace begins where NumPy puts it; scratch memory at the next cache line.
-_SLACK = 64
 # Of an item of the weight, on its way to where it is packed.
 _PACK_CYCLES = 2.0
 # How much longer a product takes than the model's cycles: caches miss.
@@ -37,12 +33,11 @@ class Cut(NamedTuple):
     pixels: int = 0
 
 
-class ProductPlan(HostPlan):
+class ProductPlan(PackedPlan):
     """Lets the core pack the weight and convolve: one call, whatever the number of phases."""
 
     def __init__(self, problem: ConvProblem, dtype: str, threads: int, budget: int) -> None:
         assert core is not None
-        self._threads = threads
         backward = problem.operation == "conv_input_grad"
         source, target = (problem.y, problem.x) if backward else (problem.x, problem.y)
         outputs = problem.weight.shape[0] // problem.groups
@@ -56,7 +51,7 @@ class ProductPlan(HostPlan):
             _product(phase, source.shape[2:], blocks)
             for phase, blocks in zip(phases, cut.blocks, strict=True)
         ]
-        self._convolution = core.Convolution(
+        product = core.Convolution(
             source.shape,
             problem.weight.shape,
             target.shape,
@@ -72,45 +67,11 @@ class ProductPlan(HostPlan):
             parameter=LEAKY_SLOPE,
             pixels=cut.pixels,
         )
+        super().__init__(product, threads)
         # A cycle of the model has two multiply-adds of whole vectors.
         flops = 4 * core.vector_bytes() // itemsize(dtype) * cut.cycles
-        busy = max(1, min(threads, self._convolution.units))
+        busy = max(1, min(threads, self.units))
         self.seconds = flops / (peak_flops(active(), dtype, 1) * busy)
-        self.packed_bytes: int = self._convolution.packed_bytes
-        self.scratch_bytes: int = self._convolution.scratch_bytes
-        # Plain attributes are read faster than properties, and dispatch reads this at every call.
-        self.workspace_bytes = self.packed_bytes + self.scratch_bytes * threads + _SLACK
-
-    def run(
-        self,
-        inputs: Sequence[Any],
-        outputs: Sequence[Any],
-        workspace: Any,
-        stream: object | None = None,
-    ) -> None:
-        """Fill the output; see :class:`fastconv.backend.Plan`."""
-        self._run(inputs, outputs[0], workspace, False)
-
-    def run_packed(
-        self,
-        inputs: Sequence[Any],
-        outputs: Sequence[Any],
-        workspace: Any,
-        stream: object | None = None,
-    ) -> None:
-        """Fill the output, given what :meth:`pack` returned in the weight's place."""
-        self._run(inputs, outputs[0], workspace, True)
-
-    def pack(self, weight: Any) -> Any:
-        """Return a weight in the order in which the plan reads it: read-only bytes."""
-        packed = np.empty(self.packed_bytes, np.uint8)
-        self._convolution.pack(weight, packed, self._threads)
-        packed.setflags(write=False)
-        return packed
-
-    def _run(self, inputs: Sequence[Any], target: Any, workspace: Any, packed: bool) -> None:
-        bias = inputs[2] if len(inputs) > 2 else None
-        self._convolution.run(inputs[0], inputs[1], target, bias, workspace, self._threads, packed)
 
 
 def _cut(problem: ConvProblem, extents: list[Extent], channels: int, budget: int) -> Cut:

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from math import inf, prod
 from typing import NamedTuple
 
+from fastconv.cpu.cuts import ceil_div
 from fastconv.cpu.implicit_gemm.blocking import (
     Extent,
-    ceil_div,
     imbalance,
     second_level_bytes,
     stream_bytes,

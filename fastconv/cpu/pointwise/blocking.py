@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import NamedTuple
 
+from fastconv.cpu.cuts import even
 from fastconv.cpu.implicit_gemm.blocking import second_level_bytes, tile_cycles, tile_rows
 from fastconv.cpu.isa import core
 
@@ -47,7 +48,7 @@ def choose(s: Shape) -> tuple[Pieces, float]:
     options = ((images, _cycles(s, images)) for images in sorted({1, s.batch}))
     images, cycles = min(options, key=lambda option: option[1])
     rows, vectors = _tile(s)
-    depth = _even(s.inner, max(1, second_level_bytes() // 2 // (vectors * s.lanes * s.size)))
+    depth = even(s.inner, max(1, second_level_bytes() // 2 // (vectors * s.lanes * s.size)))
     heights = ceil(s.channels / rows)
     across = ceil(ceil(images * s.positions / s.lanes) / vectors)
     lines = ceil(s.batch / images) * s.groups
@@ -56,11 +57,6 @@ def choose(s: Shape) -> tuple[Pieces, float]:
     units = lines * ceil(across / panels)
     parts = min(heights, ceil(_UNITS / units))
     return Pieces(images, panels, ceil(heights / parts), depth), cycles
-
-
-def _even(extent: int, most: int) -> int:
-    """Return the length of equal parts of an extent, none longer than `most`."""
-    return ceil(extent / ceil(extent / most))
 
 
 def _tile(s: Shape) -> tuple[int, int]:

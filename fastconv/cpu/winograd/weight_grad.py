@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fastconv.cpu.cuts import even_width
 from fastconv.cpu.geometry import geometry_of
 from fastconv.cpu.isa import core
 from fastconv.cpu.pixels import adjoin
@@ -49,13 +50,6 @@ class GradShape:
         return max(pieces, self.splits)
 
 
-def _even(extent: int, most: int, step: int) -> int:
-    """Return the length of equal pieces of an extent, whole steps, at most `most`."""
-    pieces = -(-extent // max(most, step))
-    length = -(-extent // pieces)
-    return -(-length // step) * step
-
-
 def choose_grad_shape(problem: ConvProblem, alpha: tuple[int, int], tiles: int) -> GradShape:
     """Return the chunks and units of a problem; they follow from its shape and the vectors'."""
     assert core is not None
@@ -71,10 +65,10 @@ def choose_grad_shape(problem: ConvProblem, alpha: tuple[int, int], tiles: int) 
     splits = 1 << max(most_splits, 1).bit_length() - 1
     most = OWN_CHUNK_BYTES if splits > 1 else CHUNK_BYTES
     most = max(most // (4 * points * problem.groups * (depth + channels)), LEAST_TILES)
-    width = _even(-(-tiles // splits), most // lanes * lanes, lanes)
+    width = even_width(-(-tiles // splits), most // lanes * lanes, lanes)
     splits = min(splits, -(-tiles // width))
-    unit = _even(channels, RANGE // rows * rows, rows)
-    step = _even(-(-depth // lanes) * lanes, TILES_ACROSS * columns, lanes)
+    unit = even_width(channels, RANGE // rows * rows, rows)
+    step = even_width(-(-depth // lanes) * lanes, TILES_ACROSS * columns, lanes)
     return GradShape(
         problem.groups, channels, depth, points, tiles, width, unit, step, splits, pixels
     )

@@ -1,0 +1,65 @@
+"""What plans share whose core packs the weight: given at a call, or packed ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastconv.cpu.plans import HostPlan
+
+# Workspace begins where NumPy puts it; scratch memory at the next cache line.
+_SLACK = 64
+
+
+class PackedPlan(HostPlan):
+    """One call of the core.
+
+    Parameters
+    ----------
+    product : core.Convolution or core.Pointwise
+        What packs a weight and multiplies.
+    threads : int
+        On how many.
+    """
+
+    def __init__(self, product: Any, threads: int) -> None:
+        self._product = product
+        self._threads = threads
+        self.units: int = product.units
+        self.packed_bytes: int = product.packed_bytes
+        self.scratch_bytes: int = product.scratch_bytes
+        # Plain attributes are read faster than properties, and dispatch reads this at every call.
+        self.workspace_bytes = self.packed_bytes + self.scratch_bytes * threads + _SLACK
+
+    def run(
+        self,
+        inputs: Sequence[Any],
+        outputs: Sequence[Any],
+        workspace: Any,
+        stream: object | None = None,
+    ) -> None:
+        """Fill the output; see :class:`fastconv.backend.Plan`."""
+        self._run(inputs, outputs[0], workspace, False)
+
+    def run_packed(
+        self,
+        inputs: Sequence[Any],
+        outputs: Sequence[Any],
+        workspace: Any,
+        stream: object | None = None,
+    ) -> None:
+        """Fill the output, given what :meth:`pack` returned in the weight's place."""
+        self._run(inputs, outputs[0], workspace, True)
+
+    def pack(self, weight: Any) -> Any:
+        """Return a weight in the order in which the plan reads it: read-only bytes."""
+        packed = np.empty(self.packed_bytes, np.uint8)
+        self._product.pack(weight, packed, self._threads)
+        packed.setflags(write=False)
+        return packed
+
+    def _run(self, inputs: Sequence[Any], target: Any, workspace: Any, packed: bool) -> None:
+        bias = inputs[2] if len(inputs) > 2 else None
+        self._product.run(inputs[0], inputs[1], target, bias, workspace, self._threads, packed)
