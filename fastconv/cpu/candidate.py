@@ -59,6 +59,13 @@ def arithmetic(problem: Problem, policy: Policy) -> tuple[str, str]:
     return native, f"precision={asked!r} on {problem.dtype} operands is not available here"
 
 
+def why_not_as_it_is(problem: Problem, dtype: str) -> str:
+    """Return why kernels that take float32 and float64 as they are can't take sums in `dtype`."""
+    if dtype == problem.dtype and dtype in ("float32", "float64"):
+        return ""
+    return f"it takes float32 and float64 as they are, not {dtype} sums of {problem.dtype}"
+
+
 def error_bound(problem: Problem, dtype: str) -> float:
     """Return the bound on a decision's error: none where nothing is summed."""
     length = getattr(problem, "reduction", 0)

@@ -12,6 +12,7 @@ from fastconv.cpu.candidate import (
     precision_name,
     refused,
     threads_for,
+    why_not_as_it_is,
 )
 from fastconv.cpu.epilogue import CODES, LEAKY_SLOPE
 from fastconv.cpu.isa import active, core, why_no_core
@@ -81,13 +82,9 @@ class Gemm:
         if core is None:
             return refused(self.name, why_no_core)
         dtype, reason = arithmetic(problem, policy)
+        reason = reason or why_not_as_it_is(problem, dtype)
         if reason:
             return refused(self.name, reason)
-        if dtype != problem.dtype or dtype not in ("float32", "float64"):
-            return refused(
-                self.name,
-                f"it takes float32 and float64 as they are, not {dtype} sums of {problem.dtype}",
-            )
         if any(operand.size == 0 for operand in problem.inputs + problem.outputs):
             return refused(self.name, "an array is empty")
         (result,) = problem.outputs

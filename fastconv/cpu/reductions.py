@@ -14,6 +14,7 @@ from fastconv.cpu.candidate import (
     precision_name,
     refused,
     threads_for,
+    why_not_as_it_is,
 )
 from fastconv.cpu.isa import active, core, why_no_core
 from fastconv.cpu.plans import HostPlan, Scratch, itemsize
@@ -71,13 +72,9 @@ class CompiledSum:
             return refused(self.name, why_no_core)
         assert isinstance(problem, BiasProblem)
         dtype, reason = arithmetic(problem, policy)
+        reason = reason or why_not_as_it_is(problem, dtype)
         if reason:
             return refused(self.name, reason)
-        if dtype != problem.dtype or dtype not in ("float32", "float64"):
-            return refused(
-                self.name,
-                f"it takes float32 and float64 as they are, not {dtype} sums of {problem.dtype}",
-            )
         if problem.y.size == 0:
             return refused(self.name, "an array is empty")
         threads = threads_for(policy)

@@ -12,26 +12,6 @@
 
 #if defined(__x86_64__)
 #include <immintrin.h>
-#if defined(__AVX512F__)
-#define FC_OWN(name) FC_N(name##_64)
-#define FC_WIDEST(name, n, ...)                                                                    \
-    ((n) >= 64 / (int64_t)sizeof(FC_V)   ? FC_N(name##_64)(__VA_ARGS__)                            \
-     : (n) >= 32 / (int64_t)sizeof(FC_V) ? FC_N(name##_32)(__VA_ARGS__)                            \
-     : (n) >= 16 / (int64_t)sizeof(FC_V) ? FC_N(name##_16)(__VA_ARGS__)                            \
-                                         : FC_N(name##_item)(__VA_ARGS__))
-#elif defined(__AVX__)
-#define FC_OWN(name) FC_N(name##_32)
-#define FC_WIDEST(name, n, ...)                                                                    \
-    ((n) >= 32 / (int64_t)sizeof(FC_V)   ? FC_N(name##_32)(__VA_ARGS__)                            \
-     : (n) >= 16 / (int64_t)sizeof(FC_V) ? FC_N(name##_16)(__VA_ARGS__)                            \
-                                         : FC_N(name##_item)(__VA_ARGS__))
-#else
-#define FC_OWN(name) FC_N(name##_16)
-#define FC_WIDEST(name, n, ...)                                                                    \
-    ((n) >= 16 / (int64_t)sizeof(FC_V) ? FC_N(name##_16)(__VA_ARGS__)                              \
-                                       : FC_N(name##_item)(__VA_ARGS__))
-#endif
-
 #endif
 
 /* Several streams at once are too many for some processors' own prefetching: what comes so many

@@ -11,6 +11,7 @@ from fastconv.cpu.candidate import (
     precision_name,
     refused,
     threads_for,
+    why_not_as_it_is,
 )
 from fastconv.cpu.implicit_gemm.blocking import second_level_bytes
 from fastconv.cpu.implicit_gemm.phases import phase_count
@@ -40,13 +41,9 @@ class ImplicitGemm:
             return refused(self.name, why_no_core)
         assert isinstance(problem, ConvProblem)
         dtype, reason = arithmetic(problem, policy)
+        reason = reason or why_not_as_it_is(problem, dtype)
         if reason:
             return refused(self.name, reason)
-        if dtype != problem.dtype or dtype not in ("float32", "float64"):
-            return refused(
-                self.name,
-                f"it takes float32 and float64 as they are, not {dtype} sums of {problem.dtype}",
-            )
         if any(operand.size == 0 for operand in (problem.x, problem.weight, problem.y)):
             return refused(self.name, "an array is empty")
         if problem.operation == "conv_weight_grad":

@@ -9,6 +9,7 @@ from fastconv.cpu.candidate import (
     precision_name,
     refused,
     threads_for,
+    why_not_as_it_is,
 )
 from fastconv.cpu.isa import active, core, why_no_core
 from fastconv.cpu.plans import itemsize, merged_stride
@@ -75,8 +76,9 @@ class Pointwise:
 def _why_not(problem: ConvProblem, dtype: str) -> str:
     if problem.operation == "conv_weight_grad":
         return "it has no weight gradient"
-    if dtype != problem.dtype or dtype not in ("float32", "float64"):
-        return f"it takes float32 and float64 as they are, not {dtype} sums of {problem.dtype}"
+    reason = why_not_as_it_is(problem, dtype)
+    if reason:
+        return reason
     if any(operand.size == 0 for operand in (problem.x, problem.weight, problem.y)):
         return "an array is empty"
     if set(problem.kernel) != {1} or set(problem.stride) != {1}:
