@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import prod
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,7 @@ def quantize(
         For a scale that is no positive finite number, a zero point out of range, other shapes,
         or a NaN in x.
     TypeError
-        For other dtypes.
+        For other dtypes, or an axis that is no int.
 
     References
     ----------
@@ -172,6 +173,13 @@ def _scales(function: str, scale: Any, shape: tuple[int, ...], axis: int | None)
         raise TypeError(
             bad_argument(function, "scale", got=f"dtype {found.dtype}", expected="a floating one")
         )
+    if axis is not None:
+        try:
+            axis = index(axis)
+        except TypeError:
+            raise TypeError(
+                bad_argument(function, "axis", got=repr(axis), expected="an int or None")
+            ) from None
     if axis is not None and not -len(shape) <= axis < len(shape):
         raise ValueError(
             bad_argument(function, "axis", got=axis, expected=f"an axis of shape {shape}")

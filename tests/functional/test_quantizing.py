@@ -82,6 +82,7 @@ def test_sums_of_products():
         (([1.0], [1.0]), {}, ValueError, r"scale: got shape \(1,\).*axis= says along which"),
         (([[1.0, 2.0]], [1.0]), {"axis": 1}, ValueError, r"expected one number or shape \(2,\)"),
         (([1.0], 1.0), {"axis": 1}, ValueError, "axis: got 1, expected an axis of shape"),
+        (([1.0], 1.0), {"axis": 0.5}, TypeError, r"axis: got 0\.5, expected an int or None"),
         (([1.0], 1.0, 128), {}, ValueError, "zero_point: got 128, expected -128 to 127"),
         (([1.0], 1.0, -1), {"dtype": "uint8"}, ValueError, "got -1, expected 0 to 255"),
         (([1.0], 1.0, 0.5), {}, TypeError, "zero_point: got dtype float64, expected integers"),
