@@ -107,6 +107,9 @@ def lanes(dtype: str) -> int: ...
 
 class Winograd:
     tiles: int
+    depth: int
+    phases: int
+    products: int
     packed_bytes: int
 
     def __init__(
@@ -121,6 +124,7 @@ class Winograd:
         activation: int,
         parameter: float,
         pixels: int = 0,
+        up: tuple[int, ...] = (),
     ) -> None: ...
     def scratch_bytes(
         self, width: int, group: int, packed: bool, shared: bool

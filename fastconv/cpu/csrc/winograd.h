@@ -40,13 +40,15 @@ typedef struct {
     int64_t depth;          /* the first tap's place along the first spatial axis of x */
     const char *x;          /* sub-image of channel 0, depth 0 */
     char *y;                /* first output of the first tile, channel 0 */
-    int64_t down, across;   /* outputs from there to the sub-image's end */
+    int64_t down, across;   /* outputs from there to the sub-image's end, of all phases */
 } fc_tile_run;
 
-/* Images that tiles are taken from; anything between lowest and highest may be read. */
+/* Images that tiles are taken from, `step` items apart; anything between lowest and highest may be
+ * read. */
 typedef struct {
     fc_array a;
-    const int64_t *dilation;
+    int64_t step[3];
+    const int64_t *stride;
     const char *lowest, *highest;
 } fc_tile_source;
 
@@ -54,6 +56,7 @@ typedef struct {
 typedef struct {
     float *tiles, *inputs, *products, *weights;
     fc_tile_run *runs;
+    struct fc_row_list *rows; /* for each phase of the outputs and each point */
     int64_t run_count, tile_step, input_step, product_step;
 } fc_winograd_scratch;
 
