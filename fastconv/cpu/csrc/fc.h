@@ -136,8 +136,8 @@ typedef struct {
 } fc_grad_bytes;
 
 /* A convolution by Winograd's algorithm, in float32. `up` is 1, or, for an input gradient, the
- * convolution's stride, 2 at most along the last axis and 1 along the first; then `stride` is 1. Axes
- * with either have dilation 1, but for the first. `alpha` is how an axis is cut: 6 inputs for 4
+ * convolution's stride, 2 at most and 1 along the first axis; then `stride` is 1. Axes with either
+ * have dilation 1, but for the first. `alpha` is how an axis is cut: 6 inputs for 4
  * outputs, 4 for 2, or 1 for 1. The weight is read by byte steps; where `packed` is
  * not NULL it holds winograd_weight's result and the weight is not read. Blocks of `width` tiles, a
  * multiple of a vector's lanes, are multiplied with `group` output channels at a time, a multiple

@@ -52,11 +52,16 @@ typedef struct {
     const char *lowest, *highest;
 } fc_tile_source;
 
+/* Rows of the reduction that have a point; rows 0 ends a list. */
+typedef struct {
+    int64_t first, rows;
+} fc_row_list;
+
 /* A block of tiles being worked on; one per thread, in its scratch memory. */
 typedef struct {
     float *tiles, *inputs, *products, *weights;
     fc_tile_run *runs;
-    struct fc_row_list *rows; /* for each phase of the outputs and each point */
+    fc_row_list *rows; /* for each phase of the outputs and each point */
     int64_t run_count, tile_step, input_step, product_step;
 } fc_winograd_scratch;
 
