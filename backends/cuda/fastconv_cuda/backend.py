@@ -66,7 +66,7 @@ class CudaBackend:
             there = ", ".join(self.devices) or self.found.reason
             reason = f"it runs on {there}, and the arrays' device is {problem.device}"
             return [Decision(False, reason, "")]
-        found = [c.decide(problem, policy, device.card) for c in candidates(problem)]
+        found = [c.decide(problem, policy, device.card) for c in candidates(problem.operation)]
         held = [_within(decision, policy) for decision in found]
         return sorted(held, key=lambda d: (not d.can, d.seconds))
 
@@ -78,7 +78,8 @@ class CudaBackend:
 
     def plan(self, problem: Problem, decision: Decision) -> Plan:
         """Make a decision ready to run."""
-        return named(decision.algorithm).plan(problem, decision, self.devices[decision.device])
+        device = self.devices[decision.device]
+        return named(problem, decision.algorithm).plan(problem, decision, device)
 
 
 def _within(decision: Decision, policy: Policy) -> Decision:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from fastconv_cuda.direct import copying, typed
+from fastconv_cuda.tiles import gemm_unit, tiles_of, weight_tiles_of, weight_unit
 from fastconv_cuda.units import Unit
 
 _REALS = ("float32", "float16", "bfloat16", "float64")
@@ -28,6 +29,31 @@ def _integer() -> Iterator[tuple[str, Unit]]:
                 yield f"{x},{w},{y}", Unit("integer_conv.cu", definitions)
 
 
+_MATHS = {
+    "float32,fma": ("float32", "fma"),
+    "float64": ("float64", "fma"),
+    "float16": ("float16", "float16"),
+    "bfloat16": ("bfloat16", "bfloat16"),
+    "float32,tf32": ("float32", "tf32"),
+}
+
+
+def _gemms(tensor: bool) -> Iterator[tuple[str, Unit]]:
+    for types, (dtype, math) in _MATHS.items():
+        if tensor is (math != "fma"):
+            for tile in tiles_of(dtype):
+                for vector in (True, False):
+                    key = f"{types},{tile.rows}x{tile.columns},{vector}"
+                    yield key, gemm_unit(tile, dtype, math, vector)
+
+
+def _weight_gemms(tensor: bool) -> Iterator[tuple[str, Unit]]:
+    for types, (dtype, math) in _MATHS.items():
+        if tensor is (math != "fma"):
+            for tile in weight_tiles_of(dtype, math):
+                yield f"{types},{tile.rows}x{tile.columns}", weight_unit(tile, dtype, math)
+
+
 # For each family its units, by what they are for: one of them in every test run.
 FAMILIES: dict[str, dict[str, Unit]] = {
     "direct_conv": _typed("direct_conv.cu", _FLOATS),
@@ -39,9 +65,18 @@ FAMILIES: dict[str, dict[str, Unit]] = {
     "lp_pool": _typed("lp_pool.cu", _REALS),
     "unpool": _copying("unpool.cu"),
     "integer_conv": dict(_integer()),
+    "pack_weight": _typed("pack_weight.cu", _REALS),
+    "reduce_weight": _typed("reduce_weight.cu", _REALS),
+    "implicit_gemm_mma": dict(_gemms(tensor=True)),
+    "implicit_gemm_fma": dict(_gemms(tensor=False)),
+    "weight_gemm_mma": dict(_weight_gemms(tensor=True)),
+    "weight_gemm_fma": dict(_weight_gemms(tensor=False)),
 }
-# Tuned kernels: none of their registers may go to memory.
-TUNED: frozenset[str] = frozenset()
+# Families whose instructions need a card of this capability.
+LEAST_CAPABILITY = {"implicit_gemm_mma": (8, 0), "weight_gemm_mma": (8, 0)}
+# Tuned kernels: none of their registers may go to memory, and gathers have their own unit for
+# arrays that start anywhere.
+TUNED = frozenset({"implicit_gemm_mma", "implicit_gemm_fma", "weight_gemm_mma", "weight_gemm_fma"})
 
 
 def units_for(family: str, types: Iterable[str]) -> list[Unit]:

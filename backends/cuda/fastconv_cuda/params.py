@@ -40,6 +40,16 @@ BIAS_SUM = np.dtype(
 INTEGER_CONV = np.dtype(
     [("conv", CONV)] + [(name, "i8") for name in ("w_zero", "multiplier", "has_bias", "bias")]
 )
+GATHER = np.dtype(
+    [
+        ("conv", CONV),
+        ("input_grad", "i8"),
+        ("padded", "i8"),
+        ("phases", "i8", 3),
+        ("tap_step", "i8", 3),
+    ]
+)
+WEIGHT_SUM = np.dtype([("conv", CONV), ("splits", "i8"), ("part", "i8")])
 STRUCTURES = {
     "Axis": AXIS,
     "Conv": CONV,
@@ -48,6 +58,8 @@ STRUCTURES = {
     "Pool": POOL,
     "BiasSum": BIAS_SUM,
     "IntegerConv": INTEGER_CONV,
+    "Gather": GATHER,
+    "WeightSum": WEIGHT_SUM,
 }
 ACTIVATIONS = (None, "relu", "relu6", "leaky_relu", "sigmoid", "tanh", "silu", "gelu")
 

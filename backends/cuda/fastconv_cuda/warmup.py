@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from fastconv_cuda.backend import BACKEND
-from fastconv_cuda.catalogue import FAMILIES, units_for
+from fastconv_cuda.catalogue import FAMILIES, LEAST_CAPABILITY, units_for
 from fastconv_cuda.store import compiled, folder
 
 
@@ -23,8 +23,11 @@ def warmup(
         raise typer.Exit(1)
     wanted = [name.strip() for name in types.split(",")]
     capabilities = {device.card.capability for device in found.devices.values()}
-    units = [unit for family in FAMILIES for unit in units_for(family, wanted)]
+    count = 0
     for capability in sorted(capabilities):
-        for unit in units:
-            compiled(unit, capability)
-    typer.echo(f"{len(units) * len(capabilities)} units are ready in {folder()}")
+        for family in FAMILIES:
+            if capability >= LEAST_CAPABILITY.get(family, capability):
+                for unit in units_for(family, wanted):
+                    compiled(unit, capability)
+                    count += 1
+    typer.echo(f"{count} units are ready in {folder()}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -32,7 +33,11 @@ def test_importing_the_package_loads_neither_cupy_nor_a_driver():
         "('cupy', 'cupy_backends', 'cuda', 'nvidia', 'torch', 'ml_dtypes', 'platformdirs')))"
     )
     result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (result.stdout, result.stderr) == ("[]\n", "")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from fastconv_cuda.catalogue import FAMILIES, TUNED, every_unit
+from fastconv_cuda.catalogue import FAMILIES, LEAST_CAPABILITY, TUNED, every_unit
 from fastconv_cuda.compiler import CompileError, compile_unit, load_nvrtc, options, usage
 from fastconv_cuda.units import KERNELS, Unit
 
@@ -27,7 +27,14 @@ EVERY = [
 ]
 
 
+def skip_where_it_never_runs(family, arch):
+    number = int(arch.removeprefix("sm_").removesuffix("a"))
+    if divmod(number, 10) < LEAST_CAPABILITY.get(family, (0, 0)):
+        pytest.skip(f"{family} is never chosen on {arch}")
+
+
 def check(family, unit, arch, record):
+    skip_where_it_never_runs(family, arch)
     code, log = compile_unit(unit, arch)
     assert code.startswith(b"\x7fELF")
     found = usage(log)
@@ -35,7 +42,7 @@ def check(family, unit, arch, record):
     for kernel, used in found.items():
         record(f"{unit.file} {' '.join(unit.flags)} {arch} {kernel}", used)
         assert used.registers <= 255
-        if family in TUNED:
+        if family in TUNED and "FC_UNALIGNED" not in dict(unit.definitions):
             assert used.spilled == 0, (kernel, used)
 
 

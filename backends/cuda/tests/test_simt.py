@@ -58,7 +58,10 @@ def test_a_barrier_that_some_threads_miss_is_reported():
 
 def test_shared_memory_starts_as_garbage_and_has_an_end():
     read = "FC_SHARED(memory); y[threadIdx.x] = ((int *)memory)[threadIdx.x];"
-    assert all((y == -1).all() for y in run(read))
+    for y in run(read):
+        assert np.isnan(y.view(np.float32)).all()
+        assert np.isnan(y.view(np.float16)).all()
+        assert np.isnan(y.view(np.float64)).all()
     with pytest.raises(SimulationError, match="past the shared memory"):
         run("FC_SHARED(memory); memory[256] = 0;")
 
@@ -66,6 +69,12 @@ def test_shared_memory_starts_as_garbage_and_has_an_end():
 def test_a_misaligned_address_is_reported():
     with pytest.raises(SimulationError, match="misaligned"):
         run("check_aligned((char *)y + 1, 4);")
+
+
+def test_a_wild_address_is_reported():
+    for _ in range(2):
+        with pytest.raises(SimulationError, match="wild address"):
+            run("FC_SHARED(memory); y[((long long *)memory)[0]] = n;")
 
 
 def test_a_failed_launch_leaves_the_device_usable():

@@ -16,8 +16,8 @@ template <class T> __device__ __forceinline__ T sigmoid(T v) {
   return (v < 0 ? small : (T)1) / (1 + small);
 }
 
-template <class T> __device__ __forceinline__ T activated(T v, int activation) {
-  switch (activation) {
+template <class T> __device__ __forceinline__ T activated(T v, long long activation) {
+  switch ((int)activation) {
     case RELU: return v < 0 ? (T)0 : v;
     case RELU6: return v < 0 ? (T)0 : v > 6 ? (T)6 : v;
     case LEAKY_RELU: return v > 0 ? v : v * (T)0.01;
@@ -30,4 +30,4 @@ template <class T> __device__ __forceinline__ T activated(T v, int activation) {
   }
 }
 template <class R>
-__device__ __forceinline__ complex_of<R> activated(complex_of<R> v, int) { return v; }
+__device__ __forceinline__ complex_of<R> activated(complex_of<R> v, long long) { return v; }

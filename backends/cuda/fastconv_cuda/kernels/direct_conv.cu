@@ -32,7 +32,7 @@ __device__ __forceinline__ sum_t weight_of(const char *w, long long at, const Co
 __device__ __forceinline__ void finish(char *to, sum_t sum, const char *bias, long long channel,
                                        const Conv &p) {
   if (bias) sum = sum + widen(load(bias + channel * p.bias));
-  store(to, narrowed<element>::from(activated(sum, (int)p.activation)));
+  store(to, narrowed<element>::from(activated(sum, p.activation)));
 }
 
 // y = conv(x, w): the window of one output.

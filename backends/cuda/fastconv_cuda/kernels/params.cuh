@@ -43,3 +43,18 @@ struct IntegerConv {
   Conv conv;
   long long w_zero, multiplier, has_bias, bias;
 };
+
+// Forward, or the input gradient taken apart into phases of x's positions (position % stride),
+// each of which is a convolution of y with some of the taps. The weight lies packed:
+// (group, channel of the result, tap, channel of the reduction to whole 16-byte chunks).
+struct Gather {
+  Conv conv;
+  long long input_grad, padded;
+  long long phases[3], tap_step[3];
+};
+
+// The weight gradient: the pixels are summed in `splits` parts of `part` each.
+struct WeightSum {
+  Conv conv;
+  long long splits, part;
+};
