@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from fastconv._version import __version__
 from fastconv.backend import API_VERSION, Decision, Info, Plan, Policy, Probe
+from fastconv.cpu import lowered
 from fastconv.cpu.algorithms import REFERENCE, candidates, named, operations_by_algorithm
 from fastconv.cpu.isa import active, core, why_no_core
 from fastconv.problem import OPERATIONS, Problem
@@ -37,13 +38,15 @@ class CpuBackend:
         if problem.device not in ("cpu", "auto"):
             return [Decision(False, f"it runs on cpu, not on {problem.device}", "")]
         found = [
-            replace(candidate.decide(problem, policy), isa=_isa_of(candidate.name))
+            replace(lowered.decide(candidate, problem, policy), isa=_isa_of(candidate.name))
             for candidate in candidates(problem)
         ]
         return _in_order(problem, policy, found)
 
     def plan(self, problem: Problem, decision: Decision) -> Plan:
         """Make a decision ready to run."""
+        if isinstance(decision.detail, lowered.Lowered):
+            return lowered.plan(problem, decision)
         return named(problem, decision.algorithm).plan(problem, replace(decision, device="cpu"))
 
 
@@ -74,7 +77,7 @@ def _seconds_alone(problem: Problem, alone: Policy, decision: Decision) -> float
     least_gain = getattr(candidate, "least_gain", 1.0)
     if decision.threads == 1:
         return decision.seconds * least_gain
-    again = candidate.decide(problem, alone)
+    again = lowered.decide(candidate, problem, alone)
     # BLAS may be unable to be held to one thread.
     seconds = again.seconds if again.can else decision.seconds * decision.threads
     return seconds * least_gain
