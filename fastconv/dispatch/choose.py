@@ -111,7 +111,7 @@ def _held_to(decision: Decision, policy: Policy) -> Decision:
         return replace(
             decision,
             can=False,
-            reason=f"its error bound {decision.error_bound:.2g} exceeds "
+            reason=f"its error bound {decision.error_bound:.2g} in {decision.precision} exceeds "
             f"tolerance={policy.tolerance:.2g}",
         )
     if decision.workspace_bytes > policy.workspace_limit:
