@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastconv.precision.formats import COMPLEX, FORMATS, real_format
+from fastconv.precision.formats import COMPLEX, FORMATS, INTEGERS, real_format
 
 
 def sum_dtype(dtype: str) -> str:
@@ -81,3 +81,43 @@ def rounded_error_bound(precision: str, bound: float, out_dtype: str) -> float:
     total = operand**2 * (1 + bound) - 1
     narrow = real_format(out_dtype).unit_roundoff
     return total + narrow * (1 + total) if narrow > single else total
+
+
+def quantized_error_bound() -> float:
+    """Bound the error of a sum of products in int8, relative to length max|x| max|w|.
+
+    x has one scale, max|x| / 127, and each output channel's weights have theirs: both factors of
+    each product are off by up to half a step. Integers are summed exactly; scaling the sums back
+    costs a few roundings in float32. No bound relative to the sum of magnitudes holds for all
+    values: a single large number makes the steps too coarse for all others.
+
+    Returns
+    -------
+    float
+        Bound on ``max |out - exact| / (length max|x| max|w|)`` of one output channel.
+
+    Examples
+    --------
+    >>> round(127 * quantized_error_bound(), 2)
+    1.0
+    """
+    half = 0.5 / INTEGERS["int8"].largest
+    return half * (2 + half) + 8 * FORMATS["float32"].unit_roundoff
+
+
+def integer_sum_limit(x_reach: int, weight_reach: int, bias_reach: int = 0) -> int:
+    """Return how many products of integers an int32 sum can surely hold.
+
+    Parameters
+    ----------
+    x_reach, weight_reach : int
+        Largest magnitudes of the factors, each less its zero point.
+    bias_reach : int, optional
+        Largest magnitude of what is added.
+
+    Examples
+    --------
+    >>> integer_sum_limit(127, 127), integer_sum_limit(255, 255)
+    (133144, 33025)
+    """
+    return (2**31 - 1 - bias_reach) // max(x_reach * weight_reach, 1)

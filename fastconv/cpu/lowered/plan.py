@@ -61,8 +61,7 @@ class LoweredPlan(HostPlan):
         if self._output.dtype != self._dtype:
             rows = self._rows if self._batched else None
             scratch.add("result", (copy_of(self._output, rows).size,), self._dtype)
-        inner = max(self._whole.workspace_bytes, self._rest.workspace_bytes)
-        scratch.add("inner", (inner,), "uint8")
+        scratch.add("inner", (self.inner_bytes,), "uint8")
         return scratch
 
     def _part(self, name: str) -> int | None:
@@ -72,6 +71,11 @@ class LoweredPlan(HostPlan):
     def workspace_bytes(self) -> int:  # type: ignore[override]
         """Bytes of scratch memory that `run` needs."""
         return self._scratch.bytes
+
+    @property
+    def inner_bytes(self) -> int:
+        """Bytes of it that the plan on the copies gets."""
+        return max(self._whole.workspace_bytes, self._rest.workspace_bytes)
 
     def run(
         self,

@@ -88,6 +88,7 @@ def _on_copies(candidate: Candidate, problem: Product, precision: str, policy: P
     if not inner.can:
         return inner
     detail = Lowered(precision, rows, inside, candidate)
+    made = _plan(problem, detail)
     copies = copied_items(problem, total, dtype) / _ITEMS_PER_SECOND
     return replace(
         inner,
@@ -95,7 +96,7 @@ def _on_copies(candidate: Candidate, problem: Product, precision: str, policy: P
         reason=f"operands rounded to {precision}; {inner.reason}",
         error_bound=rounded_error_bound(precision, inner.error_bound, problem.dtype),
         seconds=inner.seconds * -(-total // rows) + copies,
-        workspace_bytes=_plan(problem, detail).workspace_bytes,
+        workspace_bytes=made.workspace_bytes + max(inner.workspace_bytes - made.inner_bytes, 0),
         detail=detail,
     )
 
