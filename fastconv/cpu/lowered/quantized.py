@@ -21,8 +21,7 @@ LARGEST = INTEGERS["int8"].largest
 _ZERO = np.zeros(1, np.int8)
 # Elements of a block that stays in the cache from step to step.
 _BLOCK = 1 << 14
-# A smaller scale would lose bits, or have no inverse.
-_SMALLEST = np.float32(FORMATS["float32"].smallest_normal)
+_SMALLEST = np.float32(FORMATS["float32"].smallest_subnormal)
 
 
 def as_convolution(problem: ConvProblem | GemmProblem) -> ConvProblem:
@@ -224,19 +223,19 @@ def quantize_into(target: Any, source: Any, scale: Any) -> None:
     Both have the same shape, and target the order in memory that is source's.
     """
     order = sorted(range(target.ndim), key=lambda axis: -target.strides[axis])
-    _quantize_blocks(target.transpose(order), source.transpose(order), np.float32(1) / scale)
+    _quantize_blocks(target.transpose(order), source.transpose(order), scale)
 
 
-def _quantize_blocks(target: Any, source: Any, inverse: Any) -> None:
+def _quantize_blocks(target: Any, source: Any, scale: Any) -> None:
     if source.size > _BLOCK and source.ndim > 1 and len(source) > 1:
         if source.flags.c_contiguous:
             target, source = target.reshape(-1), source.reshape(-1)
         step = max(1, _BLOCK * len(source) // source.size)
         for start in range(0, len(source), step):
             part = slice(start, start + step)
-            _quantize_blocks(target[part], source[part], inverse)
+            _quantize_blocks(target[part], source[part], scale)
     elif source.size > _BLOCK and source.ndim > 1:
-        _quantize_blocks(target[0], source[0], inverse)
+        _quantize_blocks(target[0], source[0], scale)
     else:
-        steps = np.multiply(source, inverse, dtype=np.float32, casting="same_kind")
+        steps = np.divide(source, scale, dtype=np.float32, casting="same_kind")
         target[...] = np.rint(steps, out=steps)
