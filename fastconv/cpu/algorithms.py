@@ -22,6 +22,7 @@ from fastconv.problem import (
     ColumnsProblem,
     ConvProblem,
     GemmProblem,
+    IntegerConvProblem,
     PoolProblem,
     Problem,
 )
@@ -38,6 +39,7 @@ _CANDIDATES: dict[type[Problem], tuple[Candidate, ...]] = {
         Im2colBlas(),
         _REFERENCE,
     ),
+    IntegerConvProblem: (_REFERENCE,),
     BiasProblem: (CompiledSum(), NumpySum(), _REFERENCE),
     ColumnsProblem: (CompiledColumns(), _REFERENCE),
     GemmProblem: (Gemm(), Blas(), _REFERENCE),

@@ -7,7 +7,7 @@ from typing import Protocol
 from fastconv.backend import Decision, Plan, Policy
 from fastconv.machine import usable_cores
 from fastconv.precision import COMPLEX, FLOATING, classical_error_bound, sum_dtype
-from fastconv.problem import PoolProblem, Problem
+from fastconv.problem import IntegerConvProblem, PoolProblem, Problem
 
 
 class Candidate(Protocol):
@@ -90,3 +90,8 @@ def rate_dtype(dtype: str) -> str:
 def precision_name(dtype: str) -> str:
     """Return the precision's name for a dtype of sums."""
     return COMPLEX.get(dtype, dtype)
+
+
+def precision_of(problem: Problem, dtype: str) -> str:
+    """Return the precision's name for a problem whose sums have a dtype."""
+    return "int8" if isinstance(problem, IntegerConvProblem) else precision_name(dtype)

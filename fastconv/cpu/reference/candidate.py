@@ -10,14 +10,14 @@ from fastconv.backend import Decision, Plan, Policy
 from fastconv.cpu.candidate import (
     arithmetic,
     error_bound,
-    precision_name,
+    precision_of,
     rate_dtype,
     refused,
 )
 from fastconv.cpu.plans import HostPlan, itemsize
-from fastconv.cpu.reference import columns, convolution, dense, pooling, reductions
+from fastconv.cpu.reference import columns, convolution, dense, integer, pooling, reductions
 from fastconv.machine import peak_flops
-from fastconv.problem import PoolProblem, Problem
+from fastconv.problem import IntegerConvProblem, PoolProblem, Problem
 
 Solve = Callable[[Any, Sequence[Any], Sequence[Any], str], None]
 
@@ -49,6 +49,10 @@ _SOLVERS = {
     "linear_forward": Solver(dense.forward, dense.workspace_bytes, dense.steps),
     "linear_input_grad": Solver(dense.input_grad, dense.workspace_bytes, dense.steps),
     "linear_weight_grad": Solver(dense.weight_grad, dense.workspace_bytes, dense.steps),
+    **{
+        name: Solver(integer.convolve, integer.workspace_bytes, integer.steps)
+        for name in IntegerConvProblem.OPERATIONS
+    },
     **{
         name: Solver(getattr(pooling, name), pooling.workspace_bytes, pooling.steps)
         for name in PoolProblem.OPERATIONS
@@ -105,7 +109,7 @@ class Reference:
             True,
             "NumPy, tap by tap",
             self.name,
-            precision_name(dtype),
+            precision_of(problem, dtype),
             error_bound(problem, dtype),
             self._seconds(problem, dtype, solver),
             size,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import product
 
-from fastconv.problem import ColumnsProblem, ConvProblem, Ints
+from fastconv.problem import ColumnsProblem, ConvProblem, IntegerConvProblem, Ints
 
 Box = tuple[slice, ...]
 
@@ -26,7 +26,7 @@ def _axis_boxes(
 
 
 def taps(
-    problem: ConvProblem | ColumnsProblem, extents: Ints, counts: Ints
+    problem: ConvProblem | IntegerConvProblem | ColumnsProblem, extents: Ints, counts: Ints
 ) -> Iterator[tuple[Ints, Box, Box]]:
     """Yield each tap with the box of outputs that it serves and the box of inputs they read."""
     for tap in product(*map(range, problem.kernel)):

@@ -7,7 +7,7 @@ from functools import cache
 from importlib.util import find_spec
 from itertools import chain
 
-from fastconv.testing.cases import convolution, dense, pooling
+from fastconv.testing.cases import convolution, dense, integer, pooling
 from fastconv.testing.cases._case import Case, Spec
 
 __all__ = ["Case", "Spec", "all_cases", "case_named", "is_available"]
@@ -22,7 +22,8 @@ def all_cases() -> tuple[Case, ...]:
     >>> case_named("conv_forward-dilated-float32").specs["weight"].shape
     (3, 2, 3, 3)
     """
-    return tuple(_checked(chain(convolution.cases(), dense.cases(), pooling.cases())))
+    families = (convolution, integer, dense, pooling)
+    return tuple(_checked(chain.from_iterable(family.cases() for family in families)))
 
 
 def _checked(cases: Iterator[Case]) -> Iterator[Case]:

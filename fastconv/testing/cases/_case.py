@@ -79,6 +79,8 @@ class Case:
             name, spec = self.spec(problem, each)
             if name == "indices":
                 values = _indices(rng, self, spec.shape)
+            elif name == "multiplier":
+                values = rng.uniform(1e-4, 4e-3, spec.shape).astype(spec.dtype)
             else:
                 values = make(rng, spec.shape, spec.dtype, self.values, first=position == 0)
             if spec.layout == "broadcast":

@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastconv.problem import Problem
-from fastconv.testing.oracle import columns, convolution, dense, pooling
+from fastconv.testing.oracle import columns, convolution, dense, integer, pooling
 from fastconv.testing.oracle._expected import Expected
 
 __all__ = ["Expected", "solve"]
 
 _SOLVERS: dict[str, Callable[[Any, Sequence[Any]], tuple[Expected, ...]]] = (
-    convolution.SOLVERS | dense.SOLVERS | columns.SOLVERS | pooling.SOLVERS
+    convolution.SOLVERS | integer.SOLVERS | dense.SOLVERS | columns.SOLVERS | pooling.SOLVERS
 )
 
 

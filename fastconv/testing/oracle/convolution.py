@@ -24,14 +24,14 @@ def windows(x: Any, problem: Any) -> Any:
     return seen[steps + spread]
 
 
-def _grouped(array: Any, groups: int, axis: int) -> Any:
+def grouped(array: Any, groups: int, axis: int) -> Any:
     shape = array.shape
     return array.reshape(*shape[:axis], groups, shape[axis] // groups, *shape[axis + 1 :])
 
 
 def _forward(problem: ConvProblem, x: Any, weight: Any) -> Any:
-    seen = _grouped(windows(x, problem), problem.groups, 1)
-    kernels = _grouped(weight, problem.groups, 0)
+    seen = grouped(windows(x, problem), problem.groups, 1)
+    kernels = grouped(weight, problem.groups, 0)
     ndim = x.ndim - 2
     outputs, taps = range(10, 10 + ndim), range(20, 20 + ndim)
     # Axes: 0 image, 1 group, 2 channel of x, 3 channel of y.
@@ -40,8 +40,8 @@ def _forward(problem: ConvProblem, x: Any, weight: Any) -> Any:
 
 
 def _weight_grad(problem: ConvProblem, x: Any, y: Any) -> Any:
-    seen = _grouped(windows(x, problem), problem.groups, 1)
-    grads = _grouped(y, problem.groups, 1)
+    seen = grouped(windows(x, problem), problem.groups, 1)
+    grads = grouped(y, problem.groups, 1)
     ndim = x.ndim - 2
     outputs, taps = range(10, 10 + ndim), range(20, 20 + ndim)
     axes = [0, 1, 2, *outputs, *taps]
@@ -54,7 +54,7 @@ def _input_grad(problem: ConvProblem, y: Any, weight: Any) -> Any:
     padded_extents = [n + a + b for n, (a, b) in zip(extents, problem.padding, strict=True)]
     groups, per_group = problem.groups, problem.weight.shape[1]
     padded = np.zeros((y.shape[0], groups, per_group, *padded_extents), np.result_type(y, weight))
-    grads, kernels = _grouped(y, groups, 1), _grouped(weight, groups, 0)
+    grads, kernels = grouped(y, groups, 1), grouped(weight, groups, 0)
     for tap in product(*map(range, problem.kernel)):
         box = tuple(
             slice(k * d, k * d + (count - 1) * s + 1, s)
