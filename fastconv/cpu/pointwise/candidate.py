@@ -91,4 +91,6 @@ def why_no_pointwise(problem: ConvProblem) -> str:
 
 def _side_by_side(operand: Operand) -> bool:
     """Whether the spatial axes are one, whose items are neighbours."""
-    return merged_stride(operand.shape[2:], operand.strides[2:]) in (0, itemsize(operand.dtype))
+    # An item that is repeated has a stride of 0, and a single one any.
+    merged = merged_stride(operand.shape[2:], operand.strides[2:])
+    return merged == itemsize(operand.dtype) or set(operand.shape[2:]) == {1}
