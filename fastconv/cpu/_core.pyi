@@ -122,8 +122,7 @@ class Winograd:
         activation: int,
         parameter: float,
         pixels: int = 0,
-        target_size: int = 4,
-        flips: tuple[int, int] = (0, 0),
+        dtype: str = "float32",
     ) -> None: ...
     def scratch_bytes(
         self, width: int, group: int, packed: bool, shared: bool

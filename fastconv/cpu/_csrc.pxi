@@ -164,6 +164,7 @@ cdef extern from "fc.h" nogil:
         int[2] alpha
         int activation
         int64_t pixels
+        int half
 
     ctypedef struct fc_winograd_grad:
         fc_array x

@@ -179,6 +179,7 @@ typedef struct {
     double parameter;
     int alpha[2], activation; /* of the lines, and along a line */
     int64_t pixels;
+    int half; /* of x, y and the weight as given, whose items have 2 bytes: FC_NARROW_float16... */
 } fc_winograd;
 
 /* The weight gradient of a convolution with stride 1 by Winograd's algorithm, in float32: tiles of

@@ -7,14 +7,7 @@
 #ifndef FC_NARROW_H
 #define FC_NARROW_H
 
-#include "common.h"
-#include "vector.h"
-
-#if defined(__aarch64__)
-#include <arm_neon.h>
-#elif defined(__x86_64__)
-#include <immintrin.h>
-#endif
+#include "narrow_formats.h"
 
 #if defined(__AVX512BF16__)
 #define FC_BF16_PAIRS
@@ -23,14 +16,7 @@
 #define FC_INT8_QUADS
 #endif
 
-enum { NARROW_LANES = VECTOR_BYTES / 4 };
-
 typedef fc_vector_float32 fc_vector_float16, fc_vector_bfloat16, fc_vector_int8;
-typedef uint32_t fc_vector_u32 __attribute__((vector_size(VECTOR_BYTES), aligned(1), may_alias));
-typedef int32_t fc_vector_i32 __attribute__((vector_size(VECTOR_BYTES), aligned(1), may_alias));
-typedef uint16_t fc_vector_u16 __attribute__((vector_size(VECTOR_BYTES / 2), aligned(1),
-                                              may_alias));
-typedef uint8_t fc_vector_u8 __attribute__((vector_size(VECTOR_BYTES / 4), aligned(1), may_alias));
 
 /* Moves are those of float32. */
 #define stream_vector_float16 stream_vector_float32
@@ -57,17 +43,6 @@ typedef uint8_t fc_vector_u8 __attribute__((vector_size(VECTOR_BYTES / 4), align
 #define transpose_rows_float16 transpose_rows_float32
 #define transpose_rows_bfloat16 transpose_rows_float32
 #define transpose_rows_int8 transpose_rows_float32
-
-static inline fc_vector_float32 spread(float item)
-{
-#if defined(__AVX512F__)
-    return (fc_vector_float32)_mm512_set1_ps(item);
-#elif defined(__AVX__)
-    return (fc_vector_float32)_mm256_set1_ps(item);
-#else
-    return (fc_vector_float32){item, item, item, item};
-#endif
-}
 
 #define FC_ITEM(c) ((void)(c), (int64_t)4)
 #define FC_SOURCES(c) ((c)->narrow.sources)
