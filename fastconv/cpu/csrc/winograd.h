@@ -8,6 +8,7 @@
 #define FC_WINOGRAD_H
 
 #include "common.h"
+#include "narrow_formats.h"
 #include "vector.h"
 
 typedef float fc_lanes __attribute__((vector_size(VECTOR_BYTES)));
@@ -50,6 +51,7 @@ typedef struct {
     int64_t step[3];
     const int64_t *stride;
     const char *lowest, *highest;
+    int half; /* as fc_winograd's, where items have 2 bytes */
 } fc_tile_source;
 
 /* Rows of the reduction that have a point; rows 0 ends a list. */

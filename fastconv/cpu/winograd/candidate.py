@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
@@ -9,11 +10,13 @@ from typing import Any
 from fastconv.backend import Decision, Plan, Policy
 from fastconv.cpu.candidate import refused, threads_for
 from fastconv.cpu.isa import active, core, why_no_core
+from fastconv.cpu.narrow import HALVES
 from fastconv.cpu.pixels import adjoin
 from fastconv.cpu.winograd.cost import grad_seconds, seconds
 from fastconv.cpu.winograd.plan import WinogradPlan
 from fastconv.cpu.winograd.shape import Shape, alpha_of, choose_shape, kernels_of
 from fastconv.cpu.winograd.weight_grad import WinogradGradPlan, choose_grad_shape, grads_of
+from fastconv.precision import real_format
 from fastconv.problem import ConvProblem, Problem
 
 # Published by how many inputs are transformed at a time: errors stay within for images and kernels
@@ -68,13 +71,16 @@ class Winograd:
             shape = choose_shape(problem, alpha, kernels)
             units, alone = shape.units, seconds(shape)
             # Batch and extents of the images play no part in a transformed weight.
-            key = (problem.operation, alpha, problem.weight.shape, problem.groups, active())
+            key = (problem.operation, alpha, *_packing(problem))
             taps = (problem.stride, problem.padding) if max(problem.stride) > 1 else ()
             detail = _Detail(kernels, shape, (*key, shape.pixels, *taps))
         threads = min(threads_for(policy), units)
         outputs = kernels.phases * prod(max(a - 2, 1) for a in alpha)
         reason = f"{active()} kernels, {kernels.products} products for {outputs} outputs"
-        return self._within_limit(policy, detail, reason, threads, alone / threads)
+        bound = ERROR_BOUNDS[self._alpha]
+        if problem.dtype != "float32":
+            bound += real_format(problem.dtype).unit_roundoff * (1 + bound)
+        return self._within_limit(policy, detail, reason, threads, alone / threads, bound)
 
     def _why_not_cut(self, problem: ConvProblem) -> str:
         if self._alpha == 4 and problem.operation == "conv_weight_grad":
@@ -90,6 +96,7 @@ class Winograd:
         reason: str,
         threads: int,
         predicted: float,
+        bound: float,
     ) -> Decision:
         plan = _plan(detail, threads)
         left = policy.workspace_limit - plan.workspace_bytes + plan.thread_bytes * threads
@@ -110,7 +117,7 @@ class Winograd:
             reason,
             self.name,
             "float32",
-            ERROR_BOUNDS[self._alpha],
+            bound,
             predicted,
             _bytes(detail, threads),
             threads=threads,
@@ -134,9 +141,14 @@ def _bytes(detail: _Detail, threads: int) -> int:
     return _plan(detail, threads).workspace_bytes
 
 
+def _packing(problem: ConvProblem) -> tuple[Hashable, ...]:
+    return problem.weight.shape, problem.dtype, problem.groups, active()
+
+
 def _why_not(problem: ConvProblem, policy: Policy) -> str:
-    if problem.dtype != "float32":
-        return f"it takes float32, not {problem.dtype}"
+    halves = HALVES if problem.operation != "conv_weight_grad" else ()
+    if problem.dtype not in ("float32", *halves):
+        return "it takes float32, and float16 and bfloat16 but for weights' gradients"
     if policy.precision not in (None, "auto", "float32"):
         return f"precision={policy.precision!r} excludes its rounding"
     if max(problem.stride) > 1 and (reason := _why_not_strided(problem)):
