@@ -68,7 +68,9 @@ def extents(problem: ConvProblem) -> tuple[int, int]:
 
 def pixels_of(problem: ConvProblem) -> int:
     """Return the output channels of a block of kernels where lanes are channels, else 0."""
-    return block_channels(extents(problem)[1], "float32", GROUP) if problem.dtype == "float32" and adjoin(problem) else 0
+    if problem.dtype != "float32" or not adjoin(problem):
+        return 0
+    return block_channels(extents(problem)[1], "float32", GROUP)
 
 
 def kernels_of(problem: ConvProblem, alpha: tuple[int, int]) -> Any:
