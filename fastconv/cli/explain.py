@@ -100,6 +100,8 @@ def explain(
                 *(escape(cells[name]) for name in shown), style="bold" if chosen else None
             )
         print_titled(console, title, table)
+        if considered.precision:
+            console.print(considered.precision, markup=False, highlight=False)
 
 
 def _parse(options: dict[str, Any]) -> None:

@@ -7,7 +7,9 @@ from dataclasses import replace
 
 from fastconv._version import __version__
 from fastconv.backend import API_VERSION, Decision, Info, Plan, Policy, Probe
+from fastconv.cpu import lowered
 from fastconv.cpu.algorithms import REFERENCE, candidates, named, operations_by_algorithm
+from fastconv.cpu.candidate import Candidate
 from fastconv.cpu.isa import active, core, why_no_core
 from fastconv.problem import OPERATIONS, Problem
 
@@ -37,14 +39,21 @@ class CpuBackend:
         if problem.device not in ("cpu", "auto"):
             return [Decision(False, f"it runs on cpu, not on {problem.device}", "")]
         found = [
-            replace(candidate.decide(problem, policy), isa=_isa_of(candidate.name))
-            for candidate in candidates(problem)
+            replace(lowered.decide(candidate, problem, policy), isa=_isa_of(candidate.name))
+            for candidate in lowered.candidates(problem, policy, candidates)
         ]
         return _in_order(problem, policy, found)
 
     def plan(self, problem: Problem, decision: Decision) -> Plan:
         """Make a decision ready to run."""
-        return named(problem, decision.algorithm).plan(problem, replace(decision, device="cpu"))
+        candidate = _taking(problem, decision)
+        return lowered.plan(candidate, problem, replace(decision, device="cpu"))
+
+
+def _taking(problem: Problem, decision: Decision) -> Candidate:
+    """Return the candidate that took a decision."""
+    inside = getattr(decision.detail, "candidate", None)
+    return inside or named(problem, decision.algorithm)
 
 
 # NumPy computes these, with instructions of its own choice.
@@ -70,11 +79,11 @@ def _in_order(problem: Problem, policy: Policy, found: Sequence[Decision]) -> li
 
 def _seconds_alone(problem: Problem, alone: Policy, decision: Decision) -> float:
     """Return the seconds of one thread, times the gain that an algorithm must bring to be taken."""
-    candidate = named(problem, decision.algorithm)
+    candidate = _taking(problem, decision)
     least_gain = getattr(candidate, "least_gain", 1.0)
     if decision.threads == 1:
         return decision.seconds * least_gain
-    again = candidate.decide(problem, alone)
+    again = lowered.decide(candidate, problem, alone)
     # BLAS may be unable to be held to one thread.
     seconds = again.seconds if again.can else decision.seconds * decision.threads
     return seconds * least_gain

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from fastconv.backend import Backend, Decision, Policy
 from fastconv.dispatch.arrays import device_of, overlaps_itself, take, type_name
 from fastconv.dispatch.cache import PLANS, full_key, quick_key
 from fastconv.dispatch.choose import consider, naming, refuse
+from fastconv.dispatch.overflow import levels_to_user
 from fastconv.dispatch.policy import current, settle
 from fastconv.dispatch.prepared import PreparedWeight, plain
 from fastconv.dispatch.ready import Ready
@@ -193,7 +193,7 @@ def _warn_if_slow(decision: Decision, considered: Consideration) -> None:
         warnings.warn(
             f"{considered.function.name}: {decision.slow}",
             PerformanceWarning,
-            stacklevel=_levels_to_user(),
+            stacklevel=levels_to_user(),
         )
 
 
@@ -201,16 +201,6 @@ def _stand_in(output: Output) -> Any:
     # Right in shape and dtype for the checks of what follows, without its memory.
     dtype = __import__("ml_dtypes").bfloat16 if output.dtype == "bfloat16" else output.dtype
     return np.broadcast_to(np.zeros((), dtype), output.shape)
-
-
-def _levels_to_user() -> int:
-    """Return the stacklevel, for the caller, of the first frame outside fastconv."""
-    level = 1
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("fastconv."):
-        frame = frame.f_back
-        level += 1
-    return level
 
 
 def check_memory(request: Request) -> None:

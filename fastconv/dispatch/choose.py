@@ -11,6 +11,7 @@ import numpy as np
 
 from fastconv.backend import Backend, Decision, Policy
 from fastconv.dispatch.arrays import servers, takes, type_name
+from fastconv.dispatch.ladder import beyond_tolerance, within_tolerance
 from fastconv.errors import UnsupportedError, WorkspaceLimitError, bad_argument
 from fastconv.problem import Problem
 from fastconv.registry import BUILT_IN, REGISTRY
@@ -110,7 +111,7 @@ def _held_to(decision: Decision, policy: Policy) -> Decision:
         return replace(
             decision,
             can=False,
-            reason=f"its error bound {decision.error_bound:.2g} exceeds "
+            reason=f"its error bound {decision.error_bound:.2g} in {decision.precision} exceeds "
             f"tolerance={policy.tolerance:.2g}",
         )
     if decision.workspace_bytes > policy.workspace_limit:
@@ -134,6 +135,10 @@ def consider(
     backends = allowed(problem.function, policy, array)
     if _is_of_other_operations(problem, policy, backends, strict):
         policy = replace(policy, algorithm=None)
+    if policy.precision == "auto" and policy.tolerance is not None:
+        return within_tolerance(
+            backends, policy, lambda b, asked: decisions(b, problem, asked, array)
+        )
     found = [(b, d) for b in backends for d in decisions(b, problem, policy, array)]
     # A backend's own order holds: it may weigh more than seconds.
     best: dict[str, Decision] = {}
@@ -177,4 +182,6 @@ def refuse(problem: Problem, policy: Policy, found: Sequence[Decision]) -> Excep
             f"{function}: workspace_limit={policy.workspace_limit} bytes is too small for this "
             f"problem. Raise it with workspace_limit= or fastconv.use().{listing}"
         )
-    return UnsupportedError(f"{function}: nothing allowed can do this:{listing}")
+    return beyond_tolerance(problem, policy, found, listing) or UnsupportedError(
+        f"{function}: nothing allowed can do this:{listing}"
+    )

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import isfinite
 from typing import Any
 
 from fastconv.backend import Backend, Decision
 from fastconv.dispatch.call import Consideration, check_memory, looking
+from fastconv.dispatch.choose import consider
+from fastconv.dispatch.ladder import next_cheaper
 from fastconv.dispatch.measure import seconds_of, twin
+from fastconv.dispatch.prepared import plain
 from fastconv.problem import Problem
 from fastconv.registry import REGISTRY, Entry
 
@@ -27,12 +31,34 @@ class Considered:
         The one that would run.
     measured : tuple of float or None
         Each candidate's measured seconds; None where it can't, or where nothing was measured.
+    cheaper : Decision or None
+        What the next cheaper precision would have come to; None if there is none.
     """
 
     problem: Problem
     candidates: tuple[Decision, ...]
     chosen: Decision | None
     measured: tuple[float | None, ...] = ()
+    cheaper: Decision | None = None
+
+    @property
+    def precision(self) -> str:
+        """Say which precision is taken, its bound, and what the next cheaper one would cost."""
+        taken, cheaper = self.chosen, self.cheaper
+        if taken is None:
+            return ""
+        said = f"precision {taken.precision}, error bound {taken.error_bound:.2g}"
+        if cheaper is None:
+            return f"{said}; nothing cheaper is to be had"
+        share = cheaper.seconds / taken.seconds if taken.seconds else float("inf")
+        allows = (
+            f"allows {cheaper.error_bound:.2g}"
+            if isfinite(cheaper.error_bound)
+            else "has no bound that holds for all values"
+        )
+        return (
+            f"{said}; the next cheaper, {cheaper.precision}, {allows}, in {share:.2g} of the time"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +78,8 @@ class Explanation:
                 _line(decision, decision is considered.chosen, seconds)
                 for decision, seconds in zip(considered.candidates, measured, strict=True)
             ]
+            if considered.chosen is not None:
+                lines.append(f"    {considered.precision}")
         return "\n".join(lines)
 
 
@@ -114,12 +142,27 @@ def explain(
                 # What follows in the caller's function is measured on true values.
                 out = None if call.out is None else twin(call.out)
                 results = call.ready(call.decision).run(call.operands, out)
-        problems.append(Considered(call.request.problem, candidates, call.decision, measured))
+        problems.append(
+            Considered(call.request.problem, candidates, call.decision, measured, _cheaper(call))
+        )
         return results
 
     with looking(look):
         function(*args, **kwargs)
     return Explanation(getattr(function, "__name__", repr(function)), tuple(problems))
+
+
+def _cheaper(call: Consideration) -> Decision | None:
+    """Return what the next cheaper precision would have come to."""
+    if call.decision is None:
+        return None
+    operand = plain(call.operands[call.request.inputs[0][0]])
+
+    def ask(precision: str) -> Decision | None:
+        policy = replace(call.policy, precision=precision, tolerance=None, algorithm=None)
+        return consider(call.request.problem, policy, operand, False)[1]
+
+    return next_cheaper(call.decision, ask)
 
 
 def backends() -> list[Entry]:

@@ -222,7 +222,8 @@ def use(
         The only algorithm to use, for instance "reference".
     precision : str, optional
         How operands are rounded and summed; the result's dtype stays. One of "float64",
-        "float32", "float32_strict", "tf32", "float16", "bfloat16", "int8", "auto".
+        "float32", "float32_strict", "tf32", "float16", "bfloat16", "int8"; or "auto", the
+        fastest whose error bound is within `tolerance`. By default, the arrays' own.
     tolerance : float, optional
         Largest acceptable error bound; see :class:`fastconv.backend.Decision`.
     threads : int, optional

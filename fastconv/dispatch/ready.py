@@ -11,6 +11,7 @@ import numpy as np
 
 from fastconv.backend import Decision, PackingPlan, Plan, Policy
 from fastconv.dispatch.arrays import may_overlap_any
+from fastconv.dispatch.overflow import check_for
 from fastconv.dispatch.prepared import PreparedWeight
 from fastconv.dispatch.request import Request, View
 from fastconv.dispatch.trace import TRACE, Ran
@@ -42,7 +43,7 @@ class Ready:
     """
 
     __slots__ = (
-        "_borrows", "_pick", "_reshapes", "_results", "_run", "_scratch_bytes", "_steps",
+        "_borrows", "_check", "_pick", "_reshapes", "_results", "_run", "_scratch_bytes", "_steps",
         "_to_targets", "decision", "plan", "policy", "request",
     )  # fmt: skip
 
@@ -56,6 +57,7 @@ class Ready:
     ) -> None:
         self.request, self.decision, self.plan, self.policy = request, decision, plan, policy
         self._run = plan.run
+        self._check = check_for(request, decision)
         self._pick = _picker([index for index, _ in request.inputs])
         steps = [view.step() for _, view in request.inputs]
         for place, (index, view) in enumerate(request.inputs):
@@ -111,6 +113,8 @@ class Ready:
             raise
         if records is not None:
             records.append(self._ran(perf_counter() - started))
+        if self._check is not None:
+            self._check(arrays, targets)
         if targets is not results and targets[0] is not out:
             out[...] = targets[0]
         return results

@@ -1,7 +1,13 @@
 """Number formats, what a number becomes in one, and how far sums in one may be off."""
 
 from fastconv.precision.anatomy import Anatomy, anatomy
-from fastconv.precision.bounds import classical_error_bound, sum_dtype
+from fastconv.precision.bounds import (
+    classical_error_bound,
+    integer_sum_limit,
+    quantized_error_bound,
+    rounded_error_bound,
+    sum_dtype,
+)
 from fastconv.precision.formats import (
     COMPLEX,
     FLOATING,
@@ -39,7 +45,10 @@ __all__ = [
     "IntegerFormat",
     "anatomy",
     "classical_error_bound",
+    "integer_sum_limit",
+    "quantized_error_bound",
     "real_format",
     "rounded",
+    "rounded_error_bound",
     "sum_dtype",
 ]

@@ -75,8 +75,13 @@ def check_precision(decision: Decision, asked: str) -> None:
         )
 
 
-def check_values(out: Any, expected: Expected, decision: Decision, what: str) -> None:
-    """Raise ConformanceError unless `out` is what is expected, within the published bound."""
+def check_values(
+    out: Any, expected: Expected, decision: Decision, what: str, beside: Any = 0.0
+) -> None:
+    """Raise ConformanceError unless `out` is what is expected, within the published bound.
+
+    `beside` is what each channel may be off beside the bound.
+    """
     if expected.magnitudes is None:
         _check_equal(out, expected.values, what)
         return
@@ -88,7 +93,7 @@ def check_values(out: Any, expected: Expected, decision: Decision, what: str) ->
         got = out.astype(exact.dtype)
     finite = np.isfinite(exact)
     _check_special(got, exact, finite, what)
-    allowed = _allowed(expected, decision, dtype)
+    allowed = _allowed(expected, decision, dtype, beside)
     if exact.size == 0:
         return
     with np.errstate(invalid="ignore"):
@@ -103,7 +108,7 @@ def check_values(out: Any, expected: Expected, decision: Decision, what: str) ->
         )
 
 
-def _allowed(expected: Expected, decision: Decision, dtype: str) -> Any:
+def _allowed(expected: Expected, decision: Decision, dtype: str, beside: Any) -> Any:
     """Return the largest error of each channel.
 
     It is (bound + the oracle's own) times the channel's largest sum of magnitudes, plus the
@@ -119,7 +124,7 @@ def _allowed(expected: Expected, decision: Decision, dtype: str) -> Any:
         else (decision.error_bound)
     )
     bound += classical_error_bound(expected.terms, "float64", "float64")
-    allowed = bound * scale + real_format(dtype).smallest_normal
+    allowed = bound * scale + beside + real_format(dtype).smallest_normal
     if decision.flushes:
         allowed += expected.reach * real_format(decision.precision).smallest_normal
     if expected.activated:

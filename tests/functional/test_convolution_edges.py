@@ -1,5 +1,7 @@
 """Empty arrays, sizes past 2**31, kernels past the input; NaN and infinities."""
 
+import warnings
+
 import numpy as np
 import pytest
 from conv_support import (
@@ -242,17 +244,36 @@ def test_a_bias_gradient_and_a_weight_gradient_keep_infinities(algorithm):
 
 
 @pytest.mark.parametrize("dtype", [np.dtype("float16"), *BFLOAT16])
-def test_what_overflows_on_rounding_is_infinite_without_a_warning(dtype):
+def test_what_overflows_on_rounding_is_infinite_and_float16_warns(dtype):
     largest = np.array(60000 if dtype == "float16" else 3e38).astype(dtype)
     x, weight = np.full((1, 1, 4), largest), np.ones((1, 1, 2), dtype)
-    assert np.isposinf(fastconv.conv1d(x, weight).astype(float)).all()
-    dx, dw, db = fastconv.conv1d_backward(x[..., :3], x, weight)
-    assert np.isposinf(dx.astype(float)[0, 0, 1:3]).all()
-    assert np.isposinf(dw.astype(float)).all()
-    assert np.isposinf(db.astype(float)).all()
-    assert np.isposinf(fastconv.linear(x, np.ones((2, 4), dtype)).astype(float)).all()
     columns = np.full((1, 2, 3), largest)
-    assert np.isposinf(fastconv.col2im(columns, (4,), (2,)).astype(float)[0, 0, 1:3]).all()
+    calls = [
+        lambda: [fastconv.conv1d(x, weight)],
+        lambda: fastconv.conv1d_backward(x[..., :3], x, weight, wrt="weight")[1:2],
+        lambda: fastconv.conv1d_backward(x[..., :3], x, weight, wrt="bias")[2:],
+        lambda: [fastconv.conv1d_backward(x[..., :3], x, weight, wrt="x").x[..., 1:3]],
+        lambda: [fastconv.linear(x, np.ones((2, 4), dtype))],
+        lambda: [fastconv.col2im(columns, (4,), (2,))[0, 0, 1:3]],
+    ]
+    for run in calls:
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always")
+            (result,) = run()
+        assert np.isposinf(result.astype(float)).all()
+        assert len(seen) == (dtype == "float16")
+        assert all("float16's largest number" in str(each.message) for each in seen)
+        assert all(each.filename == __file__ for each in seen)
+        with np.errstate(over="ignore"):
+            run()  # warnings are errors here
+
+
+def test_float16_does_not_warn_of_infinities_that_were_given():
+    x = np.ones((1, 1, 4), np.float16)
+    x[..., 1] = np.inf
+    assert np.isposinf(fastconv.conv1d(x, np.ones((1, 1, 2), np.float16))).any()
+    x[..., 1] = np.nan
+    assert np.isnan(fastconv.conv1d(x, np.ones((1, 1, 2), np.float16))).any()
 
 
 def test_a_result_beyond_the_machine_s_memory_is_refused_at_once():

@@ -31,16 +31,36 @@ MEMORY_CASES = (
     "avg_pool-large-float16",
     "avg_pool_backward-large-float32",
 )
-PRECISION_CASES = tuple(
-    f"{operation}-{dtype}"
-    for operation in (
-        "conv_forward-grouped-strided",
-        "conv_forward-long-sum",
-        "conv_input_grad-grouped-strided",
-        "conv_weight_grad-grouped-strided",
-        "linear_forward-plain",
+PRECISION_CASES = (
+    tuple(
+        f"{operation}-{dtype}"
+        for operation in (
+            "conv_forward-grouped-strided",
+            "conv_forward-long-sum",
+            "conv_input_grad-grouped-strided",
+            "conv_weight_grad-grouped-strided",
+            "linear_forward-plain",
+        )
+        for dtype in ("float16", "float32", "float64", "complex64")
     )
-    for dtype in ("float16", "float32", "float64", "complex64")
+    + tuple(
+        f"{operation}-{values}-{dtype}"
+        for operation in (
+            "conv_forward-padded",
+            "conv_input_grad-padded",
+            "conv_weight_grad-padded",
+            "linear_forward",
+            "linear_input_grad",
+            "linear_weight_grad",
+        )
+        for values in ("cancelling", "denormal", "huge-range")
+        for dtype in ("float16", "float32")
+    )
+    + tuple(
+        f"{operation}-special-{dtype}"
+        for operation in ("conv_forward-padded", "conv_input_grad-padded", "linear_forward")
+        for dtype in ("float16", "float32")
+    )
 )
 
 
