@@ -201,7 +201,7 @@ class Convolution:
         activation: int = 0,
         parameter: float = 0,
         pixels: int = 0,
-        target_size: int = 4,
+        target_size: int = 0,
         flips: tuple[int, int] = (0, 0),
     ) -> None: ...
     def pack(self, weight: _Array, packed: _Array, threads: int) -> None: ...
@@ -235,7 +235,7 @@ class Pointwise:
         tile_rows: int,
         activation: int = 0,
         parameter: float = 0,
-        target_size: int = 4,
+        target_size: int = 0,
         flips: tuple[int, int] = (0, 0),
     ) -> None: ...
     def pack(self, weight: _Array, packed: _Array, threads: int) -> None: ...
