@@ -62,7 +62,7 @@ cdef class Winograd:
         if not 0 <= activation < FC_ACTIVATIONS:
             raise ValueError(f"activation: expected 0 to {FC_ACTIVATIONS - 1}, got {activation}")
         self.kernels = fc_active()
-        take_sizes(dtype, 4, &self.c.x, &unused, &self.c.y)
+        take_sizes(dtype, 0, &self.c.x, &unused, &self.c.y)
         if self.c.x.size not in (2, 4) or dtype == "int8" or (pixels and self.c.x.size == 2):
             raise ValueError(f"dtype: got {dtype!r} over {pixels} channels")
         self.c.half = NARROW.get(dtype, 0)
