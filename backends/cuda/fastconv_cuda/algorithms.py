@@ -6,9 +6,15 @@ from fastconv.problem import Problem
 from fastconv_cuda.candidate import Candidate
 from fastconv_cuda.direct import Direct
 from fastconv_cuda.implicit_gemm import IMPLICIT_GEMMS
+from fastconv_cuda.integer_gemm import INTEGER_GEMM
 from fastconv_cuda.weight_gemm import WEIGHT_GEMMS
 
-CANDIDATES: tuple[Candidate, ...] = (*IMPLICIT_GEMMS, *WEIGHT_GEMMS, Direct())
+CANDIDATES: tuple[Candidate, ...] = (
+    *IMPLICIT_GEMMS,
+    *WEIGHT_GEMMS,
+    INTEGER_GEMM,
+    Direct(),
+)
 
 
 def candidates(operation: str) -> list[Candidate]:
