@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from fastconv_cuda import depthwise
 from fastconv_cuda.arithmetic import TENSOR_CAPABILITY
+from fastconv_cuda.candidate import itemsize
 from fastconv_cuda.direct import copying, typed
+from fastconv_cuda.geometry import Axis
 from fastconv_cuda.tiles import (
     TILES,
     gemm_unit,
@@ -20,6 +23,7 @@ from fastconv_cuda.weight_gemm import TURNED
 
 _REALS = ("float32", "float16", "bfloat16", "float64")
 _FLOATS = (*_REALS, "complex64", "complex128")
+_LAST = ("FC_LAST", "")
 _INTEGERS = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
 
 
@@ -80,6 +84,48 @@ def _integer_gemms() -> Iterator[tuple[str, Unit]]:
                         yield key, integer_unit(tile, x, w, y, vector)
 
 
+# Depthwise kernels and pools are compiled for a layer's own kernel: these are the usual ones.
+_KERNELS = tuple(
+    (Axis(), *(Axis(taps=taps, stride=stride),) * 2)
+    for taps, stride in ((3, 1), (3, 2), (5, 1), (5, 2), (2, 2), (7, 1))
+)
+
+
+def _depthwise() -> Iterator[tuple[str, Unit]]:
+    for dtype in depthwise.TYPES:
+        for axes in _KERNELS:
+            for more in ((("FC_LANES", 1),), (("FC_LANES", 16 // itemsize(dtype)), _LAST)):
+                for flipped in ((), (("FC_FLIPPED", ""),)) if axes[1].stride == 1 else ((),):
+                    unit = depthwise.unit_for(
+                        "depthwise.cu", dtype, axes, ("FC_STRIP", 4), *more, *flipped
+                    )
+                    yield f"{dtype},{unit.flags}", unit
+
+
+def _depthwise_weight() -> Iterator[tuple[str, Unit]]:
+    for dtype in depthwise.TYPES:
+        for axes in _KERNELS:
+            for wide in (1, 32):
+                unit = depthwise.unit_for("depthwise_weight.cu", dtype, axes, ("FC_ACROSS", wide))
+                yield f"{dtype},{unit.flags}", unit
+
+
+def _pools() -> Iterator[tuple[str, Unit]]:
+    for dtype in depthwise.TYPES:
+        for axes in _KERNELS[:5]:
+            for lanes in ((("FC_LANES", 1),), (("FC_LANES", 16 // itemsize(dtype)), _LAST)):
+                for kind in ((), (("FC_MAXIMUM", ""),)):
+                    unit = depthwise.unit_for("pool_2d.cu", dtype, axes, *lanes, *kind)
+                    yield f"{dtype},{unit.flags}", unit
+
+
+def _scatters() -> Iterator[tuple[str, Unit]]:
+    for dtype in (*_REALS, *_INTEGERS):
+        yield f"{dtype},copies", copying("scatter_planes.cu", dtype)
+    for dtype in _REALS:
+        yield f"{dtype},sums", typed("scatter_planes.cu", dtype)
+
+
 # For each family its units, by what they are for: one of them in every test run.
 FAMILIES: dict[str, dict[str, Unit]] = {
     "direct_conv": _typed("direct_conv.cu", _FLOATS),
@@ -91,6 +137,11 @@ FAMILIES: dict[str, dict[str, Unit]] = {
     "lp_pool": _typed("lp_pool.cu", _REALS),
     "unpool": _copying("unpool.cu"),
     "integer_conv": dict(_integer()),
+    "depthwise": dict(_depthwise()),
+    "depthwise_weight": dict(_depthwise_weight()),
+    "pool_2d": dict(_pools()),
+    "scatter_planes": dict(_scatters()),
+    "finish": _typed("finish.cu", ("float32", "float64")),
     "pack_weight": _typed("pack_weight.cu", (*_REALS, "int8", "uint8")),
     "reduce_weight": _typed("reduce_weight.cu", _REALS),
     "implicit_gemm_mma": dict(_gemms(tensor=True)),
@@ -104,6 +155,9 @@ FAMILIES: dict[str, dict[str, Unit]] = {
 # Tuned kernels: none of their registers may go to memory.
 TUNED = frozenset(
     {
+        "depthwise",
+        "depthwise_weight",
+        "pool_2d",
         "implicit_gemm_mma",
         "implicit_gemm_fma",
         "integer_gemm",
@@ -113,7 +167,10 @@ TUNED = frozenset(
     }
 )
 # Families whose instructions need a card of this capability.
-LEAST_CAPABILITY = {name: TENSOR_CAPABILITY for name in TUNED if not name.endswith("_fma")}
+LEAST_CAPABILITY = dict.fromkeys(
+    ("implicit_gemm_mma", "integer_gemm", "weight_gemm_mma", "weight_gemm_last"),
+    TENSOR_CAPABILITY,
+)
 
 
 def units_for(family: str, types: Iterable[str]) -> list[Unit]:

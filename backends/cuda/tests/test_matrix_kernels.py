@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from breaking import broken_kernels
 from fastconv_cuda.arithmetic import FMA, MMA
 from fastconv_cuda.implicit_gemm import ImplicitGemm, gemm_plan, shape_of
 from fastconv_cuda.integer_gemm import INTEGER_GEMM
 from fastconv_cuda.tiles import TILES, Tile, tile_for
-from fastconv_cuda.units import KERNELS
 from fastconv_cuda.weight_gemm import WeightGemm
 from problems import array_of, conv_problem, linear_problem, operand, run
 from simt.device import CARD, SimulatedDevice, SimulationError
@@ -130,19 +130,6 @@ def test_an_array_that_misses_its_alignment_is_read_another_way(device):
     assert ["FC_VECTOR" in n for n in names] == [True, False, False]
     assert ["FC_UNALIGNED" in n for n in names] == [False, False, True]
     assert all(y.tobytes() == results[0].tobytes() for y in results)
-
-
-def broken_kernels(folder, file, old, new, occurrence):
-    """Copy all kernels into a folder, one of them with something missing."""
-    for path in KERNELS.iterdir():
-        text = path.read_text()
-        if path.name == file:
-            parts = text.split(old)
-            assert len(parts) > occurrence + 1, "there is nothing left to break"
-            before, after = parts[: occurrence + 1], parts[occurrence + 1 :]
-            text = old.join(before) + new + old.join(after)
-        (folder / path.name).write_text(text)
-    return folder
 
 
 GATHER, WEIGHT, LAST = "gather_product.cuh", "weight_gemm.cu", "weight_gemm_last.cu"

@@ -62,12 +62,12 @@ def arguments_of(arguments):
 
 
 class SimulatedDevice:
-    """Stands for a GPU; every other launch goes through blocks and threads from the last one."""
+    """Stands for a GPU; every other launch of a kernel goes from the last block and thread on."""
 
     def __init__(self, card=CARD, kernels=KERNELS):
         self.card = card
         self.kernels = kernels
-        self.reverse = 0
+        self._turns = {}
         self.launches = []
         self._functions = {}
 
@@ -94,11 +94,11 @@ class SimulatedDevice:
                 )
                 function.restype = ctypes.c_char_p
                 self._functions[unit, kernel] = function
-            self.reverse ^= 1
+            reverse = self._turns[unit, kernel] = 1 - self._turns.get((unit, kernel), 1)
             self.launches.append((unit, kernel))
             shape = (ctypes.c_uint * 6)(*grid, *block)
             places, held = arguments_of(arguments)
-            failure = function(places, shape, shared, self.reverse)
+            failure = function(places, shape, shared, reverse)
             del held
         if failure is not None:
             raise SimulationError(f"{kernel} {unit.flags}: {failure.decode()}")
