@@ -16,7 +16,8 @@ extern "C" __global__ void integer_conv(const char *x, const char *w, const char
   long long position = i % outs, o = i / outs % (p.groups * p.k), n = i / outs / (p.groups * p.k);
   long long pv = position % a[2].out, ph = position / a[2].out % a[1].out;
   long long pd = position / a[2].out / a[1].out;
-  uint32 less = widen(*(const FC_W *)(w_zero + o * q.w_zero)), zero = widen(*(const FC_X *)x_zero);
+  uint32 zero = widen(*(const FC_X *)x_zero);
+  uint32 less = w_zero ? widen(read<FC_W>(w_zero + o * q.w_zero)) : 0;
   uint32 sum = 0;
   for (long long c = 0; c < p.c; c++)
     for (long long r = 0; r < a[0].taps; r++) {

@@ -51,7 +51,7 @@ integer_gemm(const char *x, const char *weight, const int *weight_sums, const ch
         row_sums[first_row() + i * 16 + half * 8 + lane / 4] = rows.v[i][2 * half];
   each_result(memory, sums, int(), block, [&](long long at, int row, int column, int sum) {
     long long o = (long long)block.group * block.columns + block.column0 + column;
-    uint32 less = widen(*(const FC_W *)(w_zero + o * q.w_zero)), from = widen(zero);
+    uint32 less = w_zero ? widen(read<FC_W>(w_zero + o * q.w_zero)) : 0, from = widen(zero);
     uint32 all = (uint32)(block.all_taps * block.channels);
     uint32 exact = (uint32)sum - from * (uint32)weight_sums[o] - less * (uint32)row_sums[row]
                    + all * from * less;
