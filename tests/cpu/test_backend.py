@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+import fastconv
 from fastconv.backend import Decision, Policy
 from fastconv.cpu import backend as module
 from fastconv.cpu.backend import BACKEND
+from fastconv.cpu.isa import core
 from fastconv.testing import all_cases, case_named
 
 PROBLEM = case_named("conv_forward-padded-float32").problem("cpu")
@@ -83,3 +86,27 @@ def test_the_instruction_set_is_named_where_it_is_ours():
     found = {d.algorithm: d.isa for d in BACKEND.decide(PROBLEM, Policy())}
     assert found["reference"] == found["im2col_blas"] == ""
     assert found["implicit_gemm"] == module.active() != "none"
+
+
+@pytest.mark.parametrize(
+    ("x_shape", "weight_shape", "padding"),
+    [
+        ((8, 1, 64, 64), (16, 1, 1, 1), 0),
+        ((64, 256, 1, 1), (256, 256, 3, 3), 1),
+        ((32, 512, 1, 1), (1000, 512, 1, 1), 0),
+    ],
+)
+def test_blas_is_not_taken_where_its_operands_take_longer_than_its_products(
+    x_shape, weight_shape, padding
+):
+    if core is None:
+        pytest.skip("needs the compiled core")
+    x, weight = np.zeros(x_shape, np.float32), np.zeros(weight_shape, np.float32)
+    y = fastconv.conv2d(x, weight, padding=padding)
+    for function, arguments in (
+        (fastconv.conv2d, (x, weight)),
+        (fastconv.conv2d_input_grad, (x_shape, weight, y)),
+        (fastconv.conv2d_weight_grad, (x, weight_shape, y)),
+    ):
+        (considered,) = fastconv.explain(function, *arguments, padding=padding).problems
+        assert considered.chosen.algorithm != "im2col_blas"

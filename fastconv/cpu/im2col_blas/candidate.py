@@ -10,6 +10,7 @@ from fastconv.backend import Decision, Plan, Policy
 from fastconv.cpu.blas import NEEDS_LIMITER, can_limit_blas, must_limit_blas
 from fastconv.cpu.blocking import Blocks
 from fastconv.cpu.candidate import arithmetic, error_bound, precision_name, refused, threads_for
+from fastconv.cpu.cuts import ceil_div
 from fastconv.cpu.im2col_blas import forward, input_grad, weight_grad
 from fastconv.cpu.im2col_blas.common import ConvPlan, Detail
 from fastconv.cpu.isa import active, core, why_no_core
@@ -26,6 +27,10 @@ _PASSES: dict[str, tuple[type[ConvPlan], ModuleType]] = {
 _BLAS_SHARE = 0.6
 _COLUMN_BYTES_PER_SECOND = 6e9
 _STEP_SECONDS = 15e-6
+# Each image is a product of its own: BLAS reads the weight for it, and puts its results down. With
+# few terms to a sum, or few positions, that takes longer than multiplying.
+_WEIGHT_BYTES_PER_SECOND = 40e9
+_RESULT_BYTES_PER_SECOND = 12e9
 # Items that NumPy converts in a second, on one thread.
 _CONVERTED_PER_SECOND = 1e9
 
@@ -92,4 +97,15 @@ def _seconds(problem: ConvProblem, dtype: str, blocks: Blocks, threads: int) -> 
     if dtype != problem.dtype:
         converted = columns * problem.groups * prod(problem.kernel)
         flops += (converted + problem.weight.size + problem.y.size) / _CONVERTED_PER_SECOND
-    return flops + copied / (_COLUMN_BYTES_PER_SECOND * threads) + steps * _STEP_SECONDS
+    return (
+        flops
+        + copied / (_COLUMN_BYTES_PER_SECOND * threads)
+        + steps * _STEP_SECONDS
+        + _operand_seconds(problem, dtype, blocks)
+    )
+
+
+def _operand_seconds(problem: ConvProblem, dtype: str, blocks: Blocks) -> float:
+    products = problem.y.shape[0] * ceil_div(prod(problem.y.shape[2:]), blocks.positions)
+    read = products * problem.weight.size / _WEIGHT_BYTES_PER_SECOND
+    return itemsize(dtype) * (read + problem.y.size / _RESULT_BYTES_PER_SECOND)
