@@ -82,16 +82,31 @@ def conv2d_integer(
     array([[[[ 4,  8],
              [16, 20]]]], dtype=int32)
     """
-    name = "conv2d_integer"
+    geometry = (stride, padding, dilation, groups)
+    zeros = (x_zero_point, w_zero_point)
+    return integer_conv(2, x, weight, zeros, geometry, layout, out, policy)
+
+
+def integer_conv(
+    ndim: int,
+    x: Any,
+    weight: Any,
+    zeros: tuple[Any, Any],
+    geometry: tuple[Any, ...],
+    layout: str,
+    out: Any,
+    policy: PolicyOptions,
+) -> Any:
+    """Do as :func:`conv2d_integer` over so many spatial axes."""
+    name = INTEGER[ndim].name
     x = take(name, "x", x)
     channels = channels_of(name, weight)
-    x_zero = zero_points(name, "x_zero_point", x_zero_point, byte_dtype(name, "x", x))
-    w_zero = zero_points(name, "w_zero_point", w_zero_point, weight.dtype, channels)
+    x_zero = zero_points(name, "x_zero_point", zeros[0], byte_dtype(name, "x", x))
+    w_zero = zero_points(name, "w_zero_point", zeros[1], weight.dtype, channels)
     check_sums(name, x_zero, w_zero, weight, None)
     xp = namespace(x)
     operands = (x, weight, xp.asarray(x_zero), xp.asarray(w_zero), None)
-    parameters = (2, stride, padding, dilation, groups, layout, "int32")
-    return call(INTEGER[2], operands, parameters, out, policy)[0]
+    return call(INTEGER[ndim], operands, (ndim, *geometry, layout, "int32"), out, policy)[0]
 
 
 def qconv2d(
