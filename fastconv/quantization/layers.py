@@ -116,13 +116,8 @@ class QuantizedProduct(Layer):
         return np.clip(steps, -most, most).astype(np.int32)
 
     def _ready(self, x: Any) -> Any:
-        """Return the weight packed once for all calls: nothing changes it."""
-        if self._prepared is None:
-            weight = self.weight if self._axes else self.weight[..., None]
+        """Return the weight packed, once for all calls unless a file was loaded meanwhile."""
+        weight = self.weight if self._axes else self.weight[..., None]
+        if self._prepared is None or not np.array_equal(self._prepared.array, weight):
             self._prepared = prepare(weight, like=x)
         return self._prepared
-
-    def load_state_dict(self, values: Mapping[str, Any], strict: bool = True) -> None:
-        """Copy arrays into the buffers; see :meth:`Layer.load_state_dict`."""
-        super().load_state_dict(values, strict)
-        self._prepared = None

@@ -101,9 +101,7 @@ def run(
 
 
 def _print(console: Console, rows: "list[Measured]", batch: int, held_back: int) -> None:
-    table = plain_table(
-        "precision", "read right", "largest error", "time", "against float32", "memory", "moved"
-    )
+    table = plain_table("precision", "right", "error", "time", "speed", "memory", "moved")
     base = next(row.seconds for row in rows if row.name == "float32")
     for row in rows:
         table.add_row(
@@ -111,8 +109,12 @@ def _print(console: Console, rows: "list[Measured]", batch: int, held_back: int)
             f"{row.accuracy:.1%}",
             f"{row.error:.1e}",
             duration(row.seconds),
-            f"{base / row.seconds:.2f} x",
+            f"{base / row.seconds:.2f}",
             size(row.memory),
             size(row.moved),
         )
-    print_titled(console, f"{batch} images at a time, {held_back} held back", table)
+    print_titled(console, f"{batch} images at a time; {held_back} held back to be read", table)
+    console.print(
+        "error: the largest, against float64; speed: against float32; moved: bytes that layers "
+        "read and write"
+    )

@@ -37,6 +37,7 @@ def _idx(path: Path) -> NDArray[Any]:
         raise ValueError(f"{path.parent}: got no {path.name}, expected MNIST's files {NAMES}")
     raw = gzip.decompress(path.read_bytes())
     axes = raw[3] if raw[:3] == b"\x00\x00\x08" else 0
+    axes = axes if len(raw) >= 4 + 4 * axes else 0
     shape = tuple(int(n) for n in np.frombuffer(raw, ">u4", axes, 4)) if axes else ()
     if not axes or len(raw) != 4 + 4 * axes + int(np.prod(shape)):
         raise ValueError(f"{path}: got other bytes, expected an array of bytes in MNIST's format")

@@ -6,8 +6,8 @@ from pathlib import Path
 from fastconv.cli.precision.variants import EXACT, Measured
 
 _INK, _FAINT, _NAMED, _OWN = "#22303c", "#8a96a3", "#2e6f95", "#d1495b"
-# What float64 would be on a logarithmic axis, had it an error.
-_LEAST = 1e-16
+# Where no error is, on a logarithmic axis.
+_LEAST = 1e-9
 
 
 def write_figure(path: Path, rows: Sequence[Measured], batch: int, caption: str) -> None:
@@ -16,12 +16,22 @@ def write_figure(path: Path, rows: Sequence[Measured], batch: int, caption: str)
 
     figure = Figure(figsize=(9, 5.6), dpi=130, facecolor="white", layout="constrained")
     axes = figure.add_subplot()
-    for row in rows:
+    # Neighbours' labels alternate, above and below.
+    inexact = sorted((row for row in rows if row.name != EXACT), key=lambda row: row.error)
+    for number, row in enumerate(inexact):
         speed, error = batch / row.seconds, max(row.error, _LEAST)
         own = row.name.endswith((" arrays", " net"))
-        axes.plot(speed, error, "s" if own else "o", color=_OWN if own else _NAMED, ms=8)
-        label = f"{row.name}, {row.accuracy:.1%}"
-        axes.annotate(label, (speed, error), (7, 4), textcoords="offset points", color=_INK)
+        axes.plot(speed, error, "s" if own else "o", color=_OWN if own else _NAMED, ms=7)
+        axes.annotate(
+            f"{row.name}, {row.accuracy:.1%}",
+            (speed, error),
+            (6, 5 if number % 2 else -11),
+            textcoords="offset points",
+            color=_INK,
+            fontsize=8,
+        )
+    exact = next(row for row in rows if row.name == EXACT)
+    axes.axvline(batch / exact.seconds, color=_FAINT, ls=":", label=f"speed of {EXACT}")
     axes.set(xlabel="images in a second", ylabel=f"largest error against {EXACT}")
     axes.set_yscale("log")
     axes.margins(x=0.2, y=0.12)
