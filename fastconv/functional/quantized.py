@@ -176,9 +176,8 @@ def qconv2d(
     >>> import numpy as np, fastconv
     >>> x = fastconv.quantize([[[[0.5, 1.0], [1.5, 2.0]]]], 0.01, -128)
     >>> w = fastconv.quantize([[[[1.0, -0.5], [0.25, 1.0]]]], 0.01)
-    >>> y = fastconv.qconv2d(x, 0.01, -128, w, 0.01, 0, 0.02, 0)
-    >>> fastconv.dequantize(y, 0.02)
-    array([[[[2.38]]]], dtype=float32)
+    >>> fastconv.qconv2d(x, 0.01, -128, w, 0.01, 0, 0.02, 0)  # 2.38, in steps of 0.02
+    array([[[[119]]]], dtype=int8)
     """
     return qconv(
         2, x, (x_scale, x_zero_point), weight, (w_scale, w_zero_point), (y_scale, y_zero_point),

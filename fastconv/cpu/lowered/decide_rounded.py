@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 
 from fastconv.backend import Decision, Plan, Policy
 from fastconv.cpu.candidate import Candidate, refused
@@ -19,17 +20,18 @@ from fastconv.precision import (
 )
 from fastconv.problem import ConvProblem, GemmProblem, Problem
 
-# Measured: copying and rounding by NumPy, in elements.
-_ITEMS_PER_SECOND = 4e8
+# Measured: copying by NumPy, and rounding in place where there is no dtype for it, in elements.
+_ITEMS_PER_SECOND = {"float32": 4e8, "bfloat16": 1.5e9}
 # What copies may take of the limit; the rest is the plan's that runs on them.
 _COPIES_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Lowered:
-    """What a decision found out: the precision, the images of a part, and who does the rest."""
+    """What a decision found out: precision, dtype of the copies, images of a part, and who does the rest."""
 
     precision: str
+    dtype: str
     rows: int
     policy: Policy
     candidate: Candidate
@@ -65,15 +67,31 @@ def decide(candidate: Candidate, problem: Problem, policy: Policy) -> Decision:
 
 
 def _on_copies(candidate: Candidate, problem: Product, precision: str, policy: Policy) -> Decision:
-    dtype = "float32"
+    """Return the decision on copies of the dtype that is predicted to be faster on one thread.
+
+    More threads must not choose another one, which rounds otherwise.
+    """
+    dtypes = ["float32"]
+    if precision == "bfloat16" and find_spec("ml_dtypes") is not None:
+        dtypes.append("bfloat16")
+    alone = replace(policy, threads=1)
+    found = {d: _on_copies_of(d, candidate, problem, precision, alone) for d in dtypes}
+    best = min(dtypes, key=lambda d: (not found[d].can, found[d].seconds))
+    return _on_copies_of(best, candidate, problem, precision, policy)
+
+
+def _on_copies_of(
+    dtype: str, candidate: Candidate, problem: Product, precision: str, policy: Policy
+) -> Decision:
     limit = int(policy.workspace_limit * _COPIES_SHARE)
     total = problem.outputs[0].shape[0] if is_batched(problem) else 1
     rows = _rows_within(problem, dtype, total, limit)
     if rows == 0:
+        size = copied_items(problem, 1, dtype) * itemsize(dtype)
         return refused(
             candidate.name,
-            f"rounded copies of its operands take {copied_items(problem, 1, dtype) * 4} bytes, "
-            f"over half of the limit of {policy.workspace_limit}",
+            f"rounded copies of its operands take {size} bytes, over half of the limit of "
+            f"{policy.workspace_limit}",
             over_limit=True,
         )
     strict = precision == "float32_strict"
@@ -87,9 +105,9 @@ def _on_copies(candidate: Candidate, problem: Product, precision: str, policy: P
     inner = candidate.decide(narrowed(problem, dtype, rows), inside)
     if not inner.can:
         return inner
-    detail = Lowered(precision, rows, inside, candidate)
+    detail = Lowered(precision, dtype, rows, inside, candidate)
     made = _plan(problem, detail)
-    copies = copied_items(problem, total, dtype) / _ITEMS_PER_SECOND
+    copies = copied_items(problem, total, dtype) / _ITEMS_PER_SECOND[dtype]
     return replace(
         inner,
         precision=precision.removesuffix("_strict"),
@@ -115,10 +133,10 @@ def _rows_within(problem: Product, dtype: str, total: int, limit: int) -> int:
 
 def _plan(problem: Product, detail: Lowered) -> LoweredPlan:
     def inner(rows: int) -> Plan:
-        part = narrowed(problem, "float32", rows)
+        part = narrowed(problem, detail.dtype, rows)
         return detail.candidate.plan(part, detail.candidate.decide(part, detail.policy))
 
-    return LoweredPlan(problem, detail.precision, "float32", detail.rows, inner)
+    return LoweredPlan(problem, detail.precision, detail.dtype, detail.rows, inner)
 
 
 def plan(problem: Problem, decision: Decision) -> Plan:

@@ -17,7 +17,7 @@ ROUNDED = ("float16", "bfloat16", "tf32")
 
 
 class LoweredPlan(HostPlan):
-    """Rounds operands into float32 copies, and has another plan do the rest.
+    """Rounds operands into copies, and has another plan do the rest.
 
     Parameters
     ----------
@@ -42,6 +42,8 @@ class LoweredPlan(HostPlan):
         inner: Callable[[int], Plan],
     ) -> None:
         self._problem, self._precision, self._dtype = problem, precision, dtype
+        if dtype == "bfloat16":
+            import ml_dtypes  # noqa: F401  gives the dtype its name
         self._names = names_of(problem, problem.inputs)
         self._output = problem.outputs[0]
         self._batched = is_batched(problem)
@@ -132,7 +134,7 @@ class LoweredPlan(HostPlan):
         plan.run(inputs, [target], scratch)
         if target is not out:
             with np.errstate(all="ignore"):
-                np.copyto(out, target, casting="same_kind")
+                np.copyto(out, target, casting="unsafe")
 
     def _rounded(self, name: str, array: Any, workspace: Any) -> Any:
         """Return an operand's rounded copy in the workspace."""
@@ -142,8 +144,8 @@ class LoweredPlan(HostPlan):
 
     def _fill(self, copy: Any, array: Any) -> Any:
         with np.errstate(all="ignore"):
-            np.copyto(copy, array, casting="same_kind")
-        if self._precision in ROUNDED:
+            np.copyto(copy, array, casting="unsafe")  # to bfloat16, of no kind that NumPy knows
+        if self._precision in ROUNDED and self._dtype != self._precision:
             # In memory's order the copy is one flat array.
             order = np.argsort([-stride for stride in copy.strides], kind="stable")
             round_in_place(copy.transpose(order), self._precision)
