@@ -28,7 +28,7 @@ _COPIES_SHARE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Lowered:
-    """What a decision found out: precision, dtype of the copies, images of a part, and who does the rest."""
+    """What a decision found out: the copies, the images of a part, and who does the rest."""
 
     precision: str
     dtype: str
