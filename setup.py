@@ -17,16 +17,26 @@ from setuptools.errors import CompileError
 
 @dataclass(frozen=True)
 class Level:
-    """One instruction-set level: its name, the compiler's flags, what the flags must define."""
+    """One instruction-set level: its name, the compiler's flags, what the flags must define.
+
+    A level with a `base` has kernels of its own for narrow types alone; all others are the base's.
+    """
 
     name: str
     flags: tuple[str, ...] = ()
     defines: tuple[str, ...] = ()
+    base: str = ""
+
+    @property
+    def sources(self):
+        """The files that are compiled for it."""
+        return ("narrow",) if self.base else ("kernels", "narrow")
 
 
 V2 = ("-msse3", "-mssse3", "-msse4.1", "-msse4.2", "-mpopcnt")
 V3 = (*V2, "-mavx", "-mavx2", "-mfma", "-mf16c")
 V4 = (*V3, "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512cd")
+VNNI = (*V4, "-mavx512vnni")
 
 # On aarch64 alone gcc schedules before it allocates registers: loads come first, and some of a
 # tile's sums go to the stack and back at every step. clang ignores the flag, and would say so.
@@ -37,6 +47,8 @@ X86_64 = (
     Level("baseline", V2, ("__SSE4_2__",)),
     Level("avx2", V3, ("__AVX2__", "__FMA__", "__F16C__")),
     Level("avx512", V4, ("__AVX512F__", "__AVX512BW__", "__AVX512DQ__", "__AVX512VL__")),
+    Level("avx512_vnni", VNNI, ("__AVX512VNNI__",), "avx512"),
+    Level("avx512_bf16", (*VNNI, "-mavx512bf16"), ("__AVX512BF16__",), "avx512"),
 )
 LEVELS = {
     "x86_64": X86_64,
@@ -48,7 +60,7 @@ FALLBACK = (Level("baseline"),)
 
 CSRC = Path("fastconv/cpu/csrc")
 COMMON = ("dtypes", "isa", "memory", "shares", "threads", "windows")
-PARTS = ("*.pxi", "csrc/*.h", "csrc/*.inc", "csrc/kernels.c")
+PARTS = ("*.pxi", "csrc/*.h", "csrc/*.inc", "csrc/kernels.c", "csrc/narrow.c")
 FLAGS = ["-O3", "-g0", "-std=c11", "-fvisibility=hidden", "-pthread"]
 # Neither changes a result: NaN and infinity stay honoured, only errno and traps are given up.
 KERNEL_FLAGS = ["-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"]
@@ -81,13 +93,16 @@ class BuildLevels(build_ext):
         if not self.compiles(()):
             raise CompileError(NO_COMPILER.format(self.compiler_name()))
         machine = self.plat_name.rpartition("-")[2]
+        built = {""}
         for number, level in enumerate(LEVELS.get(machine, FALLBACK)):
-            if number and not self.compiles(level.flags, level.defines):
+            able = level.base in built and self.compiles(level.flags, level.defines)
+            if number and not able:
                 self.announce(f"this compiler cannot build {level.name}: left out", level=2)
                 continue
+            built.add(level.name)
             # Object paths depend on the source's name alone, hence a folder per level.
             ext.extra_objects += self.compiler.compile(
-                [str(CSRC / "kernels.c")],
+                [str(CSRC / f"{name}.c") for name in level.sources],
                 output_dir=str(Path(self.build_temp) / f"isa-{level.name}"),
                 macros=[("FC_ISA", level.name)],
                 depends=ext.depends,

@@ -110,6 +110,8 @@ class Decision:
         True where only ``workspace_limit`` stands in the way.
     finite_only : bool
         True where an infinity or NaN may reach results beside its own, as in transformed tiles.
+    flushes : bool
+        True where operands, products and sums below the smallest normal number may count as 0.
     isa : str
         Instruction set of its kernels, for people to read; empty where none can be named.
     backend : str
@@ -130,6 +132,7 @@ class Decision:
     slow: str = ""
     over_limit: bool = False
     finite_only: bool = False
+    flushes: bool = False
     isa: str = ""
     backend: str = ""
     detail: object = field(default=None, compare=False, repr=False)

@@ -104,6 +104,7 @@ def idle_memory() -> int: ...
 def peak(dtype: str, steps: int, threads: int) -> float: ...
 def gemm_tile(dtype: str) -> tuple[int, int]: ...
 def lanes(dtype: str) -> int: ...
+def item_channels(dtype: str) -> int: ...
 
 class Winograd:
     tiles: int
@@ -121,6 +122,7 @@ class Winograd:
         activation: int,
         parameter: float,
         pixels: int = 0,
+        dtype: str = "float32",
     ) -> None: ...
     def scratch_bytes(
         self, width: int, group: int, packed: bool, shared: bool
@@ -198,6 +200,8 @@ class Convolution:
         activation: int = 0,
         parameter: float = 0,
         pixels: int = 0,
+        target_size: int = 4,
+        flips: tuple[int, int] = (0, 0),
     ) -> None: ...
     def pack(self, weight: _Array, packed: _Array, threads: int) -> None: ...
     def run(
@@ -209,6 +213,7 @@ class Convolution:
         workspace: _Array,
         threads: int,
         packed: bool = False,
+        integers: tuple[int, _Array | None, int, int, int] | None = None,
     ) -> None: ...
 
 @final
@@ -229,6 +234,8 @@ class Pointwise:
         tile_rows: int,
         activation: int = 0,
         parameter: float = 0,
+        target_size: int = 4,
+        flips: tuple[int, int] = (0, 0),
     ) -> None: ...
     def pack(self, weight: _Array, packed: _Array, threads: int) -> None: ...
     def run(
@@ -240,6 +247,7 @@ class Pointwise:
         workspace: _Array,
         threads: int,
         packed: bool = False,
+        integers: tuple[int, _Array | None, int, int, int] | None = None,
     ) -> None: ...
 
 def vector_items(dtype: str) -> int: ...

@@ -16,7 +16,7 @@ from cpython.buffer cimport (
     PyObject_GetBuffer,
 )
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
-from libc.stdint cimport int64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t
 
 include "_csrc.pxi"
 include "_buffers.pxi"
@@ -27,9 +27,11 @@ include "_columns.pxi"
 include "_windows.pxi"
 include "_pools.pxi"
 include "_implicit_gemm.pxi"
-include "_winograd.pxi"
 include "_winograd_grad.pxi"
+include "_flat.pxi"
+include "_narrow.pxi"
 include "_product.pxi"
+include "_winograd.pxi"
 include "_weight_grad.pxi"
 include "_depthwise.pxi"
 include "_dense.pxi"

@@ -15,6 +15,9 @@ cdef extern from "fc.h" nogil:
         FC_PIXELS
         FC_TRANSPOSED
         FC_MOST_PANELS
+        FC_NARROW_float16
+        FC_NARROW_bfloat16
+        FC_NARROW_int8
 
     ctypedef struct fc_dtype:
         const char *name
@@ -55,6 +58,18 @@ cdef extern from "fc.h" nogil:
         double p
         double volume
         int absolute
+
+    ctypedef struct fc_narrow:
+        int64_t sources
+        int64_t multiplier_step
+        uint32_t x_flip
+        uint32_t weight_flip
+        int32_t x_zero
+        int32_t y_zero
+        int32_t low
+        int32_t high
+        const char *multiplier
+        char *sums
 
     ctypedef struct fc_product:
         fc_geometry g
@@ -103,6 +118,7 @@ cdef extern from "fc.h" nogil:
         int tile_rows
         int tile_vectors
         int pixels
+        fc_narrow narrow
 
     ctypedef struct fc_weight_grad:
         fc_geometry g
@@ -148,6 +164,7 @@ cdef extern from "fc.h" nogil:
         int[2] alpha
         int activation
         int64_t pixels
+        int half
 
     ctypedef struct fc_winograd_grad:
         fc_array x
@@ -230,6 +247,18 @@ cdef extern from "fc.h" nogil:
         int64_t units
         int64_t packed_bytes
         int64_t scratch_bytes
+        fc_narrow narrow
+
+    ctypedef struct fc_narrow_kernels:
+        int64_t (*channels)(int) noexcept nogil
+        int64_t (*conv_layout)(const fc_conv *, fc_product *) noexcept nogil
+        int64_t (*conv_box)(fc_conv *) noexcept nogil
+        void (*conv_offsets)(const fc_conv *, const fc_product *) noexcept nogil
+        void (*conv_pack)(const fc_conv *, int) noexcept nogil
+        void (*conv_run)(const fc_conv *, int) noexcept nogil
+        void (*pointwise_layout)(fc_pointwise *) noexcept nogil
+        void (*pointwise_pack)(const fc_pointwise *, int) noexcept nogil
+        void (*pointwise_run)(const fc_pointwise *, int) noexcept nogil
 
     ctypedef struct fc_kernels:
         void (*im2col)(const fc_geometry *, const fc_array *, const fc_array *, int64_t, int64_t,
@@ -288,14 +317,17 @@ cdef extern from "fc.h" nogil:
     ctypedef struct fc_level:
         const char *name
         const fc_kernels *kernels
+        const fc_narrow_kernels *narrow
         int (*supported)() noexcept nogil
 
     const fc_level *fc_levels
     const int fc_level_count
+    int fc_level_built(int level)
     int fc_level_usable(int level)
     int fc_level_active()
     void fc_level_set(int level)
     const fc_kernels *fc_active()
+    const fc_narrow_kernels *fc_active_narrow()
     int fc_pool_threads()
     char *fc_memory_take(int64_t size)
     void fc_memory_give(char *data, int64_t size)

@@ -17,7 +17,7 @@ def isa_levels():
         run it.
     """
     return tuple([
-        (fc_levels[i].name.decode(), fc_levels[i].kernels != NULL, bool(fc_levels[i].supported()))
+        (fc_levels[i].name.decode(), bool(fc_level_built(i)), bool(fc_levels[i].supported()))
         for i in range(fc_level_count)
     ])
 

@@ -12,13 +12,17 @@ cdef class Pointwise:
     pieces : tuple of (int, int, int, int)
         Images whose positions are counted as one line; panels of a line, at most 16, and blocks of
         channels in a unit of work, and source channels that it sums at a time.
-    dtype : {"float32", "float64"}
+    dtype : {"float32", "float64", "float16", "bfloat16", "int8"}
+        Of the arrays. Of the latter three, the channels summed at a time are items of
+        item_channels each.
     groups : int
     transposed : bool
     tile_rows : int
         Target channels that are computed at a time.
     activation, parameter
         As in epilogue.
+    target_size, flips
+        As in Convolution.
 
     Attributes
     ----------
@@ -34,44 +38,54 @@ cdef class Pointwise:
     """
 
     cdef fc_pointwise p
-    cdef const fc_kernels *kernels
+    cdef fc_narrow_kernels kernels
+    cdef int64_t sums_at
+    cdef bint integers
     cdef readonly int64_t packed_bytes, scratch_bytes, units
     cdef tuple shapes
 
     def __cinit__(self, x_shape, weight_shape, y_shape, pieces, *, dtype, groups, transposed,
-                  tile_rows, int activation=0, double parameter=0):
+                  tile_rows, int activation=0, double parameter=0, int target_size=4,
+                  flips=(0, 0)):
         cdef fc_pointwise *p = &self.p
-        cdef int64_t size
-        self.kernels = fc_active()
+        self.kernels = products_of(dtype)
+        self.integers = dtype == "int8"
         self.shapes = tuple(x_shape), tuple(weight_shape), tuple(y_shape)
-        p.dtype, p.transposed = dtype_code(dtype, True), bool(transposed)
-        p.x.size = p.y.size = p.weight.size = size = fc_dtypes[p.dtype].size
+        p.dtype, p.transposed = product_code(dtype), bool(transposed)
+        take_sizes(dtype, target_size, &p.x, &p.weight, &p.y)
+        p.narrow.x_flip = in_all_bytes(flips[0])
+        p.narrow.weight_flip = in_all_bytes(flips[1])
         if not 0 <= activation < FC_ACTIVATIONS:
             raise ValueError(f"activation: expected 0 to {FC_ACTIVATIONS - 1}, got {activation}")
         p.activation, p.parameter = activation, parameter
         shape_of("x_shape", x_shape, p.x.shape)
         shape_of("weight_shape", weight_shape, p.weight.shape)
         shape_of("y_shape", y_shape, p.y.shape)
-        self.take_channels(number("groups", groups, 1))
+        self.take_channels(number("groups", groups, 1), item_channels(dtype))
         p.tile_rows = <int>min(number("tile_rows", tile_rows, 1), 1 << 20)
-        p.tile_vectors = <int>self.kernels.conv_tile(p.tile_rows)
+        p.tile_vectors = <int>fc_active().conv_tile(p.tile_rows)
         if p.tile_vectors == 0:
             raise ValueError(f"tile_rows: there is no tile of {tile_rows} rows")
         self.take_pieces(pieces)
         self.kernels.pointwise_layout(p)
         self.packed_bytes = (p.packed_bytes + LINE_BYTES - 1) // LINE_BYTES * LINE_BYTES
         self.scratch_bytes, self.units = p.scratch_bytes, p.units
+        self.sums_at = self.packed_bytes
+        if self.integers:
+            self.packed_bytes += (4 * p.groups * p.channels + LINE_BYTES - 1) // LINE_BYTES \
+                * LINE_BYTES
 
-    cdef int take_channels(self, int64_t groups) except -1:
+    cdef int take_channels(self, int64_t groups, int64_t each) except -1:
         """Settle a group's channels; the three shapes must agree, and have one tap."""
         cdef fc_pointwise *p = &self.p
         cdef const int64_t *weight = p.weight.shape
         cdef const int64_t *x = p.x.shape
         cdef const int64_t *y = p.y.shape
         p.groups = groups
-        p.inner = weight[0] // groups if p.transposed else weight[1]
+        p.narrow.sources = weight[0] // groups if p.transposed else weight[1]
+        p.inner = (p.narrow.sources + each - 1) // each
         p.channels = weight[1] if p.transposed else weight[0] // groups
-        if weight[0] % groups or x[1] != times(groups, p.inner) \
+        if weight[0] % groups or x[1] != times(groups, p.narrow.sources) \
                 or y[1] != times(groups, p.channels) or x[0] != y[0]:
             raise ValueError(f"Pointwise: shapes do not agree in {groups} groups: {self.shapes}")
         if weight[2] != 1 or weight[3] != 1 or weight[4] != 1 \
@@ -107,10 +121,11 @@ cdef class Pointwise:
         if target.bytes < self.packed_bytes:
             raise ValueError(f"packed: {target.bytes} bytes are too few for this weight")
         p.weight, p.packed = source.a, target.data
+        p.narrow.sums = p.packed + self.sums_at if self.integers else NULL
         with nogil:
             self.kernels.pointwise_pack(&p, t)
 
-    def run(self, x, weight, y, bias, workspace, threads, packed=False):
+    def run(self, x, weight, y, bias, workspace, threads, packed=False, integers=None):
         """Fill the target.
 
         Parameters
@@ -127,10 +142,12 @@ cdef class Pointwise:
             bytes more where it does not begin at a cache line.
         threads : int
         packed : bool
+        integers
+            As in Convolution.run.
         """
         cdef Array source = hold("x", x, False, True), target = hold("y", y, True, True)
         cdef Array plain = None
-        cdef Flat ready = None, space = flat("workspace", workspace, True)
+        cdef Flat ready = None, multiplier = None, space = flat("workspace", workspace, True)
         cdef fc_pointwise p = self.p
         cdef Py_buffer view
         cdef int t = thread_count(threads)
@@ -154,13 +171,17 @@ cdef class Pointwise:
             p.weight = plain.a
         if space.bytes < taken + times(self.scratch_bytes, t):
             raise ValueError(f"workspace: {space.bytes} bytes are too few for {t} threads")
+        if self.integers:
+            p.narrow.sums = p.packed + self.sums_at
+            multiplier = take_integers(&p.narrow, integers, p.y.shape[1], p.y.size)
         if bias is None:
             self.go(&p, t, given)
             return
         PyObject_GetBuffer(bias, &view, PyBUF_STRIDES)
         try:
-            if view.ndim != 1 or view.shape[0] != p.y.shape[1] or view.itemsize != p.y.size:
-                raise ValueError(f"bias: expected {p.y.shape[1]} items of {p.y.size} bytes")
+            size = 4 if self.integers else p.y.size
+            if view.ndim != 1 or view.shape[0] != p.y.shape[1] or view.itemsize != size:
+                raise ValueError(f"bias: expected {p.y.shape[1]} items of {size} bytes")
             p.bias, p.bias_step = <const char *>view.buf, view.strides[0]
             self.go(&p, t, given)
         finally:

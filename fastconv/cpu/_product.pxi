@@ -48,7 +48,8 @@ cdef class Convolution:
     products : sequence of tuple
         The phases that the target falls into: (geometry, first, step, place, every, images, lines,
         items, depth, blocks, gathered, apart), see fc_product in fc.h.
-    dtype : {"float32", "float64"}
+    dtype : {"float32", "float64", "float16", "bfloat16", "int8"}
+        Of the arrays. Of the latter three, a product's depth counts items of item_channels each.
     groups : int
     transposed : bool
     tile_rows : int
@@ -60,6 +61,9 @@ cdef class Convolution:
     pixels : {0, 1, 2}
         Whether tiles are pixels by tile_rows, whole vectors, of channels: 1 where channels lie side
         by side in source and target, 2 where lines are transposed on their way.
+    target_size, flips
+        Of int8 arrays: bytes of the target's items, int32 or requantised to 8 bits, and what is
+        xored to the bytes of x, so that it is unsigned, and of the weight, so that it is signed.
 
     Attributes
     ----------
@@ -77,32 +81,40 @@ cdef class Convolution:
     cdef fc_conv c
     cdef fc_product *products
     cdef int64_t *offsets
-    cdef const fc_kernels *kernels
+    cdef fc_narrow_kernels kernels
     cdef readonly int64_t packed_bytes, scratch_bytes, units
+    cdef int64_t sums_at
+    cdef bint integers
     cdef tuple shapes
 
     def __cinit__(self, x_shape, weight_shape, y_shape, products, *, dtype, groups, transposed,
                   tile_rows, turned=False, streams=False, gaps=False, int activation=0,
-                  double parameter=0, int pixels=0):
+                  double parameter=0, int pixels=0, int target_size=4, flips=(0, 0)):
         cdef int64_t taps = 0
         cdef int k
-        self.kernels = fc_active()
+        self.kernels = products_of(dtype)
+        self.integers = dtype == "int8"
         self.shapes = tuple(x_shape), tuple(weight_shape), tuple(y_shape)
-        self.c.dtype, self.c.transposed = dtype_code(dtype, True), bool(transposed)
-        self.c.x.size = self.c.y.size = self.c.weight.size = fc_dtypes[self.c.dtype].size
+        self.c.dtype, self.c.transposed = product_code(dtype), bool(transposed)
+        take_sizes(dtype, target_size, &self.c.x, &self.c.weight, &self.c.y)
+        self.c.narrow.x_flip = in_all_bytes(flips[0])
+        self.c.narrow.weight_flip = in_all_bytes(flips[1])
         if not 0 <= activation < FC_ACTIVATIONS:
             raise ValueError(f"activation: expected 0 to {FC_ACTIVATIONS - 1}, got {activation}")
         self.c.activation, self.c.parameter = activation, parameter
         shape_of("x_shape", x_shape, self.c.x.shape)
         shape_of("weight_shape", weight_shape, self.c.weight.shape)
         shape_of("y_shape", y_shape, self.c.y.shape)
-        self.take_channels(number("groups", groups, 1))
+        self.take_channels(number("groups", groups, 1), item_channels(dtype))
         self.c.tile_rows = <int>min(number("tile_rows", tile_rows, 1), 1 << 20)
         self.c.turned, self.c.streams, self.c.gaps = bool(turned), bool(streams), bool(gaps)
         if not 0 <= pixels <= FC_TRANSPOSED:
             raise ValueError(f"pixels: expected 0 to {FC_TRANSPOSED}, got {pixels}")
         self.c.pixels = pixels
-        lanes = self.kernels.vector_bytes // self.c.x.size
+        size_of_item = 4 if dtype in NARROW else self.c.x.size
+        lanes = fc_active().vector_bytes // size_of_item
+        if pixels and (turned or dtype in NARROW):
+            raise ValueError("pixels: expected 0 where tiles are turned, and of narrow dtypes")
         if pixels and turned:
             raise ValueError("turned: expected False over pixels")
         if turned:
@@ -111,10 +123,10 @@ cdef class Convolution:
                 raise ValueError(f"tile_rows: a vector has not {tile_rows} items of {dtype}")
         elif pixels:
             self.c.tile_vectors = <int>(self.c.tile_rows // lanes)
-            if self.c.tile_rows % lanes or self.c.tile_vectors > self.kernels.tile_vectors():
+            if self.c.tile_rows % lanes or self.c.tile_vectors > fc_active().tile_vectors():
                 raise ValueError(f"tile_rows: {tile_rows} are not some vectors of {lanes} channels")
         else:
-            self.c.tile_vectors = <int>self.kernels.conv_tile(self.c.tile_rows)
+            self.c.tile_vectors = <int>fc_active().conv_tile(self.c.tile_rows)
         if self.c.tile_vectors == 0:
             raise ValueError(f"tile_rows: there is no tile of {tile_rows} rows")
         self.c.count = len(products)
@@ -135,19 +147,26 @@ cdef class Convolution:
             self.scratch_bytes = self.kernels.conv_box(&self.c)
             self.units = self.c.box.units
         self.lay_offsets()
+        self.sums_at = self.packed_bytes
+        if self.integers:
+            if self.c.count != 1:
+                raise ValueError("products: expected a single one of integers")
+            self.packed_bytes += (4 * self.c.groups * self.c.channels + LINE_BYTES - 1) \
+                // LINE_BYTES * LINE_BYTES
 
     def __dealloc__(self):
         PyMem_Free(self.products)
         PyMem_Free(self.offsets)
 
-    cdef int take_channels(self, int64_t groups) except -1:
+    cdef int take_channels(self, int64_t groups, int64_t each) except -1:
         """Settle a group's channels; the three shapes must agree on them."""
         cdef fc_conv *c = &self.c
         cdef const int64_t *weight = c.weight.shape
         c.groups = groups
-        c.inner = weight[0] // groups if c.transposed else weight[1]
+        c.narrow.sources = weight[0] // groups if c.transposed else weight[1]
+        c.inner = (c.narrow.sources + each - 1) // each
         c.channels = weight[1] if c.transposed else weight[0] // groups
-        if weight[0] % groups or c.x.shape[1] != times(groups, c.inner) \
+        if weight[0] % groups or c.x.shape[1] != times(groups, c.narrow.sources) \
                 or c.y.shape[1] != times(groups, c.channels) or c.x.shape[0] != c.y.shape[0]:
             raise ValueError(f"Convolution: shapes do not agree in {groups} groups: {self.shapes}")
         return 0
@@ -243,10 +262,11 @@ cdef class Convolution:
         if target.bytes < self.packed_bytes:
             raise ValueError(f"packed: {target.bytes} bytes are too few for this weight")
         c.weight, c.packed = source.a, target.data
+        c.narrow.sums = c.packed + self.sums_at if self.integers else NULL
         with nogil:
             self.kernels.conv_pack(&c, t)
 
-    def run(self, x, weight, y, bias, workspace, threads, packed=False):
+    def run(self, x, weight, y, bias, workspace, threads, packed=False, integers=None):
         """Fill the target.
 
         Parameters
@@ -261,10 +281,14 @@ cdef class Convolution:
             bytes more where it does not begin at a cache line.
         threads : int
         packed : bool
+        integers : tuple of (int, buffer or None, int, int, int)
+            Of int8 arrays: x's zero point, as it is once flipped; and, for a target of 8 bits, the
+            multipliers, (1,) or (target channels,), its zero point, its least and largest item.
+            The bias is int32 then.
         """
         cdef Array source = hold("x", x, False, True), target = hold("y", y, True, True)
         cdef Array plain = None
-        cdef Flat ready = None, space = flat("workspace", workspace, True)
+        cdef Flat ready = None, multiplier = None, space = flat("workspace", workspace, True)
         cdef fc_conv c = self.c
         cdef Py_buffer view
         cdef int t = thread_count(threads)
@@ -289,13 +313,17 @@ cdef class Convolution:
             c.weight = plain.a
         if space.bytes < taken + times(self.scratch_bytes, t):
             raise ValueError(f"workspace: {space.bytes} bytes are too few for {t} threads")
+        if self.integers:
+            c.narrow.sums = c.packed + self.sums_at
+            multiplier = take_integers(&c.narrow, integers, c.y.shape[1], c.y.size)
         if bias is None:
             self.go(&c, t, given)
             return
         PyObject_GetBuffer(bias, &view, PyBUF_STRIDES)
         try:
-            if view.ndim != 1 or view.shape[0] != c.y.shape[1] or view.itemsize != c.y.size:
-                raise ValueError(f"bias: expected {c.y.shape[1]} items of {c.y.size} bytes")
+            size = 4 if self.integers else c.y.size
+            if view.ndim != 1 or view.shape[0] != c.y.shape[1] or view.itemsize != size:
+                raise ValueError(f"bias: expected {c.y.shape[1]} items of {size} bytes")
             c.bias, c.bias_step = <const char *>view.buf, view.strides[0]
             self.go(&c, t, given)
         finally:

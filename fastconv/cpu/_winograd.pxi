@@ -1,9 +1,9 @@
-# Winograd's convolution of float32 images: csrc/winograd.h.
+# Winograd's convolution in float32: csrc/winograd.h.
 
 
 @cython.final
 cdef class Winograd:
-    """A convolution with stride 1, float32, as transformed tiles; immutable.
+    """A convolution with stride 1, summed in float32, as transformed tiles; immutable.
 
     Parameters
     ----------
@@ -23,6 +23,8 @@ cdef class Winograd:
     pixels : int
         0, or, where channels lie side by side, the output channels of a block of kernels: whole
         vectors, as many as a tile has at most.
+    dtype : {"float32", "float16", "bfloat16"}
+        Of x, y and the weight; of the latter two with pixels 0.
 
     Attributes
     ----------
@@ -37,8 +39,9 @@ cdef class Winograd:
     cdef const fc_kernels *kernels
 
     def __init__(self, Geometry geometry not None, batch, groups, inner, channels, tuple alpha,
-                 bint adjoint, int activation, double parameter, pixels=0):
+                 bint adjoint, int activation, double parameter, pixels=0, dtype="float32"):
         cdef int k
+        cdef fc_array unused
         if self.x_shape is not None:
             raise ValueError("Winograd: immutable")
         if alpha not in ((6, 6), (4, 4), (1, 6)):
@@ -48,6 +51,10 @@ cdef class Winograd:
         if not 0 <= activation < FC_ACTIVATIONS:
             raise ValueError(f"activation: expected 0 to {FC_ACTIVATIONS - 1}, got {activation}")
         self.kernels = fc_active()
+        take_sizes(dtype, 4, &self.c.x, &unused, &self.c.y)
+        if self.c.x.size not in (2, 4) or dtype == "int8" or (pixels and self.c.x.size == 2):
+            raise ValueError(f"dtype: got {dtype!r} over {pixels} channels")
+        self.c.half = NARROW.get(dtype, 0)
         self.c.pixels = number("pixels", pixels, 0)
         lanes = self.kernels.vector_bytes // 4
         if self.c.pixels % lanes or self.c.pixels > self.kernels.tile_columns(FC_float32):
@@ -98,7 +105,7 @@ cdef class Winograd:
     cdef int take_weight(self, fc_winograd *c, Array weight) except -1:
         cdef int k
         cdef bint back = self.adjoint
-        check_size("weight", weight, 4)
+        check_size("weight", weight, self.c.x.size)
         check_shape("weight", weight, self.weight_shape)
         c.weight = weight.a.data
         c.w_channel = weight.a.stride[1 if back else 0]
@@ -135,7 +142,7 @@ cdef class Winograd:
         packed : contiguous buffer, or None
             From pack.
         y : writable buffer, (batch, groups * channels, *spatial_out), any strides
-        bias : contiguous buffer, (groups * channels,), or None
+        bias : contiguous buffer of float32, (groups * channels,), or None
         width, group : int
             Tiles of a block, a multiple of a vector's lanes, and output channels that are
             multiplied with it at a time, a multiple of a tile's rows.
@@ -151,8 +158,8 @@ cdef class Winograd:
         cdef fc_winograd c = self.c
         cdef int t = thread_count(threads)
         cdef int64_t rows = self.c.pixels or self.kernels.tile_rows()
-        check_size("x", source, 4)
-        check_size("y", target, 4)
+        check_size("x", source, self.c.x.size)
+        check_size("y", target, self.c.y.size)
         check_shape("x", source, self.x_shape)
         check_shape("y", target, self.y_shape)
         c.x, c.y = source.a, target.a

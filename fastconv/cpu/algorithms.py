@@ -12,6 +12,7 @@ from fastconv.cpu.dense_gemm import Gemm
 from fastconv.cpu.depthwise import Depthwise
 from fastconv.cpu.im2col_blas import Im2colBlas
 from fastconv.cpu.implicit_gemm import ImplicitGemm
+from fastconv.cpu.integer import IntegerGemm, IntegerPointwise
 from fastconv.cpu.pointwise import Pointwise
 from fastconv.cpu.pooling import CompiledPools
 from fastconv.cpu.reductions import CompiledSum, NumpySum
@@ -39,7 +40,7 @@ _CANDIDATES: dict[type[Problem], tuple[Candidate, ...]] = {
         Im2colBlas(),
         _REFERENCE,
     ),
-    IntegerConvProblem: (_REFERENCE,),
+    IntegerConvProblem: (IntegerPointwise(), IntegerGemm(), _REFERENCE),
     BiasProblem: (CompiledSum(), NumpySum(), _REFERENCE),
     ColumnsProblem: (CompiledColumns(), _REFERENCE),
     GemmProblem: (Gemm(), Blas(), _REFERENCE),

@@ -60,6 +60,19 @@ class PackedPlan(HostPlan):
         packed.setflags(write=False)
         return packed
 
+    def convolve(
+        self,
+        x: Any,
+        weight: Any,
+        target: Any,
+        bias: Any,
+        workspace: Any,
+        packed: bool,
+        integers: tuple[int, Any, int, int, int],
+    ) -> None:
+        """Fill the target of a product of integers; see ``core.Convolution.run``."""
+        self._product.run(x, weight, target, bias, workspace, self._threads, packed, integers)
+
     def _run(self, inputs: Sequence[Any], target: Any, workspace: Any, packed: bool) -> None:
         bias = inputs[2] if len(inputs) > 2 else None
         self._product.run(inputs[0], inputs[1], target, bias, workspace, self._threads, packed)

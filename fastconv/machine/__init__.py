@@ -67,10 +67,11 @@ def peak_flops(isa: str, dtype: str, cores: int) -> float:
 
     Parameters
     ----------
-    isa : {"baseline", "avx2", "avx512", "neon"}
+    isa : {"baseline", "avx2", "avx512", "avx512_vnni", "avx512_bf16", "neon"}
         Instruction-set level. On ARM "baseline" is "neon".
     dtype : str
-        Name of the element type. 16-bit floats count as float32, which they are summed in.
+        Name of the element type. 16-bit floats count as float32, which they are summed in, but
+        where an instruction adds up products of several.
     cores : int
         At least 1.
 

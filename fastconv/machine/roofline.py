@@ -6,7 +6,9 @@ multicore architectures", Communications of the ACM 52(4), 2009.
 
 import itertools
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
 from typing import NamedTuple
 
 from fastconv.machine.cores import usable_cores
@@ -18,18 +20,28 @@ ASSUMED_CLOCK_HZ = 2.5e9
 
 
 class Level(NamedTuple):
-    """One instruction-set level: bytes of a vector, multiply-adds a cycle, flags it needs."""
+    """One instruction-set level: bytes of a vector, multiply-adds a cycle, flags it needs.
+
+    `products` are of narrow types: how many one instruction adds up in a 32-bit lane.
+    """
 
     vector_bytes: int
     pipes: int
     flags: frozenset[str]
+    products: Mapping[str, int] = MappingProxyType({})
 
 
+_AVX512 = frozenset(f"avx512{part}" for part in ("f", "bw", "dq", "vl", "cd"))
+_BYTES = {"int8": 4, "uint8": 4}
 # Pipes are what most cores of that level have; _EXCEPTIONS lists the others.
 LEVELS = {
     "baseline": Level(16, 1, frozenset()),  # no fused multiply-add: one product and one sum a cycle
     "avx2": Level(32, 2, frozenset({"avx2", "fma", "f16c"})),
-    "avx512": Level(64, 2, frozenset(f"avx512{part}" for part in ("f", "bw", "dq", "vl", "cd"))),
+    "avx512": Level(64, 2, _AVX512),
+    "avx512_vnni": Level(64, 2, _AVX512 | {"avx512_vnni"}, _BYTES),
+    "avx512_bf16": Level(
+        64, 2, _AVX512 | {"avx512_vnni", "avx512_bf16"}, {**_BYTES, "bfloat16": 2}
+    ),
     "neon": Level(16, 2, frozenset({"asimd"})),
 }
 
@@ -61,7 +73,7 @@ def levels_of(machine: Machine) -> tuple[str, ...]:
     """
     if _is_arm(machine):
         return ("neon",)
-    names = ("baseline", "avx2", "avx512")
+    names = (name for name in LEVELS if name != "neon")
     return tuple(name for name in names if LEVELS[name].flags <= machine.flags)
 
 
@@ -77,6 +89,7 @@ def peak_of(machine: Machine, isa: str, dtype: str, cores: int) -> float:
         raise ValueError(f"peak_flops: cores: got {cores}, expected at least 1")
     level = "neon" if isa == "baseline" and _is_arm(machine) else isa
     lanes = LEVELS[level].vector_bytes // _LANE_BYTES[dtype]
+    lanes *= LEVELS[level].products.get(dtype, 1)
     return cores * (machine.clock_hz or ASSUMED_CLOCK_HZ) * _pipes(machine, level) * lanes * 2
 
 
@@ -91,7 +104,11 @@ def _pipes(machine: Machine, level: str) -> int:
         return 2  # products and sums have two pipes each
     for vendor, family, models, exception, pipes in _EXCEPTIONS:
         same_core = machine.vendor == vendor and machine.family == family
-        if same_core and exception == level and (models == _ANY or machine.model in models):
+        if (
+            same_core
+            and exception == level.partition("_")[0]
+            and (models == _ANY or machine.model in models)
+        ):
             return pipes
     return LEVELS[level].pipes
 

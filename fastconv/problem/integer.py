@@ -13,8 +13,8 @@ from fastconv.problem.base import Ints, Operand, Pairs, Problem, present
 class IntegerConvProblem(Problem):
     """A convolution of int8 or uint8 arrays, each less its zero point.
 
-    ``conv_integer``      (x, weight, x_zero_point, w_zero_point, bias?) -> y
-    ``conv_requantized``  (x, weight, x_zero_point, w_zero_point, bias?, multiplier,
+    ``conv_integer``      (x, weight, x_zero_point, w_zero_point?, bias?) -> y
+    ``conv_requantized``  (x, weight, x_zero_point, w_zero_point?, bias?, multiplier,
     y_zero_point) -> y
 
     Both sum (x - x_zero_point) (weight - w_zero_point) exactly, modulo 2^32; padding has the
@@ -22,7 +22,8 @@ class IntegerConvProblem(Problem):
     gives the int32 sums. `conv_requantized` rounds sum * multiplier, a product of float32, to
     the nearest integer, ties to even, adds y_zero_point, and saturates to y's dtype, int8 or
     uint8. Zero points have the dtype of what they belong to. Those of x and y are (1,); the
-    weight's and the multiplier are (1,) or (output channels,). The bias is int32.
+    weight's and the multiplier are (1,) or (output channels,). Where the weight's is missing, it
+    is 0, and the work may take less memory. The bias is int32.
     """
 
     OPERATIONS: ClassVar[tuple[str, ...]] = ("conv_integer", "conv_requantized")
@@ -30,8 +31,8 @@ class IntegerConvProblem(Problem):
     x: Operand
     weight: Operand
     x_zero_point: Operand
-    w_zero_point: Operand
     y: Operand
+    w_zero_point: Operand | None = None
     bias: Operand | None = None
     multiplier: Operand | None = None
     y_zero_point: Operand | None = None

@@ -112,8 +112,8 @@ def _allowed(expected: Expected, decision: Decision, dtype: str, beside: Any) ->
     """Return the largest error of each channel.
 
     It is (bound + the oracle's own) times the channel's largest sum of magnitudes, plus the
-    smallest normal number; an activation adds a few roundings of its own, and stretches no
-    error by more than 1.13.
+    smallest normal number, and more of these where the decision flushes; an activation adds a few
+    roundings of its own, and stretches no error by more than 1.13.
     """
     axes = tuple(a for a in range(expected.values.ndim) if a != expected.channel_axis)
     scale = expected.magnitudes.max(axis=axes, initial=0.0)
@@ -125,6 +125,8 @@ def _allowed(expected: Expected, decision: Decision, dtype: str, beside: Any) ->
     )
     bound += classical_error_bound(expected.terms, "float64", "float64")
     allowed = bound * scale + beside + real_format(dtype).smallest_normal
+    if decision.flushes:
+        allowed += expected.reach * real_format(decision.precision).smallest_normal
     if expected.activated:
         unit = max(roundoff(decision.precision), real_format(dtype).unit_roundoff)
         allowed = 1.13 * allowed + 4 * unit * np.maximum(scale, 1.0)

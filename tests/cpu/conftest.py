@@ -74,12 +74,23 @@ def _usable() -> list[str]:
     return [name for name, built, supported in _core.isa_levels() if built and supported]
 
 
-@pytest.fixture(scope="module", params=_usable())
-def level(request) -> Iterator[str]:
-    """Run the test at every instruction-set level that this machine has."""
+def _at(name) -> Iterator[str]:
     from fastconv.cpu import _core
 
     before = _core.active_isa()
-    _core.set_isa(request.param)
-    yield request.param
+    _core.set_isa(name)
+    yield name
     _core.set_isa(before)
+
+
+# Levels of two words have kernels of their own for narrow types alone.
+@pytest.fixture(scope="module", params=[name for name in _usable() if "_" not in name])
+def level(request) -> Iterator[str]:
+    """Run the test at every instruction-set level that this machine has."""
+    yield from _at(request.param)
+
+
+@pytest.fixture(scope="module", params=_usable())
+def narrow_level(request) -> Iterator[str]:
+    """Run the test at every level, those included that differ in narrow types alone."""
+    yield from _at(request.param)

@@ -70,8 +70,8 @@ def test_a_level_that_the_compiler_cannot_build_is_an_empty_row(tmp_path):
         "found = spec('fastconv.cpu._core', sys.argv[1]); core = module_from_spec(found)\n"
         "found.loader.exec_module(core)\n"
         "rows = {name: built for name, built, _ in core.isa_levels()}\n"
-        "assert rows == {'baseline': True, 'avx2': True, 'avx512': False}, rows\n"
-        "assert core.active_isa() != 'avx512'\n"
+        "assert {name for name in rows if rows[name]} == {'baseline', 'avx2'}, rows\n"
+        "assert not core.active_isa().startswith('avx512')\n"
     )
     subprocess.run([sys.executable, "-c", script, library], check=True, timeout=60)
 

@@ -25,6 +25,11 @@ void convolve(const conv *c, const fc_conv *f, const fc_product *p, const block 
 /* The weight gradient: sums of y times a row of columns, and bounds of their errors. */
 void add_up(const conv *c, const block *x, const block *y, double *want, double *bound);
 
+/* An array whose positions lie side by side, on three axes; images and channels may be apart. The
+ * same on five. */
+block lines_of(const conv *c, int64_t channels, int is_output);
+fc_array of_five_axes(const block *b, const conv *c);
+
 int64_t rounded_up(int64_t n, int64_t multiple);
 
 #endif

@@ -9,42 +9,46 @@
 
 #include <stdio.h>
 
+enum { NONE, KERNELS, NARROW };
+
 typedef struct {
     const char *name;
     void (*run)(const fc_kernels *);
     int percent; /* of the cases asked for */
-    int of_level;
+    int of_level; /* of its kernels.c, of its narrow.c, or of none */
 } test;
 
 static const test tests[] = {
-    {"im2col", test_im2col, 100, 1},
-    {"col2im", test_col2im, 100, 1},
-    {"scatter", test_scatter, 100, 1},
-    {"epilogue", test_epilogue, 100, 1},
-    {"max_pool", test_max_pool, 100, 1},
-    {"avg_pool", test_avg_pool, 100, 1},
-    {"lp_pool", test_lp_pool, 100, 1},
-    {"scatter_add", test_scatter_add, 100, 1},
-    {"unpool", test_unpool, 100, 1},
-    {"conv_forward", test_conv_forward, 100, 1},
-    {"pointwise", test_pointwise, 100, 1},
-    {"conv_weight_grad", test_conv_weight_grad, 50, 1},
-    {"depthwise", test_depthwise, 50, 1},
-    {"depthwise_input_grad", test_depthwise_input_grad, 50, 1},
-    {"depthwise_weight_grad", test_depthwise_weight_grad, 50, 1},
-    {"winograd", test_winograd, 50, 1},
-    {"winograd_grad", test_winograd_grad, 50, 1},
-    {"product", test_product, 100, 1},
-    {"bias_grad", test_bias_grad, 100, 1},
-    {"ranges", test_ranges, 100, 0},
-    {"slots", test_slots, 100, 0},
-    {"shares", test_shares, 100, 0},
-    {"many_callers", test_many_callers, 5, 0},
-    {"nested_calls", test_nested_calls, 5, 0},
-    {"growth", test_growth, 5, 0},
-    {"fork", test_fork, 5, 0},
-    {"memory", test_memory, 5, 0},
-    {"memory_fork", test_memory_fork, 5, 0},
+    {"im2col", test_im2col, 100, KERNELS},
+    {"col2im", test_col2im, 100, KERNELS},
+    {"scatter", test_scatter, 100, KERNELS},
+    {"epilogue", test_epilogue, 100, KERNELS},
+    {"max_pool", test_max_pool, 100, KERNELS},
+    {"avg_pool", test_avg_pool, 100, KERNELS},
+    {"lp_pool", test_lp_pool, 100, KERNELS},
+    {"scatter_add", test_scatter_add, 100, KERNELS},
+    {"unpool", test_unpool, 100, KERNELS},
+    {"conv_forward", test_conv_forward, 100, KERNELS},
+    {"pointwise", test_pointwise, 100, KERNELS},
+    {"narrow_conv", test_narrow_conv, 100, NARROW},
+    {"narrow_pointwise", test_narrow_pointwise, 100, NARROW},
+    {"conv_weight_grad", test_conv_weight_grad, 50, KERNELS},
+    {"depthwise", test_depthwise, 50, KERNELS},
+    {"depthwise_input_grad", test_depthwise_input_grad, 50, KERNELS},
+    {"depthwise_weight_grad", test_depthwise_weight_grad, 50, KERNELS},
+    {"winograd", test_winograd, 50, KERNELS},
+    {"winograd_grad", test_winograd_grad, 50, KERNELS},
+    {"product", test_product, 100, KERNELS},
+    {"bias_grad", test_bias_grad, 100, KERNELS},
+    {"ranges", test_ranges, 100, NONE},
+    {"slots", test_slots, 100, NONE},
+    {"shares", test_shares, 100, NONE},
+    {"many_callers", test_many_callers, 5, NONE},
+    {"nested_calls", test_nested_calls, 5, NONE},
+    {"growth", test_growth, 5, NONE},
+    {"fork", test_fork, 5, NONE},
+    {"memory", test_memory, 5, NONE},
+    {"memory_fork", test_memory_fork, 5, NONE},
 };
 enum { TESTS = sizeof tests / sizeof tests[0] };
 
@@ -70,6 +74,13 @@ static int is_wanted(const test *t, char **names, int count)
     return out;
 }
 
+/* Whether a level can be used, and has functions of its own for a test. */
+static int is_new(const test *t, int level)
+{
+    const int same = level > 0 && fc_levels[level].kernels == fc_levels[level - 1].kernels;
+    return fc_level_usable(level) && !(t->of_level == KERNELS && same);
+}
+
 int main(int count, char **arguments)
 {
     int cases = 200, used = 1;
@@ -86,7 +97,7 @@ int main(int count, char **arguments)
     }
     for (const test *t = tests; t < tests + TESTS; t++)
         for (int level = 0; level < fc_level_count; level++)
-            if (is_wanted(t, arguments + used, count - used) && fc_level_usable(level)) {
+            if (is_wanted(t, arguments + used, count - used) && is_new(t, level)) {
                 run(t, level, cases);
                 if (!t->of_level)
                     break;

@@ -2,8 +2,7 @@
 #include "conv.h"
 #include "tests.h"
 
-/* Positions must lie side by side; images and channels may be apart. */
-static block lines_of(const conv *c, int64_t channels, int is_output)
+block lines_of(const conv *c, int64_t channels, int is_output)
 {
     const int64_t positions = product(c->g.in), flat[3] = {c->x_shape[0], channels, positions};
     block b;
@@ -14,7 +13,7 @@ static block lines_of(const conv *c, int64_t channels, int is_output)
     return b;
 }
 
-static fc_array of_five_axes(const block *b, const conv *c)
+fc_array of_five_axes(const block *b, const conv *c)
 {
     fc_array a = b->a;
 

@@ -73,9 +73,9 @@ class Builder:
         command = [*compiler, *self.setup.FLAGS, *WARNINGS, "-I", str(CSRC), *flags, "-c"]
         have = [f"-DFC_HAVE_{level.name.upper()}" for level in levels]
         jobs = {
-            f"{level.name}.o": [CSRC / "kernels.c", f"-DFC_ISA={level.name}",
-                                *self.setup.KERNEL_FLAGS, *level.flags]
-            for level in levels
+            f"{level.name}-{name}.o": [CSRC / f"{name}.c", f"-DFC_ISA={level.name}",
+                                       *self.setup.KERNEL_FLAGS, *level.flags]
+            for level in levels for name in level.sources
         }  # fmt: skip
         jobs |= {f"{name}.o": [CSRC / f"{name}.c", *have] for name in self.setup.COMMON}
         jobs |= {f"test-{path.stem}.o": [path] for path in sorted(HERE.glob("*.c"))}

@@ -15,6 +15,8 @@ void test_scatter_add(const fc_kernels *k);
 void test_unpool(const fc_kernels *k);
 void test_conv_forward(const fc_kernels *k);
 void test_pointwise(const fc_kernels *k);
+void test_narrow_conv(const fc_kernels *k);
+void test_narrow_pointwise(const fc_kernels *k);
 void test_conv_weight_grad(const fc_kernels *k);
 void test_depthwise(const fc_kernels *k);
 void test_depthwise_input_grad(const fc_kernels *k);

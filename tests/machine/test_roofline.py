@@ -30,6 +30,10 @@ def arm(part=0xD0C, **rest):
         (x86(), "baseline", "float32", 1, 2e9 * 4 * 2),
         (x86(), "avx512", "complex64", 1, 2e9 * 2 * 16 * 2),
         (x86(), "avx512", "bfloat16", 1, 2e9 * 2 * 16 * 2),
+        (x86(), "avx512_bf16", "bfloat16", 1, 2e9 * 2 * 32 * 2),
+        (x86(), "avx512_vnni", "bfloat16", 1, 2e9 * 2 * 16 * 2),
+        (x86(), "avx512_vnni", "uint8", 1, 2e9 * 2 * 64 * 2),
+        (x86("AuthenticAMD", 25, 0x61), "avx512_bf16", "int8", 1, 2e9 * 64 * 2),  # Zen 4
         (x86(model=0x8C), "avx512", "float32", 1, 2e9 * 16 * 2),  # Tiger Lake: one unit
         (x86("AuthenticAMD", 25, 0x61), "avx512", "float32", 1, 2e9 * 16 * 2),  # Zen 4
         (x86("AuthenticAMD", 26, 0x02), "avx512", "float32", 1, 2e9 * 2 * 16 * 2),  # Zen 5 server
@@ -72,6 +76,7 @@ def test_bad_arguments(arguments, named):
     [
         (x86(), ("baseline", "avx2", "avx512")),
         (x86(flags=X86_V3), ("baseline", "avx2")),
+        (x86(flags=X86_V4 | {"avx512_vnni"}), ("baseline", "avx2", "avx512", "avx512_vnni")),
         (x86(flags=frozenset({"avx2"})), ("baseline",)),  # some virtual machines hide FMA
         (x86(flags=X86_V4 - {"avx512bw"}), ("baseline", "avx2")),  # Knights Landing's kind
         (arm(), ("neon",)),

@@ -10,7 +10,7 @@ typedef struct {
     int64_t channel, k[3], offset[3], lo[3], hi[3];
 } fc_tap;
 
-static void aim(const fc_geometry *g, fc_tap *tap, int axis)
+static inline void aim(const fc_geometry *g, fc_tap *tap, int axis)
 {
     const int64_t offset = tap->k[axis] * g->dilation[axis] - g->before[axis];
     const int64_t stride = g->stride[axis], end = g->in[axis] - offset;
@@ -23,7 +23,7 @@ static void aim(const fc_geometry *g, fc_tap *tap, int axis)
     tap->hi[axis] = max64(tap->lo[axis], tap->hi[axis]);
 }
 
-static fc_tap tap_of(const fc_geometry *g, int64_t row)
+static inline fc_tap tap_of(const fc_geometry *g, int64_t row)
 {
     fc_tap tap;
 
@@ -36,7 +36,7 @@ static fc_tap tap_of(const fc_geometry *g, int64_t row)
     return tap;
 }
 
-static void next_tap(const fc_geometry *g, fc_tap *tap)
+static inline void next_tap(const fc_geometry *g, fc_tap *tap)
 {
     int axis = 2;
 
@@ -62,7 +62,7 @@ typedef struct {
     int64_t image, row, position, rows, positions;
 } fc_tile;
 
-static fc_tile tile_of(const fc_tiling *t, int64_t index)
+static inline fc_tile tile_of(const fc_tiling *t, int64_t index)
 {
     int64_t tiles = t->down * t->across;
     int64_t row = index % t->down * t->tile_rows;
@@ -74,7 +74,7 @@ static fc_tile tile_of(const fc_tiling *t, int64_t index)
 
 /* Rows are written one after the other where positions lie close together; where rows do, a few
  * positions at a time, so that the lines being filled stay in the cache. */
-static fc_tiling tiling_of(const fc_array *a)
+static inline fc_tiling tiling_of(const fc_array *a)
 {
     enum { ROW_BYTES = 64 * 1024, TILE_BYTES = 16 * 1024, LINES = 32 };
     fc_tiling t = {.images = a->shape[0], .rows = a->shape[1], .positions = a->shape[2]};

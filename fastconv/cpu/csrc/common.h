@@ -19,34 +19,34 @@ FC_DTYPES(FC_MEMORY_TYPE)
 enum { GRAIN_BYTES = 64 * 1024, GRAIN_ITEMS = 8 * 1024, GRAIN_FUNCTIONS = 1024,
        GRAIN_PRODUCTS = 256 * 1024 };
 
-static int64_t min64(int64_t a, int64_t b)
+static inline int64_t min64(int64_t a, int64_t b)
 {
     return a < b ? a : b;
 }
 
-static int64_t max64(int64_t a, int64_t b)
+static inline int64_t max64(int64_t a, int64_t b)
 {
     return a > b ? a : b;
 }
 
-static int64_t abs64(int64_t a)
+static inline int64_t abs64(int64_t a)
 {
     return a < 0 ? -a : a;
 }
 
 /* For b > 0; C's own division rounds towards zero. */
-static int64_t ceil_div(int64_t a, int64_t b)
+static inline int64_t ceil_div(int64_t a, int64_t b)
 {
     return a / b + (a % b > 0);
 }
 
 /* How many pieces of `each` units make one grain. */
-static int64_t grain_of(int64_t grain, int64_t each)
+static inline int64_t grain_of(int64_t grain, int64_t each)
 {
     return max64(1, grain / max64(1, each));
 }
 
-static int is_empty(const fc_array *a, int axes)
+static inline int is_empty(const fc_array *a, int axes)
 {
     for (int k = 0; k < axes; k++)
         if (a->shape[k] == 0)
@@ -56,7 +56,7 @@ static int is_empty(const fc_array *a, int axes)
 
 /* True unless the strides prove that no two items share a byte. Threads may not write into such an
  * array: the last write would win by chance. */
-static int may_overlap(const fc_array *a, int axes)
+static inline int may_overlap(const fc_array *a, int axes)
 {
     int done = 0;
     int64_t span = a->size;
@@ -81,13 +81,13 @@ typedef struct {
     int64_t d, h, w;
 } fc_place;
 
-static fc_place place_of(int64_t index, const int64_t *extent)
+static inline fc_place place_of(int64_t index, const int64_t *extent)
 {
     int64_t line = index / extent[2];
     return (fc_place){line / extent[1], line % extent[1], index % extent[2]};
 }
 
-static void next_line(fc_place *p, const int64_t *extent)
+static inline void next_line(fc_place *p, const int64_t *extent)
 {
     p->w = 0;
     if (++p->h == extent[1]) {

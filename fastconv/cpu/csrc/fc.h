@@ -82,6 +82,28 @@ typedef struct {
     int64_t *offsets;                  /* depth * kernel of them, filled by conv_offsets */
 } fc_product;
 
+/* The types of fewer bits than a sum's: what an array's items are. Scratch memory has items of 32
+ * bits, each of as many source channels as narrow_channels tells, and sums are float32, or int32 of
+ * int8. */
+#define FC_NARROW_TYPES(X) X(float16) X(bfloat16) X(int8)
+#define FC_CODE(name) FC_NARROW_##name,
+enum { FC_NARROW_TYPES(FC_CODE) FC_NARROW_COUNT };
+#undef FC_CODE
+
+/* What such a convolution has besides: source channels of a group, which items hold some of.
+ *
+ * Of int8, flips are xored to bytes of x and of the weight, so that x is unsigned and the weight
+ * signed; x_zero is then what stands for 0 in x. `sums` are the packed weight's, of each target
+ * channel, int32. With a multiplier for each, or one for all (step 0), the target has 8 bits:
+ * sum * multiplier, rounded, plus y_zero, between low and high. */
+typedef struct {
+    int64_t sources, multiplier_step;
+    uint32_t x_flip, weight_flip;
+    int32_t x_zero, y_zero, low, high;
+    const char *multiplier;
+    char *sums;
+} fc_narrow;
+
 /* A turned convolution's unit: some lines of one plane of an image, or part of a line, and so many
  * vectors of target channels, for all products. It reads a box of the source, copied with its
  * padding: output o of every product reads items o * stride / every + 0 to reach of the box. */
@@ -114,6 +136,7 @@ typedef struct {
     int64_t count, groups, inner, channels, bias_step, scratch_bytes;
     double parameter;
     int dtype, activation, transposed, turned, streams, gaps, pixels, tile_rows, tile_vectors;
+    fc_narrow narrow;
 } fc_conv;
 
 /* The weight gradient of a convolution, weight being (groups * channels, inner channels, kernel of
@@ -156,6 +179,7 @@ typedef struct {
     double parameter;
     int alpha[2], activation; /* of the lines, and along a line */
     int64_t pixels;
+    int half; /* of x, y and the weight as given, whose items have 2 bytes: FC_NARROW_float16... */
 } fc_winograd;
 
 /* The weight gradient of a convolution with stride 1 by Winograd's algorithm, in float32: tiles of
@@ -211,6 +235,7 @@ typedef struct {
     /* What follows is pointwise_layout's: of an image; of a line; panels of a line; parts that the
      * blocks fall into. */
     int64_t positions, vectors, across, parts, units, packed_bytes, scratch_bytes;
+    fc_narrow narrow;
 } fc_pointwise;
 
 /* The product c = a b of matrices, the last two of three axes, with a bias for each column of c and
@@ -287,19 +312,36 @@ typedef struct {
     void (*pointwise_run)(const fc_pointwise *, int threads);
 } fc_kernels;
 
+/* Convolutions of narrow types: as fc_kernels' functions of these names, dtype being one of
+ * FC_NARROW_TYPES. A level may have these alone, and share all else with a lower one. */
+typedef struct {
+    int64_t (*channels)(int dtype); /* source channels of an item */
+    int64_t (*conv_layout)(const fc_conv *, fc_product *);
+    int64_t (*conv_box)(fc_conv *);
+    void (*conv_offsets)(const fc_conv *, const fc_product *);
+    void (*conv_pack)(const fc_conv *, int threads);
+    void (*conv_run)(const fc_conv *, int threads);
+    void (*pointwise_layout)(fc_pointwise *);
+    void (*pointwise_pack)(const fc_pointwise *, int threads);
+    void (*pointwise_run)(const fc_pointwise *, int threads);
+} fc_narrow_kernels;
+
 /* isa.c */
 typedef struct {
     const char *name;
-    const fc_kernels *kernels; /* NULL: this build's compiler could not make it */
+    const fc_kernels *kernels; /* NULL: this build's compiler could not make them */
+    const fc_narrow_kernels *narrow;
     int (*supported)(void);
 } fc_level;
 
 extern const fc_level fc_levels[];
 extern const int fc_level_count;
+int fc_level_built(int level);
 int fc_level_usable(int level);
 int fc_level_active(void);     /* -1: this processor is below the lowest level */
 void fc_level_set(int level);
 const fc_kernels *fc_active(void);
+const fc_narrow_kernels *fc_active_narrow(void);
 
 /* shares.c */
 enum { FC_MAX_THREADS = 256, FC_CACHE_LINE = 64 };

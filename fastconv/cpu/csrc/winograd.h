@@ -8,6 +8,7 @@
 #define FC_WINOGRAD_H
 
 #include "common.h"
+#include "narrow_formats.h"
 #include "vector.h"
 
 typedef float fc_lanes __attribute__((vector_size(VECTOR_BYTES)));
@@ -48,6 +49,7 @@ typedef struct {
     fc_array a;
     const int64_t *dilation;
     const char *lowest, *highest;
+    int half; /* as fc_winograd's, where items have 2 bytes */
 } fc_tile_source;
 
 /* A block of tiles being worked on; one per thread, in its scratch memory. */

@@ -26,6 +26,8 @@ _PASSES: dict[str, tuple[type[ConvPlan], ModuleType]] = {
 _BLAS_SHARE = 0.6
 _COLUMN_BYTES_PER_SECOND = 6e9
 _STEP_SECONDS = 15e-6
+# Items that NumPy converts in a second, on one thread.
+_CONVERTED_PER_SECOND = 1e9
 
 
 class Im2colBlas:
@@ -87,4 +89,7 @@ def _seconds(problem: ConvProblem, dtype: str, blocks: Blocks, threads: int) -> 
     steps = max(1, columns * problem.groups * prod(problem.kernel) // per_step)
     real = precision_name(dtype)
     flops = problem.flops / (_BLAS_SHARE * peak_flops(active(), real, threads))
+    if dtype != problem.dtype:
+        converted = columns * problem.groups * prod(problem.kernel)
+        flops += (converted + problem.weight.size + problem.y.size) / _CONVERTED_PER_SECOND
     return flops + copied / (_COLUMN_BYTES_PER_SECOND * threads) + steps * _STEP_SECONDS

@@ -5,20 +5,15 @@ from __future__ import annotations
 from math import prod
 
 from fastconv.backend import Decision, Plan, Policy
-from fastconv.cpu.candidate import (
-    arithmetic,
-    error_bound,
-    precision_name,
-    refused,
-    threads_for,
-    why_not_as_it_is,
-)
+from fastconv.cpu import narrow
+from fastconv.cpu.candidate import arithmetic, error_bound, refused, threads_for, why_not_as_it_is
 from fastconv.cpu.implicit_gemm.blocking import second_level_bytes
 from fastconv.cpu.implicit_gemm.phases import phase_count
 from fastconv.cpu.implicit_gemm.plan import ProductPlan
-from fastconv.cpu.isa import active, core, why_no_core
+from fastconv.cpu.isa import core, why_no_core
 from fastconv.cpu.weight_grad import decide as decide_weight_grad
 from fastconv.cpu.weight_grad import plan as plan_weight_grad
+from fastconv.precision import sum_dtype
 from fastconv.problem import ConvProblem, Problem
 
 # Measured shares of the peak where tiles are full, and bytes of columns copied in a second.
@@ -41,7 +36,8 @@ class ImplicitGemm:
             return refused(self.name, why_no_core)
         assert isinstance(problem, ConvProblem)
         dtype, reason = arithmetic(problem, policy)
-        reason = reason or why_not_as_it_is(problem, dtype)
+        grad = problem.operation == "conv_weight_grad"
+        reason = reason or (why_not_as_it_is if grad else narrow.why_not)(problem, dtype)
         if reason:
             return refused(self.name, reason)
         if any(operand.size == 0 for operand in (problem.x, problem.weight, problem.y)):
@@ -60,9 +56,9 @@ class ImplicitGemm:
         detail = second_level_bytes()
         plan = ProductPlan(problem, problem.dtype, threads, detail)
         if plan.workspace_bytes > limit:
-            narrow = ProductPlan(problem, problem.dtype, 1, 0)
-            left = max(0, limit - narrow.workspace_bytes + narrow.scratch_bytes)
-            threads = max(1, min(threads, left // narrow.scratch_bytes))
+            least = ProductPlan(problem, problem.dtype, 1, 0)
+            left = max(0, limit - least.workspace_bytes + least.scratch_bytes)
+            threads = max(1, min(threads, left // least.scratch_bytes))
             plan = ProductPlan(problem, problem.dtype, threads, detail := left // threads)
             if plan.workspace_bytes > limit:
                 plan = ProductPlan(problem, problem.dtype, threads, detail := 0)
@@ -81,13 +77,14 @@ class ImplicitGemm:
             )
         return Decision(
             True,
-            f"{active()} kernels on panels of columns",
+            f"{narrow.described(problem.dtype)} on panels of columns",
             self.name,
-            precision_name(problem.dtype),
-            error_bound(problem, problem.dtype),
+            "float64" if problem.dtype == "float64" else "float32",
+            error_bound(problem, sum_dtype(problem.dtype)),
             plan.seconds,
             plan.workspace_bytes,
             threads=threads,
+            flushes=narrow.flushes(problem.dtype),
             detail=detail,
         )
 

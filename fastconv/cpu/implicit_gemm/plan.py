@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from fastconv.cpu import pixels
+from fastconv.cpu import narrow, pixels
 from fastconv.cpu.epilogue import CODES, LEAKY_SLOPE
 from fastconv.cpu.implicit_gemm import over_pixels, turned
 from fastconv.cpu.implicit_gemm.blocking import Blocks, Extent, choose, stream_bytes, tile_rows
@@ -36,7 +36,9 @@ class Cut(NamedTuple):
 class ProductPlan(PackedPlan):
     """Lets the core pack the weight and convolve: one call, whatever the number of phases."""
 
-    def __init__(self, problem: ConvProblem, dtype: str, threads: int, budget: int) -> None:
+    def __init__(
+        self, problem: ConvProblem, dtype: str, threads: int, budget: int, **options: Any
+    ) -> None:
         assert core is not None
         backward = problem.operation == "conv_input_grad"
         source, target = (problem.y, problem.x) if backward else (problem.x, problem.y)
@@ -44,9 +46,10 @@ class ProductPlan(PackedPlan):
         inner, channels = outputs, problem.weight.shape[1]
         if not backward:
             inner, channels = channels, inner
+        inner = narrow.items_of(inner, dtype)
         phases = phases_of(problem)
         extents = [_extent(phase, problem, inner, channels, dtype) for phase in phases]
-        cut = _cut(problem, extents, channels, budget)
+        cut = _cut(problem, dtype, extents, channels, budget)
         products = [
             _product(phase, source.shape[2:], blocks)
             for phase, blocks in zip(phases, cut.blocks, strict=True)
@@ -62,23 +65,28 @@ class ProductPlan(PackedPlan):
             tile_rows=cut.rows,
             turned=cut.turned,
             gaps=leaves_gaps(problem),
-            streams=target.size * itemsize(dtype) > stream_bytes(),
+            streams=dtype not in narrow.NARROW and target.size * itemsize(dtype) > stream_bytes(),
             activation=CODES[problem.activation],
             parameter=LEAKY_SLOPE,
             pixels=cut.pixels,
+            **options,
         )
         super().__init__(product, threads)
         # A cycle of the model has two multiply-adds of whole vectors.
-        flops = 4 * core.vector_bytes() // itemsize(dtype) * cut.cycles
+        flops = 4 * core.vector_bytes() // narrow.item_bytes(dtype) * cut.cycles
         busy = max(1, min(threads, self.units))
-        self.seconds = flops / (peak_flops(active(), dtype, 1) * busy)
+        self.seconds = flops / (peak_flops(active(), narrow.rate_dtype(dtype), 1) * busy)
 
 
-def _cut(problem: ConvProblem, extents: list[Extent], channels: int, budget: int) -> Cut:
+def _cut(
+    problem: ConvProblem, dtype: str, extents: list[Extent], channels: int, budget: int
+) -> Cut:
     """Return the cut that takes the fewest cycles."""
     cuts = [_upright(problem, extents, channels, budget)]
-    adjoining = pixels.adjoin(problem)
-    if extents and (adjoining or over_pixels.is_worth_turning(problem, extents[0])):
+    adjoining = dtype not in narrow.NARROW and pixels.adjoin(problem)
+    if dtype in narrow.NARROW:
+        pass  # they have no tiles of pixels
+    elif extents and (adjoining or over_pixels.is_worth_turning(problem, extents[0])):
         cuts.append(_over_pixels(problem, extents, channels, budget, adjoining))
     if 0 < len(extents) <= _MOST_TURNED and not adjoining:
         cuts.append(_turned(problem, extents, budget))
@@ -119,7 +127,7 @@ def _extent(phase: Phase, problem: ConvProblem, inner: int, channels: int, dtype
     source = given.shape
     missing = 3 - len(phase.kernel)
     ones, zeros = (1,) * missing, (0,) * missing
-    size = itemsize(dtype)
+    size = narrow.item_bytes(dtype)
     return Extent(
         batch=source[0],
         groups=problem.groups,
@@ -134,8 +142,8 @@ def _extent(phase: Phase, problem: ConvProblem, inner: int, channels: int, dtype
         size=size,
         lanes=core.vector_bytes() // size,
         steps=phase.every[-1],
-        source_apart=_apart(given, size),
-        target_apart=_apart(target, size),
+        source_apart=_apart(given, itemsize(given.dtype)),
+        target_apart=_apart(target, itemsize(target.dtype)),
     )
 
 

@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 from fastconv.backend import Decision, Plan, Policy
-from fastconv.cpu.candidate import (
-    arithmetic,
-    error_bound,
-    precision_name,
-    refused,
-    threads_for,
-    why_not_as_it_is,
-)
+from fastconv.cpu import narrow
+from fastconv.cpu.candidate import arithmetic, error_bound, precision_name, refused, threads_for
 from fastconv.cpu.isa import active, core, why_no_core
 from fastconv.cpu.plans import itemsize, merged_stride
 from fastconv.cpu.pointwise.blocking import Pieces, choose
@@ -34,13 +28,13 @@ class Pointwise:
         if reason:
             return refused(self.name, reason)
         threads, limit = threads_for(policy), policy.workspace_limit
-        shape = shape_of(problem)
+        shape = shape_of(problem, problem.dtype)
         pieces, cycles = choose(shape)
-        plan = PointwisePlan(problem, threads, pieces)
+        plan = PointwisePlan(problem, problem.dtype, threads, pieces)
         if plan.workspace_bytes > limit:
             # Narrow units and fewer threads where memory is short: no sum's order changes.
             pieces = Pieces(pieces.images, 1, 1, min(pieces.depth, 64))
-            plan = PointwisePlan(problem, 1, pieces)
+            plan = PointwisePlan(problem, problem.dtype, 1, pieces)
             left = limit - plan.workspace_bytes + plan.scratch_bytes
             threads = min(threads, left // plan.scratch_bytes)
             if threads < 1:
@@ -50,19 +44,20 @@ class Pointwise:
                     f"limit of {limit}",
                     over_limit=True,
                 )
-            plan = PointwisePlan(problem, threads, pieces)
+            plan = PointwisePlan(problem, problem.dtype, threads, pieces)
         # A cycle of the model has two multiply-adds of whole vectors.
         flops = 4 * shape.lanes * cycles
         seconds = flops / (peak_flops(active(), dtype, 1) * max(1, min(threads, plan.units)))
         return Decision(
             True,
-            f"{active()} kernels on panels of positions",
+            f"{narrow.described(problem.dtype)} on panels of positions",
             self.name,
             precision_name(dtype),
             error_bound(problem, dtype),
             seconds,
             plan.workspace_bytes,
             threads=threads,
+            flushes=narrow.flushes(problem.dtype),
             detail=pieces,
         )
 
@@ -70,15 +65,17 @@ class Pointwise:
         """Make it ready to run."""
         assert isinstance(problem, ConvProblem)
         assert isinstance(decision.detail, Pieces)
-        return PointwisePlan(problem, decision.threads, decision.detail)
+        return PointwisePlan(problem, problem.dtype, decision.threads, decision.detail)
 
 
 def _why_not(problem: ConvProblem, dtype: str) -> str:
     if problem.operation == "conv_weight_grad":
         return "it has no weight gradient"
-    reason = why_not_as_it_is(problem, dtype)
-    if reason:
-        return reason
+    return narrow.why_not(problem, dtype) or why_no_pointwise(problem)
+
+
+def why_no_pointwise(problem: ConvProblem) -> str:
+    """Return why a convolution or its input gradient is no plain product of its arrays."""
     if any(operand.size == 0 for operand in (problem.x, problem.weight, problem.y)):
         return "an array is empty"
     if set(problem.kernel) != {1} or set(problem.stride) != {1}:
@@ -94,4 +91,6 @@ def _why_not(problem: ConvProblem, dtype: str) -> str:
 
 def _side_by_side(operand: Operand) -> bool:
     """Whether the spatial axes are one, whose items are neighbours."""
-    return merged_stride(operand.shape[2:], operand.strides[2:]) in (0, itemsize(operand.dtype))
+    # An item that is repeated has a stride of 0, and a single one any.
+    merged = merged_stride(operand.shape[2:], operand.strides[2:])
+    return merged == itemsize(operand.dtype) or set(operand.shape[2:]) == {1}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from math import prod
+from typing import Any
 
+from fastconv.cpu import narrow
 from fastconv.cpu.epilogue import CODES, LEAKY_SLOPE
 from fastconv.cpu.implicit_gemm.blocking import tile_rows
 from fastconv.cpu.isa import active, core
 from fastconv.cpu.packed_plan import PackedPlan
-from fastconv.cpu.plans import itemsize
 from fastconv.cpu.pointwise.blocking import Pieces, Shape
 from fastconv.problem import ConvProblem
 
@@ -16,7 +17,9 @@ from fastconv.problem import ConvProblem
 class PointwisePlan(PackedPlan):
     """One call of the core."""
 
-    def __init__(self, problem: ConvProblem, threads: int, pieces: Pieces) -> None:
+    def __init__(
+        self, problem: ConvProblem, dtype: str, threads: int, pieces: Pieces, **options: Any
+    ) -> None:
         assert core is not None
         backward = problem.operation == "conv_input_grad"
         source, target = (problem.y, problem.x) if backward else (problem.x, problem.y)
@@ -26,30 +29,31 @@ class PointwisePlan(PackedPlan):
             problem.weight.shape,
             target.shape,
             tuple(pieces),
-            dtype=problem.dtype,
+            dtype=dtype,
             groups=problem.groups,
             transposed=backward,
             tile_rows=rows,
             activation=CODES[problem.activation],
             parameter=LEAKY_SLOPE,
+            **options,
         )
         super().__init__(product, threads)
         # Batch, positions and pieces play no part in a packed weight.
-        self.pack_key = (problem.operation, problem.weight.shape, problem.groups, active())
+        self.pack_key = (problem.operation, problem.weight.shape, problem.groups, dtype, active())
 
 
-def shape_of(problem: ConvProblem) -> Shape:
-    """Return what pieces are chosen by."""
+def shape_of(problem: ConvProblem, dtype: str) -> Shape:
+    """Return what pieces are chosen by, for arrays of a dtype."""
     assert core is not None
     inner, channels = problem.weight.shape[1], problem.weight.shape[0] // problem.groups
     if problem.operation == "conv_input_grad":
         inner, channels = channels, inner
-    size = itemsize(problem.dtype)
+    size = narrow.item_bytes(dtype)
     return Shape(
         batch=problem.x.shape[0],
         positions=prod(problem.x.shape[2:]),
         groups=problem.groups,
-        inner=inner,
+        inner=narrow.items_of(inner, dtype),
         channels=channels,
         size=size,
         lanes=core.vector_bytes() // size,

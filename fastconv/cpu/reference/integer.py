@@ -20,10 +20,10 @@ def per_channel(values: Any, channels: int, dtype: str, axes: int) -> Any:
     return full.reshape(-1, *(1,) * (axes - 1))
 
 
-def requantized(sums: Any, multiplier: Any, zero_point: Any, dtype: Any) -> Any:
-    """Return integers of few bits out of int32 sums of channels."""
+def requantized(sums: Any, multiplier: Any, zero_point: Any, dtype: Any, scaled: Any) -> Any:
+    """Return integers of few bits out of int32 sums of channels, by way of `scaled`."""
     ends = np.iinfo(dtype)
-    scaled = sums.astype(np.float32)
+    np.copyto(scaled, sums, casting="same_kind")
     scaled *= multiplier
     np.rint(scaled, out=scaled)
     scaled += zero_point
@@ -32,7 +32,8 @@ def requantized(sums: Any, multiplier: Any, zero_point: Any, dtype: Any) -> Any:
 
 def convolve(problem: IntegerConvProblem, inputs: Arrays, outputs: Arrays, dtype: str) -> None:
     """y[n, o] = sum over c and taps of (weight - its zero point) (x - its zero point)."""
-    x, weight, x_zero, w_zero, *rest = inputs
+    x, weight, x_zero, *rest = inputs
+    w_zero = rest.pop(0) if problem.w_zero_point is not None else np.zeros(1, weight.dtype)
     y = outputs[0]
     channels, axes = weight.shape[0], y.ndim - 1
     bias = rest.pop(0) if problem.bias is not None else np.zeros(1, np.int32)
@@ -49,7 +50,8 @@ def convolve(problem: IntegerConvProblem, inputs: Arrays, outputs: Arrays, dtype
         sums += added
         if rest:
             multiplier = per_channel(rest[0], channels, "float32", axes)
-            y[n] = requantized(sums, multiplier, rest[1].astype("float32"), y.dtype)
+            zero_point, scaled = rest[1].astype("float32"), np.empty(sums.shape, np.float32)
+            y[n] = requantized(sums, multiplier, zero_point, y.dtype, scaled)
         else:
             y[n] = sums
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from fastconv.backend import Decision, Plan, Policy
 from fastconv.cpu.candidate import refused, threads_for
 from fastconv.cpu.isa import active, core, why_no_core
+from fastconv.cpu.narrow import HALVES
 from fastconv.cpu.winograd.cost import grad_seconds, seconds
 from fastconv.cpu.winograd.plan import WinogradPlan
 from fastconv.cpu.winograd.shape import (
@@ -19,6 +21,7 @@ from fastconv.cpu.winograd.shape import (
     tile_count,
 )
 from fastconv.cpu.winograd.weight_grad import WinogradGradPlan, choose_grad_shape, grads_of
+from fastconv.precision import real_format
 from fastconv.problem import ConvProblem, Problem
 
 # Published by how many inputs are transformed at a time: errors stay within for images and kernels
@@ -73,11 +76,14 @@ class Winograd:
             shape = choose_shape(problem, alpha, tiles)
             units, alone = shape.units, seconds(shape)
             # Batch and extents of the images play no part in a transformed weight.
-            key = (problem.operation, alpha, problem.weight.shape, problem.groups, active())
+            key = (problem.operation, alpha, *_packing(problem))
             kernels = kernels_of(problem, alpha, shape.pixels)
             detail = _Detail(kernels, shape, (*key, shape.pixels))
         threads = min(threads_for(policy), units)
-        return self._within_limit(policy, detail, alpha, threads, alone / threads)
+        bound = ERROR_BOUNDS[self._alpha]
+        if problem.dtype != "float32":
+            bound += real_format(problem.dtype).unit_roundoff * (1 + bound)
+        return self._within_limit(policy, detail, alpha, threads, alone / threads, bound)
 
     def _why_not_cut(self, problem: ConvProblem) -> str:
         if self._alpha == 4 and problem.operation == "conv_weight_grad":
@@ -93,6 +99,7 @@ class Winograd:
         alpha: tuple[int, int],
         threads: int,
         predicted: float,
+        bound: float,
     ) -> Decision:
         plan = _plan(detail, threads)
         left = policy.workspace_limit - plan.workspace_bytes + plan.thread_bytes * threads
@@ -114,7 +121,7 @@ class Winograd:
             "outputs",
             self.name,
             "float32",
-            ERROR_BOUNDS[self._alpha],
+            bound,
             predicted,
             _bytes(detail, threads),
             threads=threads,
@@ -138,9 +145,14 @@ def _bytes(detail: _Detail, threads: int) -> int:
     return _plan(detail, threads).workspace_bytes
 
 
+def _packing(problem: ConvProblem) -> tuple[Hashable, ...]:
+    return problem.weight.shape, problem.dtype, problem.groups, active()
+
+
 def _why_not(problem: ConvProblem, policy: Policy) -> str:
-    if problem.dtype != "float32":
-        return f"it takes float32, not {problem.dtype}"
+    halves = HALVES if problem.operation != "conv_weight_grad" else ()
+    if problem.dtype not in ("float32", *halves):
+        return "it takes float32, and float16 and bfloat16 but for weights' gradients"
     if policy.precision not in (None, "auto", "float32"):
         return f"precision={policy.precision!r} excludes its rounding"
     if set(problem.stride) != {1}:

@@ -104,6 +104,7 @@ def kernels_of(problem: ConvProblem, alpha: tuple[int, int], pixels: int) -> Any
         CODES[problem.activation],
         LEAKY_SLOPE,
         pixels,
+        problem.dtype,
     )
 
 
@@ -112,7 +113,7 @@ def choose_shape(problem: ConvProblem, alpha: tuple[int, int], tiles: int) -> Sh
     assert core is not None
     inner, channels = extents(problem)
     points, depth = alpha[0] * alpha[1], inner * tap_blocks(problem.kernel, alpha)
-    if adjoin(problem):
+    if problem.dtype == "float32" and adjoin(problem):
         return _shape_over_pixels(problem.groups, channels, depth, points, tiles)
     rows, columns = core.gemm_tile("float32")
     lanes = core.lanes("float32")

@@ -158,7 +158,7 @@ def _layout_cases(operation: str) -> Iterator[Case]:
     images = {"x": "channels_last", "y": "channels_last"}
     for row in (GROUPED, SERIES, replace(PLAIN, label="pointwise", weight=(4, 3, 1, 1))):
         yield _case(operation, row, "float32", "channels_last", layouts=images)
-    for dtype in ("float16", "complex64"):
+    for dtype in ("float16", "bfloat16", "complex64"):
         yield _case(operation, GROUPED, dtype, "channels_last", layouts=images)
 
 
@@ -169,7 +169,7 @@ def _cases(operation: str) -> Iterator[Case]:
         for row in (PADDED, GROUPED, SERIES):
             yield _case(operation, row, dtype)
     yield from _layout_cases(operation)
-    for dtype in ("float32", "float64", "float16"):
+    for dtype in ("float32", "float64", "float16", "bfloat16"):
         for values in ("cancelling", "denormal", "huge range", "special"):
             row = _special_row(operation) if values == "special" else PADDED
             yield _case(operation, row, dtype, values, values=values)

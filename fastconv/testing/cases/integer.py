@@ -20,6 +20,7 @@ def _case(
     layout: str = "contiguous",
     bias: bool = False,
     per_channel: bool = False,
+    symmetric: bool = False,
     slow: bool = False,
 ) -> Case:
     given, weight = signs
@@ -33,6 +34,8 @@ def _case(
         "w_zero_point": Spec(some, weight),
         "y": Spec(row.y(), result, layout),
     }
+    if symmetric:
+        del specs["w_zero_point"]
     if bias:
         specs["bias"] = Spec(channels, "int32")
     if operation == "conv_requantized":
@@ -53,10 +56,11 @@ def cases() -> Iterator[Case]:
     """Yield every case of this file."""
     for operation in IntegerConvProblem.OPERATIONS:
         for row in ROWS:
-            yield _case(operation, row, _SIGNS[0])
+            yield _case(operation, row, _SIGNS[0], symmetric=True)
         for signs in _SIGNS[1:]:
             for row in (PADDED, GROUPED, SERIES):
                 yield _case(operation, row, signs)
+                yield _case(operation, row, signs, "symmetric", symmetric=True)
         for signs in _SIGNS:
             yield _case(operation, GROUPED, signs, "bias", bias=True, per_channel=True)
             yield _case(operation, PADDED, signs, "channels_last", layout="channels_last")

@@ -28,6 +28,9 @@ class Expected:
     ill_conditioned : bool
         Whether the result may be arbitrarily more sensitive than its sums: a root of a sum
         that may cancel. No finite error bound holds for such.
+    reach : float
+        By how many of its smallest normal numbers a sum may be off where those below count as
+        0: the largest sum of |x| + |w| + 1 over the terms of an element.
     """
 
     values: Any
@@ -36,6 +39,7 @@ class Expected:
     channel_axis: int = 1
     activated: bool = False
     ill_conditioned: bool = False
+    reach: float = 0.0
 
 
 def wide(array: Any) -> Any:

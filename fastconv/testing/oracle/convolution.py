@@ -83,7 +83,10 @@ def _solve(problem: ConvProblem, inputs: Sequence[Any]) -> tuple[Expected, ...]:
         first, second = (first, second.conj()) if by_weight else (first.conj(), second)
     with np.errstate(invalid="ignore"):
         values = formula(problem, first, second)
-    magnitudes = formula(problem, size_of(inputs[0]), size_of(inputs[1]))
+    sizes = size_of(inputs[0]), size_of(inputs[1])
+    magnitudes = formula(problem, *sizes)
+    # (|x| + 1) (|w| + 1) = |x| |w| + |x| + |w| + 1; huge ones have other worries.
+    more = formula(problem, *(np.minimum(size, 2.0**20) + 1 for size in sizes))
     if rest:
         column = (-1, *(1,) * (values.ndim - 2))
         values = values + rest[0].reshape(column)
@@ -95,6 +98,7 @@ def _solve(problem: ConvProblem, inputs: Sequence[Any]) -> tuple[Expected, ...]:
             problem.reduction + len(rest),
             channel_axis=1 if by_weight else 0,
             activated=problem.activation is not None,
+            reach=float(more.max(initial=0.0)),
         ),
     )
 

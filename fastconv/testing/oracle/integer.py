@@ -26,8 +26,9 @@ def _column(values: Any, axes: int) -> Any:
 
 
 def _solve(problem: IntegerConvProblem, inputs: Sequence[Any]) -> tuple[Expected, ...]:
-    x, weight, x_zero, w_zero, *rest = inputs
+    x, weight, x_zero, *rest = inputs
     axes = x.ndim - 2
+    w_zero = rest.pop(0) if problem.w_zero_point is not None else np.zeros(1, np.int64)
     wide = weight.astype(np.int64) - _column(w_zero.astype(np.int64), axes + 1)
     # Zeros beside x are its zero point's once that is taken off.
     sums = _sums(problem, x.astype(np.int64) - x_zero.astype(np.int64)[0], wide)

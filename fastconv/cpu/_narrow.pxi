@@ -1,0 +1,70 @@
+# Types of fewer bits than a sum's.
+
+cdef dict NARROW = {
+    "float16": FC_NARROW_float16, "bfloat16": FC_NARROW_bfloat16, "int8": FC_NARROW_int8,
+}
+
+
+def item_channels(dtype):
+    """How many source channels an item of scratch memory holds at the level in use."""
+    return fc_active_narrow().channels(NARROW[dtype]) if dtype in NARROW else 1
+
+
+cdef fc_narrow_kernels products_of(dtype) except *:
+    """The functions that convolve arrays of a dtype at the level in use."""
+    cdef fc_narrow_kernels found
+    cdef const fc_kernels *kernels = fc_active()
+    if dtype in NARROW:
+        return fc_active_narrow()[0]
+    found.channels = NULL
+    found.conv_layout, found.conv_box = kernels.conv_layout, kernels.conv_box
+    found.conv_offsets, found.conv_pack = kernels.conv_offsets, kernels.conv_pack
+    found.conv_run, found.pointwise_layout = kernels.conv_run, kernels.pointwise_layout
+    found.pointwise_pack, found.pointwise_run = kernels.pointwise_pack, kernels.pointwise_run
+    return found
+
+
+cdef int product_code(dtype) except -1:
+    """A floating or narrow dtype's code in the functions that products_of gives."""
+    return NARROW[dtype] if dtype in NARROW else dtype_code(dtype, True)
+
+
+cdef int take_sizes(dtype, int target_size, fc_array *x, fc_array *weight,
+                    fc_array *y) except -1:
+    """Settle what the arrays' items take: of int8, the target's may have 1 byte or 4."""
+    if dtype == "int8":
+        if target_size not in (1, 4):
+            raise ValueError(f"target_size: expected 1 or 4, got {target_size}")
+        x.size, y.size = 1, target_size
+    elif dtype in NARROW:
+        x.size = y.size = 2
+    else:
+        x.size = y.size = fc_dtypes[dtype_code(dtype, True)].size
+    weight.size = x.size
+    return 0
+
+
+cdef uint32_t in_all_bytes(uint32_t byte) noexcept:
+    return 0x01010101 * (byte & 0xff)
+
+
+cdef Flat take_integers(fc_narrow *narrow, tuple integers, int64_t channels, int64_t y_size):
+    """Settle what a run of int8 has besides its arrays; return the multiplier, held."""
+    cdef Flat multiplier
+    x_zero, given, y_zero, low, high = integers
+    narrow.x_zero, narrow.y_zero, narrow.low, narrow.high = x_zero, y_zero, low, high
+    if not 0 <= narrow.x_zero <= 255:
+        raise ValueError(f"x_zero: expected 0 to 255, got {x_zero}")
+    if not -128 <= low <= y_zero <= high <= 255:
+        raise ValueError(f"expected low <= y_zero <= high of 8 bits, got {low}, {y_zero}, {high}")
+    if (given is None) != (y_size == 4):
+        raise ValueError("multiplier: expected one for a target of 8 bits, and only for that")
+    if given is None:
+        narrow.multiplier = NULL
+        return None
+    multiplier = flat("multiplier", given, False)
+    if multiplier.bytes != 4 and multiplier.bytes != times(channels, 4):
+        raise ValueError(f"multiplier: expected 1 or {channels} items of float32")
+    narrow.multiplier = multiplier.data
+    narrow.multiplier_step = 4 if multiplier.bytes > 4 else 0
+    return multiplier

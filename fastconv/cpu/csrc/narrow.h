@@ -1,0 +1,74 @@
+/* Types of fewer bits than a sum's: what the templates of products ask of them; see floats.h.
+ *
+ * Scratch memory has items of 32 bits: a float32, or two source channels' bfloat16, or four source
+ * channels' bytes, or two as 16-bit integers, whatever the level multiplies and adds in one
+ * instruction. FC_V names them and sums alike, though an item of several channels, and an int32
+ * sum, is a float by its size alone: it's moved and never computed with as one. */
+#ifndef FC_NARROW_H
+#define FC_NARROW_H
+
+#include "narrow_formats.h"
+
+#if defined(__AVX512BF16__)
+#define FC_BF16_PAIRS
+#endif
+#if defined(__AVX512VNNI__)
+#define FC_INT8_QUADS
+#endif
+
+typedef fc_vector_float32 fc_vector_float16, fc_vector_bfloat16, fc_vector_int8;
+
+/* Moves are those of float32. */
+#define stream_vector_float16 stream_vector_float32
+#define stream_vector_bfloat16 stream_vector_float32
+#define stream_vector_int8 stream_vector_float32
+#define put_even_float16 put_even_float32
+#define put_even_bfloat16 put_even_float32
+#define put_even_int8 put_even_float32
+#define store_some_float16 store_some_float32
+#define store_some_bfloat16 store_some_float32
+#define store_some_int8 store_some_float32
+#define load_lanes_float16 load_lanes_float32
+#define load_lanes_bfloat16 load_lanes_float32
+#define load_lanes_int8 load_lanes_float32
+#define lanes_between_float16 lanes_between_float32
+#define lanes_between_bfloat16 lanes_between_float32
+#define lanes_between_int8 lanes_between_float32
+#define lows_in_turn_float16 lows_in_turn_float32
+#define lows_in_turn_bfloat16 lows_in_turn_float32
+#define lows_in_turn_int8 lows_in_turn_float32
+#define highs_in_turn_float16 highs_in_turn_float32
+#define highs_in_turn_bfloat16 highs_in_turn_float32
+#define highs_in_turn_int8 highs_in_turn_float32
+#define transpose_rows_float16 transpose_rows_float32
+#define transpose_rows_bfloat16 transpose_rows_float32
+#define transpose_rows_int8 transpose_rows_float32
+
+#define FC_ITEM(c) ((void)(c), (int64_t)4)
+#define FC_SOURCES(c) ((c)->narrow.sources)
+#define FC_SCRATCH fc_float32
+#define FC_CHANNELS FC_N(CHANNELS)
+#define FC_OUTSIDE(c) FC_N(outside)(&(c)->narrow)
+#define FC_PIXEL_BYTES(c, p) 0 /* they have no tiles of pixels */
+#define FC_UNIT(c) FC_N(convolve_unit)
+#define FC_VECTOR(v) spread(v)
+#define FC_FACTOR(v) spread(v)
+#define FC_ADD_PRODUCTS(sums, source, weight) FC_N(add_products)(sums, source, weight)
+#define FC_TAKE(c, to, from, step, n, some)                                                        \
+    FC_N(take_items)(to, from, step, n, (c)->x.stride[1], some, (c)->narrow.x_flip)
+#define FC_AHEAD(c, from, bytes)                                                                   \
+    do                                                                                             \
+        for (int64_t i_ = 0; i_ < FC_CHANNELS; i_++)                                               \
+            FC_N(prefetch)((from) + (CHANNELS_AHEAD + i_) * (c)->x.stride[1], bytes);              \
+    while (0)
+#define FC_TAKE_ROW(p, to, from, n, some)                                                          \
+    FC_N(take_items)(to, from, (p)->x.size, n, (p)->x.stride[1], some, (p)->narrow.x_flip)
+#define FC_START(c, channel) FC_N(start)((c)->bias, (c)->bias_step, channel, &(c)->narrow)
+#define FC_FINISH_ROWS(c, channel, rows, width, sums)                                              \
+    FC_N(finish_rows)((c)->activation, (c)->parameter, &(c)->narrow, channel, rows, width, sums)
+#define FC_FINISH_LANES(c, group, channel, vectors, pixels, sums)                                  \
+    FC_N(finish_lanes)((c)->activation, (c)->parameter, &(c)->narrow,                              \
+                       (group) * (c)->channels + (channel),                                        \
+                       (c)->channels - (channel), vectors, pixels, sums)
+
+#endif

@@ -1,0 +1,108 @@
+/* bfloat16: the upper half of a float32. Where the processor multiplies and adds pairs, an item is
+ * that of two source channels; elsewhere it's widened. */
+#ifndef FC_NARROW_BFLOAT16_H
+#define FC_NARROW_BFLOAT16_H
+
+#include "narrow_formats.h"
+
+#if defined(FC_BF16_PAIRS)
+enum { CHANNELS_bfloat16 = 2 };
+
+FC_INLINE fc_vector_u32 items_bfloat16(const char *from, int64_t n, int64_t next, int64_t some,
+                                       uint32_t flip)
+{
+    const fc_vector_u32 low = wide_u16(load_u16(from, n));
+
+    (void)flip;
+    if (some < 2)
+        return low;
+    return low | wide_u16(load_u16(from + next, n)) << 16;
+}
+
+FC_INLINE fc_vector_u32 second_items_bfloat16(const char *from, int64_t next, int64_t some,
+                                              uint32_t flip)
+{
+    const fc_vector_u32 low = *(const fc_vector_u32 *)from & 0xffff;
+
+    (void)flip;
+    if (some < 2)
+        return low;
+    return low | *(const fc_vector_u32 *)(from + next) << 16;
+}
+
+FC_INLINE uint32_t item_bfloat16(const char *from, int64_t next, int64_t some, uint32_t flip)
+{
+    const uint32_t low = *(const fc_uint16 *)from;
+
+    (void)flip;
+    return some < 2 ? low : low | (uint32_t)*(const fc_uint16 *)(from + next) << 16;
+}
+
+FC_INLINE fc_vector_float32 add_products_bfloat16(fc_vector_float32 sums, fc_vector_float32 source,
+                                                  fc_vector_float32 weight)
+{
+    return (fc_vector_float32)_mm512_dpbf16_ps((__m512)sums, (__m512bh)source, (__m512bh)weight);
+}
+#else
+enum { CHANNELS_bfloat16 = 1 };
+
+FC_INLINE fc_vector_u32 items_bfloat16(const char *from, int64_t n, int64_t next, int64_t some,
+                                       uint32_t flip)
+{
+    (void)next, (void)some, (void)flip;
+    return (fc_vector_u32)widened_bfloat16(load_u16(from, n));
+}
+
+FC_INLINE fc_vector_u32 second_items_bfloat16(const char *from, int64_t next, int64_t some,
+                                              uint32_t flip)
+{
+    (void)next, (void)some, (void)flip;
+    return *(const fc_vector_u32 *)from << 16;
+}
+
+FC_INLINE uint32_t item_bfloat16(const char *from, int64_t next, int64_t some, uint32_t flip)
+{
+    (void)next, (void)some, (void)flip;
+    return (uint32_t)*(const fc_uint16 *)from << 16;
+}
+
+FC_INLINE fc_vector_float32 add_products_bfloat16(fc_vector_float32 sums, fc_vector_float32 source,
+                                                  fc_vector_float32 weight)
+{
+    return sums + source * weight;
+}
+#endif
+
+FC_INLINE fc_vector_u16 rounded_sums_bfloat16(fc_vector_float32 v)
+{
+    return rounded_bfloat16(v);
+}
+
+FC_INLINE float bias_bfloat16(const char *from)
+{
+    const uint32_t bits = (uint32_t)*(const fc_uint16 *)from << 16;
+    float value;
+
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+FC_INLINE fc_vector_u32 as_weight_bfloat16(fc_vector_u32 items, int64_t some)
+{
+    (void)some;
+    return items;
+}
+
+FC_INLINE uint32_t ones_bfloat16(void)
+{
+    return 0; /* no sums of weights are asked for */
+}
+
+/* Items whose channels adjoin; of single channels, never asked for. */
+FC_INLINE fc_vector_u32 adjoining_items_bfloat16(const char *from, uint32_t flip)
+{
+    (void)flip;
+    return *(const fc_vector_u32 *)from;
+}
+
+#endif

@@ -1,0 +1,128 @@
+"""Decide for integer convolutions: any signs, within the workspace."""
+
+from __future__ import annotations
+
+from math import prod
+
+from fastconv.backend import Decision, Plan, Policy
+from fastconv.cpu import narrow
+from fastconv.cpu.candidate import refused, threads_for
+from fastconv.cpu.implicit_gemm.blocking import second_level_bytes
+from fastconv.cpu.implicit_gemm.plan import ProductPlan
+from fastconv.cpu.integer.convolution import Planner, as_convolution
+from fastconv.cpu.integer.plan import IntegerPlan
+from fastconv.cpu.isa import active, core, why_no_core
+from fastconv.cpu.packed_plan import PackedPlan
+from fastconv.cpu.pointwise.blocking import choose
+from fastconv.cpu.pointwise.candidate import why_no_pointwise
+from fastconv.cpu.pointwise.plan import PointwisePlan, shape_of
+from fastconv.machine import peak_flops
+from fastconv.problem import ConvProblem, IntegerConvProblem, Problem
+
+_DTYPE = "int8"
+# Each is a plane of lines, most of which no tap may use.
+_MOST_RESIDUES = 4096
+
+
+def _gemm(threads: int) -> Planner:
+    def plan(problem: ConvProblem, **options: object) -> PackedPlan:
+        return ProductPlan(problem, _DTYPE, threads, second_level_bytes(), **options)
+
+    return plan
+
+
+def _pointwise(threads: int) -> Planner:
+    def plan(problem: ConvProblem, **options: object) -> PackedPlan:
+        pieces, _ = choose(shape_of(problem, _DTYPE))
+        return PointwisePlan(problem, _DTYPE, threads, pieces, **options)
+
+    return plan
+
+
+class _Integer:
+    """What the two have in common."""
+
+    name = ""
+
+    def decide(self, problem: Problem, policy: Policy) -> Decision:
+        """Accept what fits the workspace on some number of threads."""
+        if core is None:
+            return refused(self.name, why_no_core)
+        assert isinstance(problem, IntegerConvProblem)
+        if any(operand.size == 0 for operand in (problem.x, problem.weight, problem.y)):
+            return refused(self.name, "an array is empty")
+        reason = self._why_not(problem)
+        if reason:
+            return refused(self.name, reason)
+        threads = threads_for(policy)
+        plan = self._plan(problem, threads)
+        while plan.workspace_bytes > policy.workspace_limit and threads > 1:
+            threads = threads // 2
+            plan = self._plan(problem, threads)
+        if plan.workspace_bytes > policy.workspace_limit:
+            return refused(
+                self.name,
+                f"its packed weight, panels and sums take {plan.workspace_bytes} bytes, over the "
+                f"limit of {policy.workspace_limit}",
+                over_limit=True,
+            )
+        return Decision(
+            True,
+            f"{narrow.described(_DTYPE)} exact sums",
+            self.name,
+            _DTYPE,
+            0.0,
+            self._seconds(problem, plan, threads),
+            plan.workspace_bytes,
+            threads=threads,
+        )
+
+    def plan(self, problem: Problem, decision: Decision) -> Plan:
+        """Make it ready to run."""
+        assert isinstance(problem, IntegerConvProblem)
+        return self._plan(problem, decision.threads)
+
+    def _why_not(self, problem: IntegerConvProblem) -> str:
+        raise NotImplementedError
+
+    def _plan(self, problem: IntegerConvProblem, threads: int) -> IntegerPlan:
+        raise NotImplementedError
+
+    def _seconds(self, problem: IntegerConvProblem, plan: IntegerPlan, threads: int) -> float:
+        raise NotImplementedError
+
+
+class IntegerGemm(_Integer):
+    """Panels of columns, as for floating types."""
+
+    name = "implicit_gemm"
+
+    def _why_not(self, problem: IntegerConvProblem) -> str:
+        if prod(problem.stride) > _MOST_RESIDUES:
+            return f"its stride {problem.stride} leaves too many residues"
+        return ""
+
+    def _plan(self, problem: IntegerConvProblem, threads: int) -> IntegerPlan:
+        return IntegerPlan(problem, _gemm(threads))
+
+    def _seconds(self, problem: IntegerConvProblem, plan: IntegerPlan, threads: int) -> float:
+        assert isinstance(plan.product, ProductPlan)
+        return float(plan.product.seconds)
+
+
+class IntegerPointwise(_Integer):
+    """Panels of positions, as for floating types."""
+
+    name = "pointwise"
+
+    def _why_not(self, problem: IntegerConvProblem) -> str:
+        return why_no_pointwise(as_convolution(problem))
+
+    def _plan(self, problem: IntegerConvProblem, threads: int) -> IntegerPlan:
+        return IntegerPlan(problem, _pointwise(threads))
+
+    def _seconds(self, problem: IntegerConvProblem, plan: IntegerPlan, threads: int) -> float:
+        shape = shape_of(as_convolution(problem), _DTYPE)
+        _, cycles = choose(shape)
+        busy = max(1, min(threads, plan.units))
+        return float(4 * shape.lanes * cycles / (peak_flops(active(), "float32", 1) * busy))

@@ -1,0 +1,58 @@
+"""Arrays of fewer bits than a sum's: what our kernels make of their channels.
+
+Kernels copy a source into items of 32 bits: a float32 that a float16 or bfloat16 was widened to, or
+two channels' bfloat16, or two or four channels' bytes, whatever the processor multiplies and adds
+at once. To plans and models such a convolution is one of items, of fewer channels.
+"""
+
+from __future__ import annotations
+
+from fastconv.cpu.candidate import why_not_as_it_is
+from fastconv.cpu.cuts import ceil_div
+from fastconv.cpu.isa import active, core
+from fastconv.cpu.plans import itemsize
+from fastconv.problem import Problem
+
+HALVES = ("float16", "bfloat16")
+NARROW = (*HALVES, "int8")
+_ITEM_BYTES = 4
+
+
+def why_not(problem: Problem, dtype: str) -> str:
+    """Return why products of our own can't take sums in `dtype` of a problem's operands."""
+    if problem.dtype in HALVES and dtype == "float32":
+        return ""
+    return why_not_as_it_is(problem, dtype)
+
+
+def item_bytes(dtype: str) -> int:
+    """Return the bytes of an item that kernels copy arrays of a dtype to."""
+    return _ITEM_BYTES if dtype in NARROW else itemsize(dtype)
+
+
+def items_of(channels: int, dtype: str) -> int:
+    """Return the items that a pixel's channels make."""
+    assert core is not None
+    return ceil_div(channels, core.item_channels(dtype))
+
+
+def rate_dtype(dtype: str) -> str:
+    """Return the floating dtype whose vectors take as many items, at so many a cycle."""
+    return "float32" if dtype in NARROW else dtype
+
+
+def flushes(dtype: str) -> bool:
+    """Whether kernels at the level in use take numbers below the smallest normal one for 0."""
+    assert core is not None
+    return dtype == "bfloat16" and core.item_channels(dtype) > 1
+
+
+def described(dtype: str) -> str:
+    """Return what kernels work with, for people to read."""
+    assert core is not None
+    each = core.item_channels(dtype)
+    if dtype in HALVES and each == 1:
+        return f"{active()} kernels, widening {dtype} to float32 on the way,"
+    if dtype == "int8":
+        return f"{active()} kernels, {'bytes in fours' if each == 4 else 'bytes widened in pairs'},"
+    return f"{active()} kernels{', bfloat16 in pairs,' if each == 2 else ''}"
