@@ -153,3 +153,16 @@ def test_16_bits_read_digits_as_well_as_32_do():
     assert found[None] > 0.97
     assert found["bfloat16"] >= found[None] - 0.003
     assert found["float16"] >= found[None] - 0.003
+
+
+@np.errstate(invalid="ignore")  # signalling NaNs are among them
+@pytest.mark.parametrize("name", HALF)
+def test_relu_of_16_bits_is_that_of_their_numbers(name):
+    _dtype(name)
+    x = np.arange(2**16, dtype=np.uint16).view(np.dtype(name))
+    numbers = x[~np.isnan(x.astype(np.float32))]
+    for array in (x, numbers, x[::-3], x.reshape(4, -1).T, x[:0]):
+        y = L.ReLU().eval()(array)
+        assert y.dtype == array.dtype
+        expected = np.maximum(array.astype(np.float32), 0)
+        np.testing.assert_array_equal(y.astype(np.float32), expected)

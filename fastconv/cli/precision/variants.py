@@ -23,7 +23,7 @@ from fastconv.layers import (
     Sequential,
 )
 from fastconv.precision import PRECISIONS
-from fastconv.quantization import quantize_network
+from fastconv.quantization import fold_batch_norm, quantize_network
 
 Array = NDArray[Any]
 EXACT = "float64 arrays"
@@ -87,8 +87,8 @@ def build_network(seed: int, extent: int) -> Sequential:
 
 
 def variants(net: Sequential, digits: Digits) -> dict[str, Variant]:
-    """The net in every precision, by what to call it; in float64 first."""
-    net.eval()
+    """The net in every precision, by what to call it; in float64 first. Batch norm is folded."""
+    net = fold_batch_norm(net)
     found = {EXACT: Variant(_widened(net), None, "float64")}
     found |= {name: Variant(net, name) for name in NAMED}
     halves = ("float16", "bfloat16") if find_spec("ml_dtypes") else ("float16",)
@@ -97,7 +97,7 @@ def variants(net: Sequential, digits: Digits) -> dict[str, Variant]:
         assert isinstance(narrow, Sequential)
         found[f"{name} arrays"] = Variant(narrow)
     samples = digits.train_images[:CALIBRATION]
-    found["int8 net"] = Variant(quantize_network(net, [samples], method="mse"))
+    found["int8 net"] = Variant(quantize_network(net, [samples]))
     return found
 
 
