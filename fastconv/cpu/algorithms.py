@@ -17,6 +17,7 @@ from fastconv.cpu.pointwise import Pointwise
 from fastconv.cpu.pooling import CompiledPools
 from fastconv.cpu.reductions import CompiledSum, NumpySum
 from fastconv.cpu.reference import Reference
+from fastconv.cpu.widened import Widened
 from fastconv.cpu.winograd import Winograd
 from fastconv.problem import (
     BiasProblem,
@@ -33,17 +34,17 @@ REFERENCE = _REFERENCE.name
 _CANDIDATES: dict[type[Problem], tuple[Candidate, ...]] = {
     ConvProblem: (
         Pointwise(),
-        Depthwise(),
-        Winograd(6),
+        Widened(Depthwise(), ConvProblem.OPERATIONS),
+        Widened(Winograd(6), ("conv_weight_grad",)),
         Winograd(4),
-        ImplicitGemm(),
+        Widened(ImplicitGemm(), ("conv_weight_grad",)),
         Im2colBlas(),
         _REFERENCE,
     ),
     IntegerConvProblem: (IntegerPointwise(), IntegerGemm(), _REFERENCE),
     BiasProblem: (CompiledSum(), NumpySum(), _REFERENCE),
     ColumnsProblem: (CompiledColumns(), _REFERENCE),
-    GemmProblem: (Gemm(), Blas(), _REFERENCE),
+    GemmProblem: (Widened(Gemm(), GemmProblem.OPERATIONS), Blas(), _REFERENCE),
     PoolProblem: (CompiledPools(), _REFERENCE),
 }
 

@@ -324,6 +324,8 @@ typedef struct {
     void (*pointwise_layout)(fc_pointwise *);
     void (*pointwise_pack)(const fc_pointwise *, int threads);
     void (*pointwise_run)(const fc_pointwise *, int threads);
+    /* n items side by side, float16 or bfloat16 to float32, or, unless `widens`, back. */
+    void (*convert)(int dtype, const char *from, char *to, int64_t n, int widens, int threads);
 } fc_narrow_kernels;
 
 /* isa.c */

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 
 from fastconv.backend import Decision, Plan, Policy
-from fastconv.cpu.candidate import Candidate, refused
-from fastconv.cpu.lowered.plan import LoweredPlan, copied_items
+from fastconv.cpu.candidate import Candidate, refused, threads_for
+from fastconv.cpu.lowered.plan import ROUNDED, LoweredPlan, copied_items
 from fastconv.cpu.lowered.problem import Product, is_batched, narrowed
 from fastconv.cpu.plans import itemsize
 from fastconv.precision import (
@@ -20,8 +20,12 @@ from fastconv.precision import (
 )
 from fastconv.problem import ConvProblem, GemmProblem, Problem
 
-# Measured: copying by NumPy, and rounding in place where there is no dtype for it, in elements.
-_ITEMS_PER_SECOND = {"float32": 4e8, "bfloat16": 1.5e9}
+# Measured: copying and rounding by NumPy, in elements.
+_ITEMS_PER_SECOND = 4e8
+# The same by our own code, from 16 bits and to them.
+_CONVERTED_PER_SECOND = 3e9
+_HALVES = ("float16", "bfloat16")
+_NEAR_BYTES = 2 * 2**20
 # What copies may take of the limit; the rest is the plan's that runs on them.
 _COPIES_SHARE = 0.5
 
@@ -60,21 +64,22 @@ def decide(candidate: Candidate, problem: Problem, policy: Policy) -> Decision:
         and precision != "int8"
         and is_coarser(precision, problem.dtype)
     ):
-        return _on_copies(candidate, problem, precision, policy)
+        return on_copies(candidate, problem, precision, policy)
     if is_coarser(precision, sum_dtype(problem.dtype)):
         return candidate.decide(problem, replace(policy, precision=None))
     return own
 
 
-def _on_copies(candidate: Candidate, problem: Product, precision: str, policy: Policy) -> Decision:
-    """Return the decision on copies of the dtype that is predicted to be faster on one thread.
+def on_copies(candidate: Candidate, problem: Product, precision: str, policy: Policy) -> Decision:
+    """Return a candidate's decision on copies, as many images at a time as may be.
 
-    More threads must not choose another one, which rounds otherwise.
+    Copies are of the dtype that is predicted to be the faster one on one thread: more threads
+    must not choose another, which rounds otherwise.
     """
-    dtypes = ["float32"]
-    if precision == "bfloat16" and find_spec("ml_dtypes") is not None:
-        dtypes.append("bfloat16")
+    if precision != "bfloat16" or find_spec("ml_dtypes") is None:
+        return _on_copies_of("float32", candidate, problem, precision, policy)
     alone = replace(policy, threads=1)
+    dtypes = ("float32", "bfloat16")
     found = {d: _on_copies_of(d, candidate, problem, precision, alone) for d in dtypes}
     best = min(dtypes, key=lambda d: (not found[d].can, found[d].seconds))
     return _on_copies_of(best, candidate, problem, precision, policy)
@@ -84,6 +89,10 @@ def _on_copies_of(
     dtype: str, candidate: Candidate, problem: Product, precision: str, policy: Policy
 ) -> Decision:
     limit = int(policy.workspace_limit * _COPIES_SHARE)
+    if problem.dtype in _HALVES and isinstance(problem, ConvProblem):
+        # What is widened should still be in a cache when it is read.
+        least = copied_items(problem, 1, dtype) * itemsize(dtype)
+        limit = min(limit, max(_NEAR_BYTES + problem.weight.size * itemsize(dtype), least))
     total = problem.outputs[0].shape[0] if is_batched(problem) else 1
     rows = _rows_within(problem, dtype, total, limit)
     if rows == 0:
@@ -107,7 +116,10 @@ def _on_copies_of(
         return inner
     detail = Lowered(precision, dtype, rows, inside, candidate)
     made = _plan(problem, detail)
-    copies = copied_items(problem, total, dtype) / _ITEMS_PER_SECOND[dtype]
+    rounds = dtype != precision and precision in ROUNDED
+    converted = not rounds and (dtype in _HALVES or problem.dtype in _HALVES)
+    rate = _CONVERTED_PER_SECOND if converted else _ITEMS_PER_SECOND
+    copies = copied_items(problem, total, dtype) / rate
     return replace(
         inner,
         precision=precision.removesuffix("_strict"),
@@ -136,7 +148,8 @@ def _plan(problem: Product, detail: Lowered) -> LoweredPlan:
         part = narrowed(problem, detail.dtype, rows)
         return detail.candidate.plan(part, detail.candidate.decide(part, detail.policy))
 
-    return LoweredPlan(problem, detail.precision, detail.dtype, detail.rows, inner)
+    threads = threads_for(detail.policy)
+    return LoweredPlan(problem, detail.precision, detail.dtype, detail.rows, inner, threads)
 
 
 def plan(problem: Problem, decision: Decision) -> Plan:

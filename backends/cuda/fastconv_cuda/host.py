@@ -1,0 +1,129 @@
+"""NumPy arrays to a GPU and back, for those who ask for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from fastconv.backend import Decision, Info, Plan, Policy
+from fastconv.problem import Operand, Problem
+from fastconv_cuda.backend import BACKEND, INFO, CudaBackend
+from fastconv_cuda.candidate import itemsize, total_bytes
+from fastconv_cuda.device import Device
+from fastconv_cuda.finding import Found
+
+HOST_INFO = replace(INFO, name="cuda_host", namespace="numpy", array_types=("numpy.ndarray",))
+# Pageable memory over PCI Express: half of what a link of the fourth generation has.
+BUS_RATE = 10e9
+BUS_SECONDS = 20e-6
+
+
+class HostBackend(CudaBackend):
+    """Host arrays on an NVIDIA GPU: copied there, worked on, copied back.
+
+    Parameters
+    ----------
+    finder : callable, optional
+        As for :class:`CudaBackend`.
+    info : Info, optional
+        Another description.
+    """
+
+    def __init__(
+        self, finder: Callable[[], Found] = lambda: BACKEND.found, info: Info = HOST_INFO
+    ) -> None:
+        super().__init__(finder, info)
+
+    def decide(self, problem: Problem, policy: Policy) -> Sequence[Decision]:
+        """Return what the GPU would do with contiguous copies, transfers included."""
+        if policy.device is None:
+            reason = 'arrays are never moved unasked: say device="cuda" or device="auto"'
+            return [Decision(False, reason, "")]
+        if problem.operation not in self.info.operations:
+            return [Decision(False, f"it has no operation {problem.operation}", "")]
+        moving = BUS_SECONDS + total_bytes(problem) / BUS_RATE
+        found = super().decide(copied(problem), policy)
+        return [
+            replace(
+                d,
+                seconds=d.seconds + moving,
+                reason=f"{d.reason}; transfers take {moving:.2g} of {d.seconds + moving:.2g} s",
+            )
+            if d.can
+            else d
+            for d in found
+        ]
+
+    def plan(self, problem: Problem, decision: Decision) -> Plan:
+        """Make a decision ready to run."""
+        there = super().plan(copied(problem), decision)
+        return MovingPlan(problem, there, self.devices[decision.device])
+
+
+def copied(problem: Problem) -> Problem:
+    """Return a problem whose operands are contiguous, as their copies on the device are."""
+    changes = {
+        name: _contiguous(value)
+        for name in problem.__dataclass_fields__
+        if isinstance(value := getattr(problem, name), Operand)
+    }
+    return replace(problem, **changes)  # type: ignore[arg-type]
+
+
+def _contiguous(operand: Operand) -> Operand:
+    strides = []
+    step = itemsize(operand.dtype)
+    for extent in reversed(operand.shape):
+        strides.append(step)
+        step *= max(extent, 1)
+    return replace(operand, strides=tuple(reversed(strides)))
+
+
+class MovingPlan:
+    """A plan of the device's between copies there and back.
+
+    The device's copies come from the device's pool as the plan runs; the host allocates nothing.
+    """
+
+    workspace_bytes = 0
+
+    def __init__(self, problem: Problem, there: Plan, device: Device) -> None:
+        self._problem, self._there, self._device = problem, there, device
+
+    def empty(self, shape: tuple[int, ...], dtype: str) -> Any:
+        """Return a new C-contiguous array on the host."""
+        if dtype == "bfloat16":
+            import ml_dtypes
+
+            return np.empty(shape, ml_dtypes.bfloat16)
+        return np.empty(shape, dtype)
+
+    def run(
+        self,
+        inputs: Sequence[Any],
+        outputs: Sequence[Any],
+        workspace: Any,
+        stream: object | None = None,
+    ) -> None:
+        """Fill `outputs` from `inputs`, and wait for them."""
+        device, empty = self._device, self._there.empty
+        copies = [empty(o.shape, o.dtype) for o in self._problem.inputs]
+        results = [empty(o.shape, o.dtype) for o in self._problem.outputs]
+        needed = self._there.workspace_bytes
+        scratch = empty((needed,), "uint8") if needed else None
+        for array, copy in zip(inputs, copies, strict=True):
+            device.upload(np.ascontiguousarray(array), copy, stream)
+        self._there.run(copies, results, scratch, stream)
+        for result, array in zip(results, outputs, strict=True):
+            if array.flags.c_contiguous:
+                device.download(result, array, stream)
+            else:
+                part = np.empty(array.shape, array.dtype)
+                device.download(result, part, stream)
+                array[...] = part
+
+
+HOST_BACKEND = HostBackend()

@@ -1,0 +1,145 @@
+"""Plans: launches whose arguments are known but for the arrays' addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from fastconv_cuda.device import Device, Grid
+from fastconv_cuda.units import Unit
+
+THREADS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Scratch:
+    """An argument that lies in the workspace, so many bytes from its start."""
+
+    offset: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Launch:
+    """One launch of a kernel.
+
+    Attributes
+    ----------
+    unit, kernel, grid, block, shared
+        What to launch, over how much, with how much shared memory.
+    arrays : tuple of (int, Scratch or None)
+        Which array of the plan (inputs, then outputs) each address is of; None passes 0.
+    params : tuple
+        Structures that follow the addresses.
+    """
+
+    unit: Unit
+    kernel: str
+    grid: Grid
+    block: Grid
+    arrays: tuple[int | Scratch | None, ...]
+    params: tuple[Any, ...] = ()
+    shared: int = 0
+
+    def start(self, device: Device, addresses: Sequence[int], scratch: int, stream: Any) -> None:
+        """Launch it for these addresses."""
+        arguments: list[Any] = []
+        for place in self.arrays:
+            if place is None:
+                arguments.append(0)
+            elif isinstance(place, Scratch):
+                arguments.append(scratch + place.offset)
+            else:
+                arguments.append(addresses[place])
+        arguments.extend(self.params)
+        device.launch(self.unit, self.kernel, self.grid, self.block, self.shared, arguments, stream)
+
+
+def over_elements(
+    unit: Unit,
+    kernel: str,
+    count: int,
+    arrays: tuple[int | Scratch | None, ...],
+    *params: Any,
+) -> Launch:
+    """Return a launch with a thread for each of `count` elements."""
+    return Launch(unit, kernel, (-(-count // THREADS), 1, 1), (THREADS, 1, 1), arrays, params)
+
+
+class DevicePlan:
+    """Where a plan's arrays come from."""
+
+    workspace_bytes = 0
+
+    def __init__(self, device: Device) -> None:
+        self.device = device
+
+    def empty(self, shape: tuple[int, ...], dtype: str) -> Any:
+        """Return a new C-contiguous array on the device."""
+        return self.device.empty(shape, dtype)
+
+    def run(
+        self,
+        inputs: Sequence[Any],
+        outputs: Sequence[Any],
+        workspace: Any,
+        stream: object | None = None,
+    ) -> None:
+        """Fill `outputs` from `inputs`; see :class:`fastconv.backend.Plan`."""
+        raise NotImplementedError
+
+
+class LaunchPlan(DevicePlan):
+    """Launches one after another.
+
+    Parameters
+    ----------
+    device : Device
+        Where they run.
+    launches : sequence of Launch
+        What is launched; launches without threads are left out.
+    item_bytes : sequence of int
+        What the address of each array must be a multiple of.
+    workspace_bytes : int
+        Scratch memory that they need.
+    otherwise : LaunchPlan, optional
+        What runs instead where an address isn't; by default the same, byte by byte.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        launches: Sequence[Launch],
+        item_bytes: Sequence[int],
+        workspace_bytes: int = 0,
+        otherwise: LaunchPlan | None = None,
+    ) -> None:
+        super().__init__(device)
+        self.workspace_bytes = workspace_bytes
+        self._launches = tuple(launch for launch in launches if 0 not in launch.grid)
+        self._item_bytes = tuple(item_bytes)
+        self._otherwise = otherwise
+
+    def run(
+        self,
+        inputs: Sequence[Any],
+        outputs: Sequence[Any],
+        workspace: Any,
+        stream: object | None = None,
+    ) -> None:
+        """Launch; nothing is allocated, and nobody waits."""
+        pointer = self.device.pointer
+        addresses = [pointer(array) for array in (*inputs, *outputs)]
+        scratch = 0 if workspace is None else pointer(workspace)
+        self.start(addresses, scratch, stream)
+
+    def start(self, addresses: Sequence[int], scratch: int, stream: object | None) -> None:
+        """Launch for these addresses."""
+        aligned = not any(a % n for a, n in zip(addresses, self._item_bytes, strict=True))
+        if not aligned and self._otherwise is not None:
+            self._otherwise.start(addresses, scratch, stream)
+            return
+        for launch in self._launches:
+            if not aligned:
+                launch = replace(launch, unit=launch.unit.unaligned())
+            launch.start(self.device, addresses, scratch, stream)

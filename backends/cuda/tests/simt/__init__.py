@@ -1,0 +1,1 @@
+"""CUDA's execution model on a CPU: see simt.h."""

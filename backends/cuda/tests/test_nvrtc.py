@@ -1,0 +1,79 @@
+"""NVRTC compiles every kernel for every kind of GPU, without one."""
+
+from __future__ import annotations
+
+import pytest
+from fastconv_cuda.catalogue import FAMILIES, LEAST_CAPABILITY, TUNED, every_unit
+from fastconv_cuda.compiler import CompileError, compile_unit, load_nvrtc, options, usage
+from fastconv_cuda.units import KERNELS, Unit
+
+
+def why_no_compiler():
+    try:
+        load_nvrtc().getVersion()
+    except Exception as error:
+        return f"NVRTC can't be loaded: {str(error).splitlines()[0]}"
+    return ""
+
+
+REASON = why_no_compiler()
+needs_nvrtc = pytest.mark.skipif(bool(REASON), reason=REASON or "there")
+ARCHITECTURES = ("sm_75", "sm_80", "sm_86", "sm_89", "sm_90", "sm_90a", "sm_100", "sm_120")
+EVERY = [
+    pytest.param(family, unit, id=f"{family}-{'-'.join(v or n for n, v in unit.definitions)}")
+    for family in FAMILIES
+    for first in every_unit(family)
+    for unit in (first, first.unaligned())
+]
+
+
+def skip_where_it_never_runs(family, arch):
+    number = int(arch.removeprefix("sm_").removesuffix("a"))
+    if divmod(number, 10) < LEAST_CAPABILITY.get(family, (0, 0)):
+        pytest.skip(f"{family} is never chosen on {arch}")
+
+
+def check(family, unit, arch, record):
+    skip_where_it_never_runs(family, arch)
+    code, log = compile_unit(unit, arch)
+    assert code.startswith(b"\x7fELF")
+    found = usage(log)
+    assert found, log
+    for kernel, used in found.items():
+        record(f"{unit.file} {' '.join(unit.flags)} {arch} {kernel}", used)
+        assert used.registers <= 255
+        if family in TUNED and "FC_UNALIGNED" not in dict(unit.definitions):
+            assert used.spilled == 0, (kernel, used)
+
+
+def test_every_source_is_of_a_family():
+    files = {unit.file for units in FAMILIES.values() for unit in units.values()}
+    assert files == {path.name for path in KERNELS.glob("*.cu")}
+
+
+@needs_nvrtc
+@pytest.mark.parametrize("arch", ["sm_75", "sm_90", "sm_120"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_one_of_each_family(family, arch, record_property):
+    check(family, every_unit(family)[0], arch, record_property)
+
+
+@pytest.mark.slow
+@needs_nvrtc
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+@pytest.mark.parametrize(("family", "unit"), EVERY)
+def test_every_unit(family, unit, arch, record_property):
+    check(family, unit, arch, record_property)
+
+
+@needs_nvrtc
+def test_a_refused_source_raises_with_the_log():
+    unit = Unit("direct_conv.cu", (("FC_ELEMENT", "no_such_type"),))
+    with pytest.raises(CompileError, match="no_such_type"):
+        compile_unit(unit, "sm_80")
+
+
+def test_denormals_are_never_flushed():
+    given = " ".join(options(Unit("im2col.cu"), "sm_80"))
+    assert "ftz" not in given
+    assert "fast_math" not in given
