@@ -315,7 +315,7 @@ def test_it_says_why_not():
     assert limited.over_limit
     assert "over the limit of 65536" in limited.reason
     double = replace(wide, **{n: replace(getattr(wide, n), dtype="float64") for n in "xy"})
-    assert "float32, not float64" in reason(double)
+    assert "it takes float32, float16, bfloat16, not float64" in reason(double)
 
 
 def test_precision_and_tolerance_decide_whether_it_is_taken():

@@ -152,7 +152,7 @@ def _packing(problem: ConvProblem) -> tuple[Hashable, ...]:
 def _why_not(problem: ConvProblem, policy: Policy) -> str:
     halves = HALVES if problem.operation != "conv_weight_grad" else ()
     if problem.dtype not in ("float32", *halves):
-        return "it takes float32, and float16 and bfloat16 but for weights' gradients"
+        return f"it takes {', '.join(('float32', *halves))}, not {problem.dtype}"
     if policy.precision not in (None, "auto", "float32"):
         return f"precision={policy.precision!r} excludes its rounding"
     if set(problem.stride) != {1}:
