@@ -9,6 +9,9 @@ from fastconv.dispatch.arrays import namespace
 from fastconv.errors import bad_argument
 from fastconv.layers.optimizer import Optimizer, at_least_zero
 
+# A net whose gradients are NaN at any scale would halve it to 0.
+_LEAST_SCALE = 2.0**-14
+
 
 class LossScaler:
     """Keeps gradients in float16's range by scaling the loss, as much as they allow.
@@ -87,7 +90,7 @@ class LossScaler:
         """
         gradients = [g for g in optimizer.layer.gradients().values() if g is not None]
         if not all(bool(namespace(g).isfinite(g).all()) for g in gradients):
-            self.scale *= self.backoff
+            self.scale = max(self.scale * self.backoff, _LEAST_SCALE)
             self.good_steps = 0
             return False
         optimizer.step(self.scale)

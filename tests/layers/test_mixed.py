@@ -116,6 +116,11 @@ def test_a_step_with_an_infinite_gradient_is_left_out_and_the_scale_halved():
     assert optimizer.steps == 1
     assert step(0.1)
     assert scaler.scale == 2.0**15  # two good steps
+    for _ in range(100):
+        net.gradients()["bias"][...] = np.nan
+        assert not scaler.step(optimizer)
+    assert scaler.scale == 2.0**-14
+    scaler.load_state_dict({"scale": 2.0**15, "good_steps": 0})
     again = L.LossScaler()
     again.load_state_dict(scaler.state_dict())
     assert again.state_dict() == {"scale": 2.0**15, "good_steps": 0}
