@@ -53,16 +53,14 @@ cdef int product_code(dtype) except -1:
 
 cdef int take_sizes(dtype, int target_size, fc_array *x, fc_array *weight,
                     fc_array *y) except -1:
-    """Settle what the arrays' items take: of int8, the target's may have 1 byte or 4."""
-    if dtype == "int8":
-        if target_size not in (1, 4):
-            raise ValueError(f"target_size: expected 1 or 4, got {target_size}")
-        x.size, y.size = 1, target_size
-    elif dtype in NARROW:
-        x.size = y.size = 2
-    else:
-        x.size = y.size = fc_dtypes[dtype_code(dtype, True)].size
-    weight.size = x.size
+    """Settle what the arrays' items take: of narrow types, the target's may have 4 bytes."""
+    cdef int own = 1 if dtype == "int8" else 2
+    if dtype not in NARROW:
+        own = fc_dtypes[dtype_code(dtype, True)].size
+    x.size = weight.size = own
+    y.size = target_size or own
+    if y.size != own and (dtype not in NARROW or y.size != 4):
+        raise ValueError(f"target_size: expected {own}, or 4 of narrow types, got {target_size}")
     return 0
 
 

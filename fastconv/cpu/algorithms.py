@@ -13,6 +13,7 @@ from fastconv.cpu.depthwise import Depthwise
 from fastconv.cpu.im2col_blas import Im2colBlas
 from fastconv.cpu.implicit_gemm import ImplicitGemm
 from fastconv.cpu.integer import IntegerGemm, IntegerPointwise
+from fastconv.cpu.paired import Paired
 from fastconv.cpu.pointwise import Pointwise
 from fastconv.cpu.pooling import CompiledPools
 from fastconv.cpu.reductions import CompiledSum, NumpySum
@@ -33,11 +34,11 @@ _REFERENCE = Reference()
 REFERENCE = _REFERENCE.name
 _CANDIDATES: dict[type[Problem], tuple[Candidate, ...]] = {
     ConvProblem: (
-        Pointwise(),
+        Paired(Pointwise()),
         Widened(Depthwise(), ConvProblem.OPERATIONS),
         Widened(Winograd(6), ("conv_weight_grad",)),
         Winograd(4),
-        Widened(ImplicitGemm(), ("conv_weight_grad",)),
+        Widened(Paired(ImplicitGemm()), ("conv_weight_grad",)),
         Im2colBlas(),
         _REFERENCE,
     ),

@@ -25,6 +25,16 @@ def convert(target: Any, source: Any, threads: int) -> None:
     core.convert(source.transpose(order), target.transpose(order), half, threads)
 
 
+def round_to_bfloat16(target: Any, source: Any, threads: int) -> None:
+    """Fill a uint16 array, in one piece, with the bits of float32 items rounded to bfloat16."""
+    assert core is not None
+    order = np.argsort([-stride for stride in target.strides], kind="stable")
+    given = source.transpose(order)
+    if not given.flags.c_contiguous:
+        given = np.ascontiguousarray(given)
+    core.convert(given, target.transpose(order), "bfloat16", threads)
+
+
 def _lie_alike(a: Any, b: Any) -> bool:
     """Whether two arrays of the same shape have their items in one piece, in the same order."""
     if a.shape != b.shape or a.size == 0:

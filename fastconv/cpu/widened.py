@@ -43,7 +43,7 @@ class Widened:
         assert isinstance(problem, ConvProblem | GemmProblem)
         strict = policy.precision == "float32_strict"
         return decide_rounded.on_copies(
-            self._inner, problem, "float32_strict" if strict else "float32", policy
+            self, problem, "float32_strict" if strict else "float32", policy
         )
 
     def plan(self, problem: Problem, decision: Decision) -> Plan:

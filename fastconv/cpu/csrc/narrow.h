@@ -51,6 +51,8 @@ typedef fc_vector_float32 fc_vector_float16, fc_vector_bfloat16, fc_vector_int8;
 #define FC_OUTSIDE(c) FC_N(outside)(&(c)->narrow)
 #define FC_PIXEL_BYTES(c, p) 0 /* they have no tiles of pixels */
 #define FC_UNIT(c) FC_N(convolve_unit)
+#define FC_DIRECT(c) FC_N(goes_straight)((c)->y.size)
+#define FC_NARROW_STORES 1
 #define FC_VECTOR(v) spread(v)
 #define FC_FACTOR(v) spread(v)
 #define FC_ADD_PRODUCTS(sums, source, weight) FC_N(add_products)(sums, source, weight)
@@ -63,7 +65,8 @@ typedef fc_vector_float32 fc_vector_float16, fc_vector_bfloat16, fc_vector_int8;
     while (0)
 #define FC_TAKE_ROW(p, to, from, n, some)                                                          \
     FC_N(take_items)(to, from, (p)->x.size, n, (p)->x.stride[1], some, (p)->narrow.x_flip)
-#define FC_START(c, channel) FC_N(start)((c)->bias, (c)->bias_step, channel, &(c)->narrow)
+#define FC_START(c, channel)                                                                       \
+    FC_N(start)((c)->bias, (c)->bias_step, channel, &(c)->narrow, (c)->y.size)
 #define FC_FINISH_ROWS(c, channel, rows, width, sums)                                              \
     FC_N(finish_rows)((c)->activation, (c)->parameter, &(c)->narrow, channel, rows, width, sums)
 #define FC_FINISH_LANES(c, group, channel, vectors, pixels, sums)                                  \
