@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 
 from fastconv.backend import Decision, Plan, Policy
 from fastconv.cpu.candidate import Candidate, refused, threads_for
@@ -22,7 +21,7 @@ from fastconv.problem import ConvProblem, GemmProblem, Problem
 
 # Measured: copying and rounding by NumPy, in elements.
 _ITEMS_PER_SECOND = 4e8
-# The same by our own code, from 16 bits and to them.
+# The same by our own code, from 16 bits and back.
 _CONVERTED_PER_SECOND = 3e9
 _HALVES = ("float16", "bfloat16")
 _NEAR_BYTES = 2 * 2**20
@@ -32,10 +31,9 @@ _COPIES_SHARE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Lowered:
-    """What a decision found out: the copies, the images of a part, and who does the rest."""
+    """What a decision found out: the precision, the images of a part, and who does the rest."""
 
     precision: str
-    dtype: str
     rows: int
     policy: Policy
     candidate: Candidate
@@ -71,23 +69,8 @@ def decide(candidate: Candidate, problem: Problem, policy: Policy) -> Decision:
 
 
 def on_copies(candidate: Candidate, problem: Product, precision: str, policy: Policy) -> Decision:
-    """Return a candidate's decision on copies, as many images at a time as may be.
-
-    Copies are of the dtype that is predicted to be the faster one on one thread: more threads
-    must not choose another, which rounds otherwise.
-    """
-    if precision != "bfloat16" or find_spec("ml_dtypes") is None:
-        return _on_copies_of("float32", candidate, problem, precision, policy)
-    alone = replace(policy, threads=1)
-    dtypes = ("float32", "bfloat16")
-    found = {d: _on_copies_of(d, candidate, problem, precision, alone) for d in dtypes}
-    best = min(dtypes, key=lambda d: (not found[d].can, found[d].seconds))
-    return _on_copies_of(best, candidate, problem, precision, policy)
-
-
-def _on_copies_of(
-    dtype: str, candidate: Candidate, problem: Product, precision: str, policy: Policy
-) -> Decision:
+    """Return a candidate's decision on float32 copies, as many images at a time as may be."""
+    dtype = "float32"
     limit = int(policy.workspace_limit * _COPIES_SHARE)
     if problem.dtype in _HALVES and isinstance(problem, ConvProblem):
         # What is widened should still be in a cache when it is read.
@@ -114,10 +97,9 @@ def _on_copies_of(
     inner = candidate.decide(narrowed(problem, dtype, rows), inside)
     if not inner.can:
         return inner
-    detail = Lowered(precision, dtype, rows, inside, candidate)
+    detail = Lowered(precision, rows, inside, candidate)
     made = _plan(problem, detail)
-    rounds = dtype != precision and precision in ROUNDED
-    converted = not rounds and (dtype in _HALVES or problem.dtype in _HALVES)
+    converted = precision not in ROUNDED and problem.dtype in _HALVES
     rate = _CONVERTED_PER_SECOND if converted else _ITEMS_PER_SECOND
     copies = copied_items(problem, total, dtype) / rate
     return replace(
@@ -145,11 +127,11 @@ def _rows_within(problem: Product, dtype: str, total: int, limit: int) -> int:
 
 def _plan(problem: Product, detail: Lowered) -> LoweredPlan:
     def inner(rows: int) -> Plan:
-        part = narrowed(problem, detail.dtype, rows)
+        part = narrowed(problem, "float32", rows)
         return detail.candidate.plan(part, detail.candidate.decide(part, detail.policy))
 
     threads = threads_for(detail.policy)
-    return LoweredPlan(problem, detail.precision, detail.dtype, detail.rows, inner, threads)
+    return LoweredPlan(problem, detail.precision, "float32", detail.rows, inner, threads)
 
 
 def plan(problem: Problem, decision: Decision) -> Plan:

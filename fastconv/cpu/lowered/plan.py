@@ -47,8 +47,6 @@ class LoweredPlan(HostPlan):
     ) -> None:
         self._problem, self._precision, self._dtype = problem, precision, dtype
         self._threads = threads
-        if dtype == "bfloat16":
-            import ml_dtypes  # noqa: F401  gives the dtype its name
         self._names = names_of(problem, problem.inputs)
         self._output = problem.outputs[0]
         self._batched = is_batched(problem)
@@ -148,7 +146,7 @@ class LoweredPlan(HostPlan):
 
     def _fill(self, copy: Any, array: Any) -> Any:
         convert(copy, array, self._threads)
-        if self._precision in ROUNDED and self._dtype != self._precision:
+        if self._precision in ROUNDED:
             # In memory's order the copy is one flat array.
             order = np.argsort([-stride for stride in copy.strides], kind="stable")
             round_in_place(copy.transpose(order), self._precision, self._threads)
