@@ -9,9 +9,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from asv_bench.cases import Pass
+from asv_bench.cases import Pass, all_cases
 from asv_bench.names import ONNX, OWN, PREPARED, TORCH
 from asv_bench.overhead import KERNEL
+from asv_bench.precisions import RATIOS, is_bound_by_arithmetic, ratio
 from asv_bench.record import Record
 from asv_bench.rules import Measurement, compare, geomean, goal_of
 
@@ -51,6 +52,8 @@ def show(record: Record, console: Console) -> None:
         _show_network(record.network, console)
     if record.overhead:
         _show_overhead(record.overhead, console)
+    if record.precisions:
+        _show_precisions(record.precisions, console)
     if record.memory:
         _show_memory(record.memory, console)
 
@@ -158,6 +161,40 @@ def _show_overhead(overhead: Mapping[str, float], console: Console) -> None:
         beyond = overhead[OWN] - overhead[KERNEL]
         table.add_row("fastconv beyond its kernel", f"{beyond * 1e6:.2f}", style="bold")
     console.print(table)
+
+
+def _show_precisions(precisions: Mapping[str, Mapping[str, float]], console: Console) -> None:
+    console.print("\n[bold]Precisions[/], forward: how many times faster; * bound by arithmetic")
+    bound = {case.name for case in all_cases() if is_bound_by_arithmetic(case)}
+    contenders = list(dict.fromkeys(name for found in precisions.values() for name in found))
+    headings = [f"{slower}\n/ {faster}" for slower, faster, _, _ in RATIOS]
+    table = _table("layer", *(f"{name.replace(' ', chr(10))}\nms" for name in contenders))
+    duels = _table("layer", *headings)
+    for layer, found in precisions.items():
+        name = f"{layer}{'*' if layer in bound else ''}"
+        table.add_row(name, *(milliseconds(found.get(contender)) for contender in contenders))
+        duels.add_row(name, *(_cell(found, *four, layer in bound) for four in RATIOS))
+    for title, layers in (("all", list(precisions)), ("*", [n for n in precisions if n in bound])):
+        means = [geomean(_known(precisions, layers, *four[:2])) for four in RATIOS]
+        duels.add_row(f"geometric mean, {title}", *(f"{mean:.2f}" for mean in means), style="bold")
+    console.print(table)
+    console.print(duels)
+
+
+def _known(
+    precisions: Mapping[str, Mapping[str, float]], layers: list[str], slower: str, faster: str
+) -> list[float]:
+    found = [ratio(precisions[layer], slower, faster) for layer in layers]
+    return [value for value in found if value > 0]
+
+
+def _cell(
+    found: Mapping[str, float], slower: str, faster: str, least: float, goal: float, bound: bool
+) -> str:
+    value = ratio(found, slower, faster)
+    if not value > 0:
+        return ""
+    return _coloured(value, goal, least) if bound else f"{value:.2f}"
 
 
 def _show_memory(memory: Mapping[Pass, Mapping[str, Mapping[str, int]]], console: Console) -> None:

@@ -66,7 +66,7 @@ def _calls(
 
 def measure(configuration: Configuration, send: Send) -> None:
     """Measure everything that a configuration wants."""
-    from asv_bench import memory, network, overhead, quiet, roofline
+    from asv_bench import memory, network, overhead, precisions, quiet, roofline
 
     watch = quiet.Watch()
     with opened(configuration, lambda text: send("note", text)) as libraries:
@@ -81,6 +81,9 @@ def measure(configuration: Configuration, send: Send) -> None:
         if "overhead" in configuration.parts:
             send("progress", "a call's overhead")
             send("overhead", overhead.measured(libraries))
+        if "precisions" in configuration.parts:
+            say, note = partial(send, "progress"), partial(send, "note")
+            send("precisions", precisions.measured(configuration, say, note))
         if "memory" in configuration.parts:
             say = partial(send, "progress")
             send("memory", memory.measured(configuration, say))

@@ -124,7 +124,7 @@ class _Timed:
         self.call()
 
 
-DTYPES = ("float32", "float64")
+DTYPES = ("float32", "float64", "float16")
 GRADIENTS = ("input_grad", "weight_grad", "bias_grad")
 FORWARD = ("forward", "forward relu", "forward prepared")
 POOLS = (

@@ -105,9 +105,13 @@ def peak(dtype: str, steps: int, threads: int) -> float: ...
 def gemm_tile(dtype: str) -> tuple[int, int]: ...
 def lanes(dtype: str) -> int: ...
 def item_channels(dtype: str) -> int: ...
+def convert(source: _Array, target: _Array, dtype: str, threads: int) -> None: ...
 
 class Winograd:
     tiles: int
+    depth: int
+    phases: int
+    products: int
     packed_bytes: int
 
     def __init__(
@@ -122,8 +126,8 @@ class Winograd:
         activation: int,
         parameter: float,
         pixels: int = 0,
-        target_size: int = 4,
-        flips: tuple[int, int] = (0, 0),
+        up: tuple[int, ...] = (),
+        dtype: str = "float32",
     ) -> None: ...
     def scratch_bytes(
         self, width: int, group: int, packed: bool, shared: bool
@@ -201,7 +205,7 @@ class Convolution:
         activation: int = 0,
         parameter: float = 0,
         pixels: int = 0,
-        target_size: int = 4,
+        target_size: int = 0,
         flips: tuple[int, int] = (0, 0),
     ) -> None: ...
     def pack(self, weight: _Array, packed: _Array, threads: int) -> None: ...
@@ -235,7 +239,7 @@ class Pointwise:
         tile_rows: int,
         activation: int = 0,
         parameter: float = 0,
-        target_size: int = 4,
+        target_size: int = 0,
         flips: tuple[int, int] = (0, 0),
     ) -> None: ...
     def pack(self, weight: _Array, packed: _Array, threads: int) -> None: ...

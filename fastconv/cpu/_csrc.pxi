@@ -146,6 +146,8 @@ cdef extern from "fc.h" nogil:
         int64_t[3] kernel
         int64_t[3] before
         int64_t[3] dilation
+        int64_t[3] stride
+        int64_t[3] up
         int64_t groups
         int64_t inner
         int64_t channels
@@ -164,6 +166,7 @@ cdef extern from "fc.h" nogil:
         int[2] alpha
         int activation
         int64_t pixels
+        int half
 
     ctypedef struct fc_winograd_grad:
         fc_array x
@@ -172,6 +175,7 @@ cdef extern from "fc.h" nogil:
         int64_t[3] kernel
         int64_t[3] before
         int64_t[3] dilation
+        int64_t[3] stride
         int64_t groups
         int64_t inner
         int64_t channels
@@ -258,6 +262,7 @@ cdef extern from "fc.h" nogil:
         void (*pointwise_layout)(fc_pointwise *) noexcept nogil
         void (*pointwise_pack)(const fc_pointwise *, int) noexcept nogil
         void (*pointwise_run)(const fc_pointwise *, int) noexcept nogil
+        void (*convert)(int, const char *, char *, int64_t, int, int) noexcept nogil
 
     ctypedef struct fc_kernels:
         void (*im2col)(const fc_geometry *, const fc_array *, const fc_array *, int64_t, int64_t,
@@ -294,6 +299,8 @@ cdef extern from "fc.h" nogil:
         int64_t (*winograd_scratch)(const fc_winograd *) noexcept nogil
         int64_t (*winograd_inputs)(const fc_winograd *) noexcept nogil
         int64_t (*winograd_tiles)(const fc_winograd *) noexcept nogil
+        int64_t (*winograd_depth)(const fc_winograd *) noexcept nogil
+        int64_t (*winograd_products)(const fc_winograd *) noexcept nogil
         void (*winograd_grad)(const fc_winograd_grad *, int) noexcept nogil
         void (*winograd_grad_sizes)(const fc_winograd_grad *, int64_t *) noexcept nogil
         void (*weight_grad)(const fc_weight_grad *, int) noexcept nogil

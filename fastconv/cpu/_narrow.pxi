@@ -10,13 +10,35 @@ def item_channels(dtype):
     return fc_active_narrow().channels(NARROW[dtype]) if dtype in NARROW else 1
 
 
+def convert(source, target, dtype, threads):
+    """Fill a contiguous array of float32 with items of float16 or bfloat16, or the reverse.
+
+    Parameters
+    ----------
+    source : contiguous buffer
+    target : writable contiguous buffer
+        As many items; those of one have 4 bytes, of the other one 2.
+    dtype : {"float16", "bfloat16"}
+        Of those with 2.
+    threads : int
+    """
+    cdef Flat given = flat("source", source, False), taken = flat("target", target, True)
+    cdef int widens = taken.bytes == 2 * given.bytes, t = thread_count(threads)
+    cdef int64_t n = min(given.bytes, taken.bytes) // 2
+    cdef int code = NARROW[dtype]
+    if code == FC_NARROW_int8 or not (widens or given.bytes == 2 * taken.bytes):
+        raise ValueError(f"convert: {given.bytes} to {taken.bytes} bytes of {dtype}")
+    with nogil:
+        fc_active_narrow().convert(code, given.data, taken.data, n, widens, t)
+
+
 cdef fc_narrow_kernels products_of(dtype) except *:
     """The functions that convolve arrays of a dtype at the level in use."""
     cdef fc_narrow_kernels found
     cdef const fc_kernels *kernels = fc_active()
     if dtype in NARROW:
         return fc_active_narrow()[0]
-    found.channels = NULL
+    found.channels, found.convert = NULL, NULL
     found.conv_layout, found.conv_box = kernels.conv_layout, kernels.conv_box
     found.conv_offsets, found.conv_pack = kernels.conv_offsets, kernels.conv_pack
     found.conv_run, found.pointwise_layout = kernels.conv_run, kernels.pointwise_layout
@@ -31,16 +53,14 @@ cdef int product_code(dtype) except -1:
 
 cdef int take_sizes(dtype, int target_size, fc_array *x, fc_array *weight,
                     fc_array *y) except -1:
-    """Settle what the arrays' items take: of int8, the target's may have 1 byte or 4."""
-    if dtype == "int8":
-        if target_size not in (1, 4):
-            raise ValueError(f"target_size: expected 1 or 4, got {target_size}")
-        x.size, y.size = 1, target_size
-    elif dtype in NARROW:
-        x.size = y.size = 2
-    else:
-        x.size = y.size = fc_dtypes[dtype_code(dtype, True)].size
-    weight.size = x.size
+    """Settle what the arrays' items take: of narrow types, the target's may have 4 bytes."""
+    cdef int own = 1 if dtype == "int8" else 2
+    if dtype not in NARROW:
+        own = fc_dtypes[dtype_code(dtype, True)].size
+    x.size = weight.size = own
+    y.size = target_size or own
+    if y.size != own and (dtype not in NARROW or y.size != 4):
+        raise ValueError(f"target_size: expected {own}, or 4 of narrow types, got {target_size}")
     return 0
 
 

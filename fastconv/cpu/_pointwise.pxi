@@ -45,7 +45,7 @@ cdef class Pointwise:
     cdef tuple shapes
 
     def __cinit__(self, x_shape, weight_shape, y_shape, pieces, *, dtype, groups, transposed,
-                  tile_rows, int activation=0, double parameter=0, int target_size=4,
+                  tile_rows, int activation=0, double parameter=0, int target_size=0,
                   flips=(0, 0)):
         cdef fc_pointwise *p = &self.p
         self.kernels = products_of(dtype)

@@ -61,9 +61,11 @@ cdef class Convolution:
     pixels : {0, 1, 2}
         Whether tiles are pixels by tile_rows, whole vectors, of channels: 1 where channels lie side
         by side in source and target, 2 where lines are transposed on their way.
-    target_size, flips
-        Of int8 arrays: bytes of the target's items, int32 or requantised to 8 bits, and what is
-        xored to the bytes of x, so that it is unsigned, and of the weight, so that it is signed.
+    target_size : int
+        Bytes of the target's items, if not the source's: 4 for float32, or for int32 of int8.
+    flips : tuple of (int, int)
+        Of int8 arrays, what is xored to the bytes of x, so that it is unsigned, and of the weight,
+        so that it is signed.
 
     Attributes
     ----------
@@ -89,7 +91,7 @@ cdef class Convolution:
 
     def __cinit__(self, x_shape, weight_shape, y_shape, products, *, dtype, groups, transposed,
                   tile_rows, turned=False, streams=False, gaps=False, int activation=0,
-                  double parameter=0, int pixels=0, int target_size=4, flips=(0, 0)):
+                  double parameter=0, int pixels=0, int target_size=0, flips=(0, 0)):
         cdef int64_t taps = 0
         cdef int k
         self.kernels = products_of(dtype)

@@ -13,10 +13,12 @@ from fastconv.cpu.depthwise import Depthwise
 from fastconv.cpu.im2col_blas import Im2colBlas
 from fastconv.cpu.implicit_gemm import ImplicitGemm
 from fastconv.cpu.integer import IntegerGemm, IntegerPointwise
+from fastconv.cpu.paired import Paired
 from fastconv.cpu.pointwise import Pointwise
 from fastconv.cpu.pooling import CompiledPools
 from fastconv.cpu.reductions import CompiledSum, NumpySum
 from fastconv.cpu.reference import Reference
+from fastconv.cpu.widened import Widened
 from fastconv.cpu.winograd import Winograd
 from fastconv.problem import (
     BiasProblem,
@@ -32,18 +34,18 @@ _REFERENCE = Reference()
 REFERENCE = _REFERENCE.name
 _CANDIDATES: dict[type[Problem], tuple[Candidate, ...]] = {
     ConvProblem: (
-        Pointwise(),
-        Depthwise(),
-        Winograd(6),
+        Paired(Pointwise()),
+        Widened(Depthwise(), ConvProblem.OPERATIONS),
+        Widened(Winograd(6), ("conv_weight_grad",)),
         Winograd(4),
-        ImplicitGemm(),
+        Widened(Paired(ImplicitGemm()), ("conv_weight_grad",)),
         Im2colBlas(),
         _REFERENCE,
     ),
     IntegerConvProblem: (IntegerPointwise(), IntegerGemm(), _REFERENCE),
     BiasProblem: (CompiledSum(), NumpySum(), _REFERENCE),
     ColumnsProblem: (CompiledColumns(), _REFERENCE),
-    GemmProblem: (Gemm(), Blas(), _REFERENCE),
+    GemmProblem: (Widened(Gemm(), GemmProblem.OPERATIONS), Blas(), _REFERENCE),
     PoolProblem: (CompiledPools(), _REFERENCE),
 }
 

@@ -26,6 +26,8 @@ from fastconv.machine import peak_flops
 from fastconv.problem import GemmProblem, Operand, Problem
 
 _BLAS_SHARE = 0.6
+# Items that NumPy converts in a second, on one thread.
+_CONVERTED_PER_SECOND = 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +162,12 @@ class DensePlan(HostPlan):
         return self._scratch.cut(name, workspace)[: shape[0] * shape[1]].reshape(shape)
 
 
+def _converted(problem: GemmProblem, dtype: str) -> int:
+    if dtype == problem.dtype:
+        return 0
+    return sum(operand.size for operand in problem.inputs + problem.outputs)
+
+
 class Blas:
     """NumPy's matmul."""
 
@@ -188,7 +196,7 @@ class Blas:
             self.name,
             precision_name(dtype),
             error_bound(problem, dtype),
-            problem.flops / rate,
+            problem.flops / rate + _converted(problem, dtype) / _CONVERTED_PER_SECOND,
             padded(_scratch(problem, dtype, blocks).bytes),
             threads=threads,
             detail=Detail(dtype, blocks, policy.threads),

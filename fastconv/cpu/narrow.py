@@ -18,9 +18,19 @@ NARROW = (*HALVES, "int8")
 _ITEM_BYTES = 4
 
 
+def operands_dtype(problem: Problem) -> str:
+    """Return the dtype that kernels read: that of the inputs, which results may exceed."""
+    return problem.inputs[0].dtype
+
+
+def target_bytes(problem: Problem) -> int:
+    """Return the bytes of a result's item, 0 where they are an operand's."""
+    return itemsize(problem.dtype) if problem.dtype != operands_dtype(problem) else 0
+
+
 def why_not(problem: Problem, dtype: str) -> str:
     """Return why products of our own can't take sums in `dtype` of a problem's operands."""
-    if problem.dtype in HALVES and dtype == "float32":
+    if operands_dtype(problem) in HALVES and dtype == "float32":
         return ""
     return why_not_as_it_is(problem, dtype)
 

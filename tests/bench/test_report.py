@@ -49,6 +49,7 @@ def test_everything_else(record):
     found.take("note", "torch is left out: [why]")
     found.take("network", {"fastconv": 0.1, "textbook": 1.7, "PyTorch": 0.05})
     found.take("overhead", {"fastconv": 5e-6, "PyTorch": 3e-6, "kernel alone": 2e-6})
+    found.take("precisions", {"resnet-3x3-128": {"float32_strict": 4e-3, "bfloat16": 2e-3}})
     found.take("memory", {"forward": {"a": {"fastconv": 3 << 20, "PyTorch": 12 << 20}}})
     text = shown(found)
     assert text.startswith("float64, 2 threads, at most avx2, fastconv channels last")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st  # noqa: E402
 
 from fastconv.backend import Policy  # noqa: E402
 from fastconv.cpu.backend import BACKEND  # noqa: E402
+from fastconv.cpu.conversion import convert  # noqa: E402
 from fastconv.problem import ConvProblem, IntegerConvProblem, Operand  # noqa: E402
 from fastconv.testing.measure import check_values  # noqa: E402
 from fastconv.testing.oracle import solve  # noqa: E402
@@ -204,3 +205,62 @@ def test_a_decision_says_whether_denormals_of_bfloat16_count(narrow_level):
     for decision, result in results(problem, (x, weight), y):
         assert (result == bfloat16(0 if decision.flushes else 2.0**-128)).all()
         assert decision.flushes == (narrow_level == "avx512_bf16")
+
+
+@every_half
+@pytest.mark.parametrize("shape", [(1,), (7,), (3, 5, 2), (33, 1001)])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_conversions_are_numpys(narrow_level, dtype, shape, order):
+    rng = np.random.default_rng(0)
+    wide = np.array(
+        rng.standard_normal(shape) * 10.0 ** rng.integers(-9, 5, shape), "f4", order=order
+    )
+    wide.flat[0] = rng.choice([np.nan, np.inf, -np.inf, 1e-41, 3e38])
+    with np.errstate(over="ignore"):
+        narrow = wide.astype(HALVES[dtype])
+    for threads in (1, 3):
+        rounded, back = np.empty_like(narrow), np.empty_like(wide)
+        convert(rounded, wide, threads)
+        np.testing.assert_array_equal(rounded.astype("f8"), narrow.astype("f8"))
+        convert(back, narrow, threads)
+        np.testing.assert_array_equal(back, narrow.astype("f4"))
+
+
+def test_a_conversion_to_another_order_is_right():
+    wide = np.arange(12, dtype="f4").reshape(3, 4)
+    narrow = np.empty((3, 4), "f2", order="F")
+    convert(narrow, wide, 1)
+    np.testing.assert_array_equal(narrow, wide)
+
+
+@pytest.mark.parametrize(("source", "target"), [(3, 5), (4, 4), (6, 2)])
+def test_a_conversion_of_other_sizes_is_refused(source, target):
+    with pytest.raises(ValueError, match="convert"):
+        core.convert(np.zeros(source, np.uint8), np.zeros(target, np.uint8), "float16", 1)
+
+
+@every_half
+@pytest.mark.parametrize(
+    ("operation", "groups", "taken"),
+    [
+        ("conv_weight_grad", 1, ("winograd", "implicit_gemm")),
+        ("conv_forward", 32, ("depthwise",)),
+        ("conv_input_grad", 32, ("depthwise",)),
+    ],
+)
+def test_what_has_no_kernel_of_16_bits_runs_on_widened_copies(dtype, operation, groups, taken):
+    channels = 32
+    strides = (28 * 28 * 2 * channels, 28 * 28 * 2, 28 * 2, 2)
+    image = Operand((2, channels, 28, 28), strides, dtype)
+    inner = channels // groups
+    weight = Operand((channels, inner, 3, 3), (18 * inner, 18, 6, 2), dtype)
+    problem = ConvProblem(
+        function="test", operation=operation, device="cpu", x=image, weight=weight,
+        y=replace(image),
+        stride=(1, 1), padding=((1, 1), (1, 1)), dilation=(1, 1), groups=groups,
+    )  # fmt: skip
+    found = {d.algorithm: d for d in BACKEND.decide(problem, Policy(threads=1)) if d.can}
+    assert set(taken) <= set(found)
+    for name in taken:
+        assert found[name].workspace_bytes > 2 * image.size
+        assert found[name].precision == "float32"

@@ -15,6 +15,10 @@
 #define FC_PIXEL_BYTES(c, p) pixel_bytes(c, p)
 #define FC_UNIT(c) ((c)->pixels ? FC_N(pixel_unit) : FC_N(convolve_unit))
 
+/* Whether tiles may go straight to the target, and do so in fewer bits than sums have. */
+#define FC_DIRECT(c) 1
+#define FC_NARROW_STORES 0
+
 /* A vector of equal items; an item as a factor; products added to sums. */
 #define FC_VECTOR(v) ((v) - (FC_N(vector)){0})
 #define FC_FACTOR(v) (v)

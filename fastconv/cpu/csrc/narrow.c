@@ -59,6 +59,7 @@
 #define FC_TEMPLATE "pointwise.inc"
 #include "each_narrow.h"
 #include "narrow_run.inc"
+#include "narrow_convert.inc"
 
 #define FC_PASTE(a, b) a##b
 #define FC_TABLE(isa) FC_PASTE(fc_narrow_, isa)
@@ -74,4 +75,5 @@ const fc_narrow_kernels FC_TABLE(FC_ISA) = {
     .pointwise_layout = pointwise_layout,
     .pointwise_pack = pointwise_pack,
     .pointwise_run = pointwise_run,
+    .convert = convert,
 };

@@ -7,14 +7,7 @@
 #ifndef FC_NARROW_H
 #define FC_NARROW_H
 
-#include "common.h"
-#include "vector.h"
-
-#if defined(__aarch64__)
-#include <arm_neon.h>
-#elif defined(__x86_64__)
-#include <immintrin.h>
-#endif
+#include "narrow_formats.h"
 
 #if defined(__AVX512BF16__)
 #define FC_BF16_PAIRS
@@ -23,14 +16,7 @@
 #define FC_INT8_QUADS
 #endif
 
-enum { NARROW_LANES = VECTOR_BYTES / 4 };
-
 typedef fc_vector_float32 fc_vector_float16, fc_vector_bfloat16, fc_vector_int8;
-typedef uint32_t fc_vector_u32 __attribute__((vector_size(VECTOR_BYTES), aligned(1), may_alias));
-typedef int32_t fc_vector_i32 __attribute__((vector_size(VECTOR_BYTES), aligned(1), may_alias));
-typedef uint16_t fc_vector_u16 __attribute__((vector_size(VECTOR_BYTES / 2), aligned(1),
-                                              may_alias));
-typedef uint8_t fc_vector_u8 __attribute__((vector_size(VECTOR_BYTES / 4), aligned(1), may_alias));
 
 /* Moves are those of float32. */
 #define stream_vector_float16 stream_vector_float32
@@ -58,17 +44,6 @@ typedef uint8_t fc_vector_u8 __attribute__((vector_size(VECTOR_BYTES / 4), align
 #define transpose_rows_bfloat16 transpose_rows_float32
 #define transpose_rows_int8 transpose_rows_float32
 
-static inline fc_vector_float32 spread(float item)
-{
-#if defined(__AVX512F__)
-    return (fc_vector_float32)_mm512_set1_ps(item);
-#elif defined(__AVX__)
-    return (fc_vector_float32)_mm256_set1_ps(item);
-#else
-    return (fc_vector_float32){item, item, item, item};
-#endif
-}
-
 #define FC_ITEM(c) ((void)(c), (int64_t)4)
 #define FC_SOURCES(c) ((c)->narrow.sources)
 #define FC_SCRATCH fc_float32
@@ -76,6 +51,8 @@ static inline fc_vector_float32 spread(float item)
 #define FC_OUTSIDE(c) FC_N(outside)(&(c)->narrow)
 #define FC_PIXEL_BYTES(c, p) 0 /* they have no tiles of pixels */
 #define FC_UNIT(c) FC_N(convolve_unit)
+#define FC_DIRECT(c) FC_N(goes_straight)((c)->y.size)
+#define FC_NARROW_STORES 1
 #define FC_VECTOR(v) spread(v)
 #define FC_FACTOR(v) spread(v)
 #define FC_ADD_PRODUCTS(sums, source, weight) FC_N(add_products)(sums, source, weight)
@@ -88,7 +65,8 @@ static inline fc_vector_float32 spread(float item)
     while (0)
 #define FC_TAKE_ROW(p, to, from, n, some)                                                          \
     FC_N(take_items)(to, from, (p)->x.size, n, (p)->x.stride[1], some, (p)->narrow.x_flip)
-#define FC_START(c, channel) FC_N(start)((c)->bias, (c)->bias_step, channel, &(c)->narrow)
+#define FC_START(c, channel)                                                                       \
+    FC_N(start)((c)->bias, (c)->bias_step, channel, &(c)->narrow, (c)->y.size)
 #define FC_FINISH_ROWS(c, channel, rows, width, sums)                                              \
     FC_N(finish_rows)((c)->activation, (c)->parameter, &(c)->narrow, channel, rows, width, sums)
 #define FC_FINISH_LANES(c, group, channel, vectors, pixels, sums)                                  \

@@ -19,7 +19,7 @@ FC_INLINE fc_vector_u32 second_items_float16(const char *from, int64_t next, int
     const fc_vector_u32 pairs = *(const fc_vector_u32 *)from;
 
     (void)next, (void)some, (void)flip;
-    return (fc_vector_u32)widened_float16(__builtin_convertvector(pairs, fc_vector_u16));
+    return (fc_vector_u32)widened_float16(low_u16(pairs));
 }
 
 FC_INLINE uint32_t item_float16(const char *from, int64_t next, int64_t some, uint32_t flip)

@@ -3,7 +3,33 @@
 #ifndef FC_NARROW_FORMATS_H
 #define FC_NARROW_FORMATS_H
 
-#include "narrow.h"
+#include "common.h"
+#include "vector.h"
+
+#if defined(__aarch64__)
+#include <arm_neon.h>
+#elif defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+enum { NARROW_LANES = VECTOR_BYTES / 4 };
+
+typedef uint32_t fc_vector_u32 __attribute__((vector_size(VECTOR_BYTES), aligned(1), may_alias));
+typedef int32_t fc_vector_i32 __attribute__((vector_size(VECTOR_BYTES), aligned(1), may_alias));
+typedef uint16_t fc_vector_u16 __attribute__((vector_size(VECTOR_BYTES / 2), aligned(1),
+                                              may_alias));
+typedef uint8_t fc_vector_u8 __attribute__((vector_size(VECTOR_BYTES / 4), aligned(1), may_alias));
+
+static inline fc_vector_float32 spread(float item)
+{
+#if defined(__AVX512F__)
+    return (fc_vector_float32)_mm512_set1_ps(item);
+#elif defined(__AVX__)
+    return (fc_vector_float32)_mm256_set1_ps(item);
+#else
+    return (fc_vector_float32){item, item, item, item};
+#endif
+}
 
 #if defined(__AVX512BW__)
 FC_INLINE fc_vector_u16 load_some_u16(const char *from, int64_t n)
@@ -65,6 +91,76 @@ FC_INLINE fc_vector_u8 load_u8(const char *from, int64_t n)
     return n >= NARROW_LANES ? *(const fc_vector_u8 *)from : load_some_u8(from, n);
 }
 
+/* gcc 12 converts such vectors by __builtin_convertvector item by item. */
+#if defined(__AVX512F__)
+FC_INLINE fc_vector_u32 wide_u16(fc_vector_u16 v)
+{
+    return (fc_vector_u32)_mm512_cvtepu16_epi32((__m256i)v);
+}
+
+FC_INLINE fc_vector_u32 wide_u8(fc_vector_u8 v)
+{
+    return (fc_vector_u32)_mm512_cvtepu8_epi32((__m128i)v);
+}
+
+FC_INLINE fc_vector_u16 low_u16(fc_vector_u32 v)
+{
+    return (fc_vector_u16)_mm512_cvtepi32_epi16((__m512i)v);
+}
+
+FC_INLINE fc_vector_u8 low_u8(fc_vector_u32 v)
+{
+    return (fc_vector_u8)_mm512_cvtepi32_epi8((__m512i)v);
+}
+#elif defined(__AVX2__)
+FC_INLINE fc_vector_u32 wide_u16(fc_vector_u16 v)
+{
+    return (fc_vector_u32)_mm256_cvtepu16_epi32((__m128i)v);
+}
+
+FC_INLINE fc_vector_u32 wide_u8(fc_vector_u8 v)
+{
+    return (fc_vector_u32)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)&v));
+}
+
+FC_INLINE fc_vector_u16 low_u16(fc_vector_u32 v)
+{
+    const __m256i low = (__m256i)(v & 0xffff), pairs = _mm256_packus_epi32(low, low);
+    return (fc_vector_u16)_mm256_castsi256_si128(_mm256_permute4x64_epi64(pairs, 0x08));
+}
+
+FC_INLINE fc_vector_u8 low_u8(fc_vector_u32 v)
+{
+    return __builtin_convertvector(v, fc_vector_u8);
+}
+#elif defined(__SSE4_1__)
+FC_INLINE fc_vector_u32 wide_u16(fc_vector_u16 v)
+{
+    return (fc_vector_u32)_mm_cvtepu16_epi32(_mm_loadl_epi64((const __m128i *)&v));
+}
+
+FC_INLINE fc_vector_u32 wide_u8(fc_vector_u8 v)
+{
+    int32_t four;
+
+    memcpy(&four, &v, sizeof four);
+    return (fc_vector_u32)_mm_cvtepu8_epi32(_mm_cvtsi32_si128(four));
+}
+
+FC_INLINE fc_vector_u16 low_u16(fc_vector_u32 v)
+{
+    const __m128i low = (__m128i)(v & 0xffff);
+    fc_vector_u16 four;
+
+    _mm_storel_epi64((__m128i *)&four, _mm_packus_epi32(low, low));
+    return four;
+}
+
+FC_INLINE fc_vector_u8 low_u8(fc_vector_u32 v)
+{
+    return __builtin_convertvector(v, fc_vector_u8);
+}
+#else
 FC_INLINE fc_vector_u32 wide_u16(fc_vector_u16 v)
 {
     return __builtin_convertvector(v, fc_vector_u32);
@@ -74,6 +170,17 @@ FC_INLINE fc_vector_u32 wide_u8(fc_vector_u8 v)
 {
     return __builtin_convertvector(v, fc_vector_u32);
 }
+
+FC_INLINE fc_vector_u16 low_u16(fc_vector_u32 v)
+{
+    return __builtin_convertvector(v, fc_vector_u16);
+}
+
+FC_INLINE fc_vector_u8 low_u8(fc_vector_u32 v)
+{
+    return __builtin_convertvector(v, fc_vector_u8);
+}
+#endif
 
 /* a where the mask is set, else b. */
 FC_INLINE fc_vector_u32 chosen(fc_vector_i32 mask, fc_vector_u32 a, fc_vector_u32 b)
@@ -92,7 +199,7 @@ FC_INLINE fc_vector_u16 rounded_bfloat16(fc_vector_float32 v)
     const fc_vector_u32 up = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
     const fc_vector_u32 nan = bits >> 16 | 0x40;
 
-    return __builtin_convertvector(chosen((fc_vector_i32)(v != v), nan, up), fc_vector_u16);
+    return low_u16(chosen((fc_vector_i32)(v != v), nan, up));
 }
 
 #if defined(__AVX512F__)
@@ -147,8 +254,51 @@ FC_INLINE fc_vector_u16 rounded_float16(fc_vector_float32 v)
 
     half = chosen((fc_vector_i32)size >= 0x477ff000, zero + 0x7c00, half);
     half = chosen((fc_vector_i32)size > 0x7f800000, zero + 0x7e00, half);
-    return __builtin_convertvector(half | (bits >> 16 & 0x8000), fc_vector_u16);
+    return low_u16(half | (bits >> 16 & 0x8000));
 }
 #endif
+
+/* Of either type: FC_NARROW_float16 or FC_NARROW_bfloat16. */
+FC_INLINE fc_vector_float32 widened_half(int dtype, fc_vector_u16 v)
+{
+    if (dtype == FC_NARROW_float16)
+        return widened_float16(v);
+    return widened_bfloat16(v);
+}
+
+FC_INLINE fc_vector_u16 rounded_half(int dtype, fc_vector_float32 v)
+{
+    if (dtype == FC_NARROW_float16)
+        return rounded_float16(v);
+    return rounded_bfloat16(v);
+}
+
+/* n items side by side; what fills the last vector is written as well. */
+FC_INLINE void widen_items(int dtype, const char *from, int64_t n, float *to)
+{
+    for (int64_t j = 0; j < n; j += NARROW_LANES)
+        *(fc_vector_float32 *)(to + j) =
+            widened_half(dtype, load_u16(from + 2 * j, n - j));
+}
+
+FC_INLINE float widen_item(int dtype, const char *from)
+{
+    const fc_vector_u16 v = {*(const fc_uint16 *)from};
+    return widened_half(dtype, v)[0];
+}
+
+FC_INLINE void round_items(int dtype, const float *from, int64_t n, char *to)
+{
+    int64_t j = 0;
+
+    for (; j + NARROW_LANES <= n; j += NARROW_LANES)
+        *(fc_vector_u16 *)(to + 2 * j) =
+            rounded_half(dtype, *(const fc_vector_float32 *)(from + j));
+    if (j < n) {
+        fc_vector_float32 last = {0};
+        memcpy(&last, from + j, (size_t)(n - j) * sizeof(float));
+        store_some_u16(to + 2 * j, rounded_half(dtype, last), n - j);
+    }
+}
 
 #endif

@@ -52,22 +52,23 @@ class ImplicitGemm:
 
     def _within_limit(self, problem: ConvProblem, policy: Policy) -> Decision:
         threads, limit = threads_for(policy), policy.workspace_limit
+        dtype = narrow.operands_dtype(problem)
         # Fewer threads and smaller units where memory is short: no sum's order changes.
         detail = second_level_bytes()
-        plan = ProductPlan(problem, problem.dtype, threads, detail)
+        plan = ProductPlan(problem, dtype, threads, detail)
         if plan.workspace_bytes > limit:
-            least = ProductPlan(problem, problem.dtype, 1, 0)
+            least = ProductPlan(problem, dtype, 1, 0)
             left = max(0, limit - least.workspace_bytes + least.scratch_bytes)
             threads = max(1, min(threads, left // least.scratch_bytes))
-            plan = ProductPlan(problem, problem.dtype, threads, detail := left // threads)
+            plan = ProductPlan(problem, dtype, threads, detail := left // threads)
             if plan.workspace_bytes > limit:
-                plan = ProductPlan(problem, problem.dtype, threads, detail := 0)
+                plan = ProductPlan(problem, dtype, threads, detail := 0)
         if plan.workspace_bytes > limit:
             # What has the narrowest units may pack the weight into more than another cut.
-            plan = ProductPlan(problem, problem.dtype, 1, detail := second_level_bytes())
+            plan = ProductPlan(problem, dtype, 1, detail := second_level_bytes())
             threads = max(1, 1 + (limit - plan.workspace_bytes) // plan.scratch_bytes)
             threads = min(threads, threads_for(policy))
-            plan = ProductPlan(problem, problem.dtype, threads, detail)
+            plan = ProductPlan(problem, dtype, threads, detail)
         if plan.workspace_bytes > limit:
             return refused(
                 self.name,
@@ -77,14 +78,14 @@ class ImplicitGemm:
             )
         return Decision(
             True,
-            f"{narrow.described(problem.dtype)} on panels of columns",
+            f"{narrow.described(dtype)} on panels of columns",
             self.name,
             "float64" if problem.dtype == "float64" else "float32",
             error_bound(problem, sum_dtype(problem.dtype)),
             plan.seconds,
             plan.workspace_bytes,
             threads=threads,
-            flushes=narrow.flushes(problem.dtype),
+            flushes=narrow.flushes(dtype),
             detail=detail,
         )
 
@@ -94,4 +95,5 @@ class ImplicitGemm:
         if problem.operation == "conv_weight_grad":
             return plan_weight_grad(problem, decision)
         assert isinstance(decision.detail, int)
-        return ProductPlan(problem, problem.dtype, decision.threads, decision.detail)
+        dtype = narrow.operands_dtype(problem)
+        return ProductPlan(problem, dtype, decision.threads, decision.detail)

@@ -69,7 +69,7 @@ class ProductPlan(PackedPlan):
             activation=CODES[problem.activation],
             parameter=LEAKY_SLOPE,
             pixels=cut.pixels,
-            **options,
+            **({"target_size": narrow.target_bytes(problem)} | options),
         )
         super().__init__(product, threads)
         # A cycle of the model has two multiply-adds of whole vectors.

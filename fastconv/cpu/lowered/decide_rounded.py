@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from fastconv.backend import Decision, Plan, Policy
-from fastconv.cpu.candidate import Candidate, refused
+from fastconv.cpu.candidate import Candidate, refused, threads_for
 from fastconv.cpu.lowered.plan import LoweredPlan, copied_items
 from fastconv.cpu.lowered.problem import Product, is_batched, narrowed
 from fastconv.cpu.plans import itemsize
@@ -21,6 +21,10 @@ from fastconv.problem import ConvProblem, GemmProblem, Problem
 
 # Measured: copying and rounding by NumPy, in elements.
 _ITEMS_PER_SECOND = 4e8
+# The same by our own code, from 16 bits and back.
+_WIDENED_PER_SECOND = 3e9
+_HALVES = ("float16", "bfloat16")
+_NEAR_BYTES = 2 * 2**20
 # What copies may take of the limit; the rest is the plan's that runs on them.
 _COPIES_SHARE = 0.5
 
@@ -58,15 +62,20 @@ def decide(candidate: Candidate, problem: Problem, policy: Policy) -> Decision:
         and precision != "int8"
         and is_coarser(precision, problem.dtype)
     ):
-        return _on_copies(candidate, problem, precision, policy)
+        return on_copies(candidate, problem, precision, policy)
     if is_coarser(precision, sum_dtype(problem.dtype)):
         return candidate.decide(problem, replace(policy, precision=None))
     return own
 
 
-def _on_copies(candidate: Candidate, problem: Product, precision: str, policy: Policy) -> Decision:
+def on_copies(candidate: Candidate, problem: Product, precision: str, policy: Policy) -> Decision:
+    """Return a candidate's decision on float32 copies, as many images at a time as may be."""
     dtype = "float32"
     limit = int(policy.workspace_limit * _COPIES_SHARE)
+    if problem.dtype in _HALVES and isinstance(problem, ConvProblem):
+        # What is widened should still be in a cache when it is read.
+        least = copied_items(problem, 1, dtype) * itemsize(dtype)
+        limit = min(limit, max(_NEAR_BYTES + problem.weight.size * itemsize(dtype), least))
     total = problem.outputs[0].shape[0] if is_batched(problem) else 1
     rows = _rows_within(problem, dtype, total, limit)
     if rows == 0:
@@ -89,7 +98,8 @@ def _on_copies(candidate: Candidate, problem: Product, precision: str, policy: P
         return inner
     detail = Lowered(precision, rows, inside, candidate)
     made = _plan(problem, detail)
-    copies = copied_items(problem, total, dtype) / _ITEMS_PER_SECOND
+    rate = _WIDENED_PER_SECOND if problem.dtype in _HALVES else _ITEMS_PER_SECOND
+    copies = copied_items(problem, total, dtype) / rate
     return replace(
         inner,
         precision=precision.removesuffix("_strict"),
@@ -118,7 +128,8 @@ def _plan(problem: Product, detail: Lowered) -> LoweredPlan:
         part = narrowed(problem, "float32", rows)
         return detail.candidate.plan(part, detail.candidate.decide(part, detail.policy))
 
-    return LoweredPlan(problem, detail.precision, "float32", detail.rows, inner)
+    threads = threads_for(detail.policy)
+    return LoweredPlan(problem, detail.precision, "float32", detail.rows, inner, threads)
 
 
 def plan(problem: Problem, decision: Decision) -> Plan:

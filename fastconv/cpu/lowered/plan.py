@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastconv.backend import Plan
+from fastconv.cpu.conversion import convert
 from fastconv.cpu.lowered.problem import Product, copy_of, is_batched, names_of
 from fastconv.cpu.lowered.rounding import round_in_place
 from fastconv.cpu.plans import HostPlan, Scratch
@@ -31,6 +32,8 @@ class LoweredPlan(HostPlan):
         Images of a part; all of them where they don't count as a batch.
     inner : callable
         Makes the plan for a part of so many images.
+    threads : int
+        On how many 16-bit operands are widened.
     """
 
     def __init__(
@@ -40,8 +43,10 @@ class LoweredPlan(HostPlan):
         dtype: str,
         rows: int,
         inner: Callable[[int], Plan],
+        threads: int = 1,
     ) -> None:
         self._problem, self._precision, self._dtype = problem, precision, dtype
+        self._threads = threads
         self._names = names_of(problem, problem.inputs)
         self._output = problem.outputs[0]
         self._batched = is_batched(problem)
@@ -131,8 +136,7 @@ class LoweredPlan(HostPlan):
         scratch = self._scratch.cut("inner", workspace)[:size] if size else None
         plan.run(inputs, [target], scratch)
         if target is not out:
-            with np.errstate(all="ignore"):
-                np.copyto(out, target, casting="same_kind")
+            convert(out, target, self._threads)
 
     def _rounded(self, name: str, array: Any, workspace: Any) -> Any:
         """Return an operand's rounded copy in the workspace."""
@@ -141,8 +145,7 @@ class LoweredPlan(HostPlan):
         return self._fill(copy.of(self._scratch.cut(name, workspace)), array)
 
     def _fill(self, copy: Any, array: Any) -> Any:
-        with np.errstate(all="ignore"):
-            np.copyto(copy, array, casting="same_kind")
+        convert(copy, array, self._threads)
         if self._precision in ROUNDED:
             # In memory's order the copy is one flat array.
             order = np.argsort([-stride for stride in copy.strides], kind="stable")

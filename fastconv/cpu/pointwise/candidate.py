@@ -28,13 +28,14 @@ class Pointwise:
         if reason:
             return refused(self.name, reason)
         threads, limit = threads_for(policy), policy.workspace_limit
-        shape = shape_of(problem, problem.dtype)
+        given = narrow.operands_dtype(problem)
+        shape = shape_of(problem, given)
         pieces, cycles = choose(shape)
-        plan = PointwisePlan(problem, problem.dtype, threads, pieces)
+        plan = PointwisePlan(problem, given, threads, pieces)
         if plan.workspace_bytes > limit:
             # Narrow units and fewer threads where memory is short: no sum's order changes.
             pieces = Pieces(pieces.images, 1, 1, min(pieces.depth, 64))
-            plan = PointwisePlan(problem, problem.dtype, 1, pieces)
+            plan = PointwisePlan(problem, given, 1, pieces)
             left = limit - plan.workspace_bytes + plan.scratch_bytes
             threads = min(threads, left // plan.scratch_bytes)
             if threads < 1:
@@ -44,20 +45,20 @@ class Pointwise:
                     f"limit of {limit}",
                     over_limit=True,
                 )
-            plan = PointwisePlan(problem, problem.dtype, threads, pieces)
+            plan = PointwisePlan(problem, given, threads, pieces)
         # A cycle of the model has two multiply-adds of whole vectors.
         flops = 4 * shape.lanes * cycles
         seconds = flops / (peak_flops(active(), dtype, 1) * max(1, min(threads, plan.units)))
         return Decision(
             True,
-            f"{narrow.described(problem.dtype)} on panels of positions",
+            f"{narrow.described(given)} on panels of positions",
             self.name,
             precision_name(dtype),
             error_bound(problem, dtype),
             seconds,
             plan.workspace_bytes,
             threads=threads,
-            flushes=narrow.flushes(problem.dtype),
+            flushes=narrow.flushes(given),
             detail=pieces,
         )
 
@@ -65,7 +66,8 @@ class Pointwise:
         """Make it ready to run."""
         assert isinstance(problem, ConvProblem)
         assert isinstance(decision.detail, Pieces)
-        return PointwisePlan(problem, problem.dtype, decision.threads, decision.detail)
+        given = narrow.operands_dtype(problem)
+        return PointwisePlan(problem, given, decision.threads, decision.detail)
 
 
 def _why_not(problem: ConvProblem, dtype: str) -> str:

@@ -66,7 +66,7 @@ class WinogradPlan(HostPlan):
             inputs[1],
             packed,
             target,
-            np.ascontiguousarray(inputs[2]) if len(inputs) > 2 else None,
+            np.ascontiguousarray(inputs[2], np.float32) if len(inputs) > 2 else None,
             shape.width,
             shape.step,
             scratch.cut("inputs", workspace) if shape.shared else None,

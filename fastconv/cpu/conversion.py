@@ -1,0 +1,42 @@
+"""Copies from 16-bit arrays to float32 and back: NumPy takes items one by one for some types."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastconv.cpu.isa import core
+from fastconv.cpu.narrow import HALVES
+
+
+def convert(target: Any, source: Any, threads: int) -> None:
+    """Fill an array with the items of another, rounded where it has fewer bits."""
+    names = source.dtype.name, target.dtype.name
+    half = names[0] if names[1] == "float32" else names[1]
+    known = core is not None and "float32" in names and half in HALVES
+    if not known or not (source.dtype.isnative and _lie_alike(target, source)):
+        with np.errstate(all="ignore"):
+            np.copyto(target, source, casting="same_kind")
+        return
+    assert core is not None
+    order = np.argsort([-stride for stride in target.strides], kind="stable")
+    core.convert(source.transpose(order), target.transpose(order), half, threads)
+
+
+def round_to_bfloat16(target: Any, source: Any, threads: int) -> None:
+    """Fill a uint16 array, in one piece, with the bits of float32 items rounded to bfloat16."""
+    assert core is not None
+    order = np.argsort([-stride for stride in target.strides], kind="stable")
+    given = source.transpose(order)
+    if not given.flags.c_contiguous:
+        given = np.ascontiguousarray(given)
+    core.convert(given, target.transpose(order), "bfloat16", threads)
+
+
+def _lie_alike(a: Any, b: Any) -> bool:
+    """Whether two arrays of the same shape have their items in one piece, in the same order."""
+    if a.shape != b.shape or a.size == 0:
+        return False
+    order = np.argsort([-stride for stride in a.strides], kind="stable")
+    return bool(a.transpose(order).flags.c_contiguous and b.transpose(order).flags.c_contiguous)
