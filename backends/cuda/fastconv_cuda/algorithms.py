@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from fastconv.problem import Problem
 from fastconv_cuda.candidate import Candidate
+from fastconv_cuda.depthwise import DEPTHWISE
 from fastconv_cuda.direct import Direct
+from fastconv_cuda.im2col_blas import IM2COL_BLAS
 from fastconv_cuda.implicit_gemm import IMPLICIT_GEMMS
+from fastconv_cuda.integer_gemm import INTEGER_GEMM
+from fastconv_cuda.pooling import POOLS
 from fastconv_cuda.weight_gemm import WEIGHT_GEMMS
 
-CANDIDATES: tuple[Candidate, ...] = (*IMPLICIT_GEMMS, *WEIGHT_GEMMS, Direct())
+CANDIDATES: tuple[Candidate, ...] = (
+    DEPTHWISE,
+    *IMPLICIT_GEMMS,
+    *WEIGHT_GEMMS,
+    INTEGER_GEMM,
+    IM2COL_BLAS,
+    *POOLS,
+    Direct(),
+)
 
 
 def candidates(operation: str) -> list[Candidate]:

@@ -4,12 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from fastconv_cuda import depthwise
+from fastconv_cuda.arithmetic import TENSOR_CAPABILITY
+from fastconv_cuda.candidate import itemsize
 from fastconv_cuda.direct import copying, typed
-from fastconv_cuda.tiles import gemm_unit, tiles_of, weight_tiles_of, weight_unit
+from fastconv_cuda.geometry import Axis
+from fastconv_cuda.tiles import (
+    TILES,
+    gemm_unit,
+    integer_unit,
+    tiles_of,
+    weight_last_unit,
+    weight_tiles_of,
+    weight_unit,
+)
 from fastconv_cuda.units import Unit
+from fastconv_cuda.weight_gemm import TURNED
 
 _REALS = ("float32", "float16", "bfloat16", "float64")
 _FLOATS = (*_REALS, "complex64", "complex128")
+_LAST = ("FC_LAST", "")
 _INTEGERS = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
 
 
@@ -54,6 +68,64 @@ def _weight_gemms(tensor: bool) -> Iterator[tuple[str, Unit]]:
                 yield f"{types},{tile.rows}x{tile.columns}", weight_unit(tile, dtype, math)
 
 
+def _weight_gemms_last() -> Iterator[tuple[str, Unit]]:
+    for dtype in TURNED:
+        for tile in weight_tiles_of(dtype, dtype):
+            yield f"{dtype},{tile.rows}x{tile.columns}", weight_last_unit(tile, dtype, dtype)
+
+
+def _integer_gemms() -> Iterator[tuple[str, Unit]]:
+    for x in ("int8", "uint8"):
+        for w in ("int8", "uint8"):
+            for y in (x, "int32"):
+                for tile in TILES:
+                    for vector in (True, False):
+                        key = f"{x},{w},{y},{tile.rows}x{tile.columns},{vector}"
+                        yield key, integer_unit(tile, x, w, y, vector)
+
+
+# Depthwise kernels and pools are compiled for a layer's own kernel: these are the usual ones.
+_KERNELS = tuple(
+    (Axis(), *(Axis(taps=taps, stride=stride),) * 2)
+    for taps, stride in ((3, 1), (3, 2), (5, 1), (5, 2), (2, 2), (7, 1))
+)
+
+
+def _depthwise() -> Iterator[tuple[str, Unit]]:
+    for dtype in depthwise.TYPES:
+        for axes in _KERNELS:
+            for more in ((("FC_LANES", 1),), (("FC_LANES", 16 // itemsize(dtype)), _LAST)):
+                for flipped in ((), (("FC_FLIPPED", ""),)) if axes[1].stride == 1 else ((),):
+                    unit = depthwise.unit_for(
+                        "depthwise.cu", dtype, axes, ("FC_STRIP", 4), *more, *flipped
+                    )
+                    yield f"{dtype},{unit.flags}", unit
+
+
+def _depthwise_weight() -> Iterator[tuple[str, Unit]]:
+    for dtype in depthwise.TYPES:
+        for axes in _KERNELS:
+            for wide in (1, 32):
+                unit = depthwise.unit_for("depthwise_weight.cu", dtype, axes, ("FC_ACROSS", wide))
+                yield f"{dtype},{unit.flags}", unit
+
+
+def _pools() -> Iterator[tuple[str, Unit]]:
+    for dtype in depthwise.TYPES:
+        for axes in _KERNELS[:5]:
+            for lanes in ((("FC_LANES", 1),), (("FC_LANES", 16 // itemsize(dtype)), _LAST)):
+                for kind in ((), (("FC_MAXIMUM", ""),)):
+                    unit = depthwise.unit_for("pool_2d.cu", dtype, axes, *lanes, *kind)
+                    yield f"{dtype},{unit.flags}", unit
+
+
+def _scatters() -> Iterator[tuple[str, Unit]]:
+    for dtype in (*_REALS, *_INTEGERS):
+        yield f"{dtype},copies", copying("scatter_planes.cu", dtype)
+    for dtype in _REALS:
+        yield f"{dtype},sums", typed("scatter_planes.cu", dtype)
+
+
 # For each family its units, by what they are for: one of them in every test run.
 FAMILIES: dict[str, dict[str, Unit]] = {
     "direct_conv": _typed("direct_conv.cu", _FLOATS),
@@ -65,18 +137,40 @@ FAMILIES: dict[str, dict[str, Unit]] = {
     "lp_pool": _typed("lp_pool.cu", _REALS),
     "unpool": _copying("unpool.cu"),
     "integer_conv": dict(_integer()),
-    "pack_weight": _typed("pack_weight.cu", _REALS),
+    "depthwise": dict(_depthwise()),
+    "depthwise_weight": dict(_depthwise_weight()),
+    "pool_2d": dict(_pools()),
+    "scatter_planes": dict(_scatters()),
+    "finish": _typed("finish.cu", ("float32", "float64")),
+    "pack_weight": _typed("pack_weight.cu", (*_REALS, "int8", "uint8")),
     "reduce_weight": _typed("reduce_weight.cu", _REALS),
     "implicit_gemm_mma": dict(_gemms(tensor=True)),
     "implicit_gemm_fma": dict(_gemms(tensor=False)),
+    "weight_gemm_last": dict(_weight_gemms_last()),
+    "integer_gemm": dict(_integer_gemms()),
+    "sum_weight": _typed("sum_weight.cu", ("int8", "uint8")),
     "weight_gemm_mma": dict(_weight_gemms(tensor=True)),
     "weight_gemm_fma": dict(_weight_gemms(tensor=False)),
 }
+# Tuned kernels: none of their registers may go to memory.
+TUNED = frozenset(
+    {
+        "depthwise",
+        "depthwise_weight",
+        "pool_2d",
+        "implicit_gemm_mma",
+        "implicit_gemm_fma",
+        "integer_gemm",
+        "weight_gemm_mma",
+        "weight_gemm_fma",
+        "weight_gemm_last",
+    }
+)
 # Families whose instructions need a card of this capability.
-LEAST_CAPABILITY = {"implicit_gemm_mma": (8, 0), "weight_gemm_mma": (8, 0)}
-# Tuned kernels: none of their registers may go to memory, and gathers have their own unit for
-# arrays that start anywhere.
-TUNED = frozenset({"implicit_gemm_mma", "implicit_gemm_fma", "weight_gemm_mma", "weight_gemm_fma"})
+LEAST_CAPABILITY = dict.fromkeys(
+    ("implicit_gemm_mma", "integer_gemm", "weight_gemm_mma", "weight_gemm_last"),
+    TENSOR_CAPABILITY,
+)
 
 
 def units_for(family: str, types: Iterable[str]) -> list[Unit]:

@@ -10,8 +10,9 @@ from typing import Any
 import cupy
 import numpy as np
 
+from fastconv_cuda.bus import Bus, remembered, timed
 from fastconv_cuda.device import Card, Grid
-from fastconv_cuda.store import compiled
+from fastconv_cuda.store import compiled, folder
 from fastconv_cuda.units import Unit
 
 # What a kernel may have without asking for more.
@@ -34,6 +35,7 @@ class CupyDevice:
         self.card = card
         self._kernels: dict[tuple[Unit, str], Any] = {}
         self._lock = threading.Lock()
+        self._bus: Bus | None = None
 
     def _current(self) -> Any:
         """Return a context in which this is the current device; asking is cheaper than setting."""
@@ -106,6 +108,25 @@ class CupyDevice:
         """Compute out = a @ b by cuBLAS."""
         with self._current(), stream or nullcontext():
             cupy.matmul(a, b, out=out)
+
+    def bus(self) -> Bus:
+        """Return how fast copies are: from a file, or timed by copying a few megabytes."""
+        with self._lock:
+            if self._bus is None:
+                name = "".join(c if c.isalnum() else "-" for c in self.card.name)
+                path = folder() / f"bus-{self.card.number}-{name}.json"
+                self._bus = remembered(path, self._timed)
+            return self._bus
+
+    def _timed(self, size: int) -> Bus:
+        host = np.zeros(size, np.uint8)
+        there = self.empty((size,), "uint8")
+
+        def up() -> None:
+            self.upload(host, there)
+            cupy.cuda.get_current_stream().synchronize()
+
+        return timed(up, lambda: self.download(there, host), size)
 
     def upload(self, array: Any, to: Any, stream: Any = None) -> None:
         """Copy from the host, without waiting where its memory is pinned."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from fastconv_cuda.bus import Bus
 from fastconv_cuda.units import Unit
 
 Grid = tuple[int, int, int]
@@ -77,6 +78,9 @@ class Device(Protocol):
 
     def matmul(self, a: Any, b: Any, out: Any, stream: Any = None) -> None:
         """Compute out = a @ b, of stacks of matrices, by the vendor's library."""
+
+    def bus(self) -> Bus:
+        """Return how fast copies to and from the host are."""
 
     def upload(self, array: Any, to: Any, stream: Any = None) -> None:
         """Copy a host array into a device array of its shape and type."""

@@ -85,10 +85,10 @@ def _integer_launch(problem: IntegerConvProblem) -> Launch:
 
 def integer_arrays(problem: IntegerConvProblem) -> tuple[int | None, ...]:
     """Return the places of x, weight, zero points, bias, multiplier, y_zero_point and y."""
-    operands = (problem.bias, problem.multiplier, problem.y_zero_point)
-    places = iter(range(4, len(problem.inputs)))
+    operands = (problem.w_zero_point, problem.bias, problem.multiplier, problem.y_zero_point)
+    places = iter(range(3, len(problem.inputs)))
     rest = [None if operand is None else next(places) for operand in operands]
-    return (0, 1, 2, 3, *rest, len(problem.inputs))
+    return (0, 1, 2, *rest, len(problem.inputs))
 
 
 def integer_params(problem: IntegerConvProblem) -> Any:

@@ -11,14 +11,11 @@ import numpy as np
 from fastconv.backend import Decision, Info, Plan, Policy
 from fastconv.problem import Operand, Problem
 from fastconv_cuda.backend import BACKEND, INFO, CudaBackend
-from fastconv_cuda.candidate import itemsize, total_bytes
+from fastconv_cuda.candidate import itemsize
 from fastconv_cuda.device import Device
 from fastconv_cuda.finding import Found
 
 HOST_INFO = replace(INFO, name="cuda_host", namespace="numpy", array_types=("numpy.ndarray",))
-# Pageable memory over PCI Express: half of what a link of the fourth generation has.
-BUS_RATE = 10e9
-BUS_SECONDS = 20e-6
 
 
 class HostBackend(CudaBackend):
@@ -44,8 +41,9 @@ class HostBackend(CudaBackend):
             return [Decision(False, reason, "")]
         if problem.operation not in self.info.operations:
             return [Decision(False, f"it has no operation {problem.operation}", "")]
-        moving = BUS_SECONDS + total_bytes(problem) / BUS_RATE
         found = super().decide(copied(problem), policy)
+        device = self.device_for(problem)
+        moving = 0.0 if device is None else transfers(problem, device)
         return [
             replace(
                 d,
@@ -61,6 +59,15 @@ class HostBackend(CudaBackend):
         """Make a decision ready to run."""
         there = super().plan(copied(problem), decision)
         return MovingPlan(problem, there, self.devices[decision.device])
+
+
+def transfers(problem: Problem, device: Device) -> float:
+    """Return the seconds that copies there and back take."""
+    given, taken = (
+        sum(operand.size * itemsize(operand.dtype) for operand in operands)
+        for operands in (problem.inputs, problem.outputs)
+    )
+    return device.bus().seconds(given, taken, len(problem.inputs) + len(problem.outputs))
 
 
 def copied(problem: Problem) -> Problem:

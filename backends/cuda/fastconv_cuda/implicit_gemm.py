@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from fastconv.backend import Decision, Plan, Policy
-from fastconv.problem import ConvProblem, GemmProblem, Problem
+from fastconv.problem import ConvProblem, GemmProblem, IntegerConvProblem, Problem
 from fastconv_cuda.arithmetic import FMA, MMA, Math
 from fastconv_cuda.candidate import alignments, itemsize, refused, total_bytes
 from fastconv_cuda.device import Card, Device
 from fastconv_cuda.direct import typed
-from fastconv_cuda.geometry import Geometry, geometry_of
+from fastconv_cuda.geometry import Geometry, conv_geometry, geometry_of
 from fastconv_cuda.params import GATHER, conv_params
 from fastconv_cuda.plan import Launch, LaunchPlan, Scratch, over_elements
 from fastconv_cuda.rates import seconds
@@ -97,12 +97,15 @@ class Shape:
         )
 
 
-def shape_of(problem: ConvProblem | GemmProblem) -> Shape:
+def shape_of(problem: ConvProblem | GemmProblem | IntegerConvProblem) -> Shape:
     """Return the product that a forward pass or an input gradient is."""
-    geometry = geometry_of(problem)
+    if isinstance(problem, IntegerConvProblem):
+        geometry = conv_geometry(problem)
+    else:
+        geometry = geometry_of(problem)
     input_grad = problem.operation.endswith("input_grad")
     channels = geometry.k if input_grad else geometry.c
-    whole = chunk(problem.dtype)
+    whole = chunk(problem.x.dtype)
     return Shape(
         geometry,
         input_grad,
@@ -136,7 +139,7 @@ class ImplicitGemm:
         # Zeros beside the channels are multiplied too.
         flops = problem.flops * shape.padded / max(shape.channels, 1)
         moved = total_bytes(problem) + 2 * shape.packed * size
-        tile = _tile(problem.dtype, shape, card)
+        tile = tile_of(problem.dtype, shape, card)
         waste = _whole(shape.rows, tile.rows) * _whole(shape.columns, tile.columns)
         return Decision(
             True,
@@ -157,7 +160,7 @@ class ImplicitGemm:
         return gemm_plan(problem, str(decision.detail), device)
 
 
-def _tile(dtype: str, shape: Shape, card: Card) -> Tile:
+def tile_of(dtype: str, shape: Shape, card: Card) -> Tile:
     return tile_for(card, shape.rows, shape.columns, shape.products, tiles_of(dtype))
 
 
@@ -177,7 +180,7 @@ def why_too_large(rows: int, columns: int, products: int) -> str:
 def gemm_plan(problem: ConvProblem | GemmProblem, math: str, device: Device) -> PackedPlan:
     """Return a plan: pack the weight, then multiply."""
     shape = shape_of(problem)
-    tile = _tile(problem.dtype, shape, device.card)
+    tile = tile_of(problem.dtype, shape, device.card)
     params = shape.params()
     pack = over_elements(
         typed("pack_weight.cu", problem.dtype), "pack_weight", shape.packed, (1, Scratch(0)), params

@@ -50,6 +50,9 @@ GATHER = np.dtype(
     ]
 )
 WEIGHT_SUM = np.dtype([("conv", CONV), ("splits", "i8"), ("part", "i8")])
+FINISH = np.dtype(
+    [(name, "i8") for name in ("batch", "channels", "positions", "bias", "activation")]
+)
 STRUCTURES = {
     "Axis": AXIS,
     "Conv": CONV,
@@ -60,6 +63,7 @@ STRUCTURES = {
     "IntegerConv": INTEGER_CONV,
     "Gather": GATHER,
     "WeightSum": WEIGHT_SUM,
+    "Finish": FINISH,
 }
 ACTIVATIONS = (None, "relu", "relu6", "leaky_relu", "sigmoid", "tanh", "silu", "gelu")
 

@@ -54,6 +54,10 @@ class Launch:
         arguments.extend(self.params)
         device.launch(self.unit, self.kernel, self.grid, self.block, self.shared, arguments, stream)
 
+    def unaligned(self) -> Launch:
+        """Return the launch of the unit that reads and writes byte by byte."""
+        return replace(self, unit=self.unit.unaligned())
+
 
 def over_elements(
     unit: Unit,
@@ -141,5 +145,5 @@ class LaunchPlan(DevicePlan):
             return
         for launch in self._launches:
             if not aligned:
-                launch = replace(launch, unit=launch.unit.unaligned())
+                launch = launch.unaligned()
             launch.start(self.device, addresses, scratch, stream)

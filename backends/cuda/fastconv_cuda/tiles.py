@@ -91,6 +91,21 @@ def gemm_unit(tile: Tile, dtype: str, math: str, vector: bool) -> Unit:
     return _unit("implicit_gemm.cu", tile, dtype, math, tile.stages, blocks, *extra)
 
 
+def weight_last_unit(tile: Tile, dtype: str, math: str) -> Unit:
+    """Return weight_gemm_last for a tile."""
+    blocks = 4 if tile.rows == 64 else 1
+    return _unit("weight_gemm_last.cu", tile, dtype, math, tile.stages, blocks)
+
+
+def integer_unit(tile: Tile, x: str, weight: str, y: str, vector: bool) -> Unit:
+    """Return integer_gemm for a tile and the types of its arrays."""
+    more = [("FC_W", weight), ("FC_Y", y)]
+    if vector:
+        more.append(("FC_VECTOR", ""))
+    blocks = 3 if tile.rows == 64 else 1
+    return _unit("integer_gemm.cu", tile, x, "integer", tile.stages, blocks, *more)
+
+
 def weight_unit(tile: Tile, dtype: str, math: str) -> Unit:
     """Return weight_gemm for a tile."""
     blocks = 3 if tile.rows == 64 else 2 if tile.columns == 64 else 1

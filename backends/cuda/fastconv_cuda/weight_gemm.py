@@ -18,11 +18,21 @@ from fastconv_cuda.implicit_gemm import MOST_BLOCKS, why_too_large
 from fastconv_cuda.params import WEIGHT_SUM, conv_params
 from fastconv_cuda.plan import Launch, LaunchPlan, Scratch, over_elements
 from fastconv_cuda.rates import seconds
-from fastconv_cuda.tiles import Tile, depth, tile_for, weight_tiles_of, weight_unit
+from fastconv_cuda.tiles import (
+    Tile,
+    depth,
+    tile_for,
+    weight_last_unit,
+    weight_tiles_of,
+    weight_unit,
+)
+from fastconv_cuda.units import Unit
 
 # Blocks that a processor should have to choose from, and tiles that make a block worth starting.
 _BLOCKS_EACH = 2
 _LEAST_TILES = 8
+# What ldmatrix can turn around: 2-byte elements.
+TURNED = ("float16", "bfloat16")
 # Both operands are gathered element by element.
 _SHARE = 0.4
 
@@ -110,19 +120,6 @@ class WeightGemm:
         params = _params(geometry, split)
         rows, columns = geometry.k, geometry.c * geometry.taps
         tile = split.tile
-        multiply = Launch(
-            weight_unit(tile, problem.dtype, math),
-            "weight_gemm",
-            (
-                -(-rows // tile.rows),
-                -(-columns // tile.columns),
-                split.splits * geometry.groups,
-            ),
-            (tile.threads(math), 1, 1),
-            (0, 1, Scratch(0)),
-            (params,),
-            2 * tile.stage_bytes,
-        )
         add = over_elements(
             typed("reduce_weight.cu", problem.dtype),
             "reduce_weight",
@@ -130,7 +127,37 @@ class WeightGemm:
             (Scratch(0), 2),
             params,
         )
-        return LaunchPlan(device, (multiply, add), alignments(problem), split.bytes)
+        grid = (-(-rows // tile.rows), -(-columns // tile.columns), split.splits * geometry.groups)
+        block = (tile.threads(math), 1, 1)
+
+        def launch(unit: Unit, kernel: str, stages: int) -> Launch:
+            shared = stages * tile.stage_bytes
+            return Launch(unit, kernel, grid, block, (0, 1, Scratch(0)), (params,), shared)
+
+        plain = launch(weight_unit(tile, problem.dtype, math), "weight_gemm", 2)
+        aligned = alignments(problem)
+        plan = LaunchPlan(device, (plain, add), aligned, split.bytes)
+        if math not in TURNED or not _channels_last(geometry):
+            return plan
+        last = launch(weight_last_unit(tile, problem.dtype, math), "weight_gemm_last", tile.stages)
+        return LaunchPlan(device, (last, add), (16, 16, aligned[2]), split.bytes, plan)
+
+
+def _channels_last(geometry: Geometry) -> bool:
+    """Whether both operands' channels are whole 16-byte chunks of 2-byte elements."""
+    g = geometry
+    x = (g.x, (g.batch, *(axis.extent for axis in g.axes)))
+    y = (g.y, (g.batch, *(axis.out for axis in g.axes)))
+    return (
+        g.c % 8 == g.k % 8 == 0
+        and g.x[1] == g.y[1] == 2
+        and all(
+            stride % 16 == 0
+            for strides, extents in (x, y)
+            for stride, extent in zip((strides[0], *strides[2:]), extents, strict=True)
+            if extent > 1
+        )
+    )
 
 
 def _params(geometry: Geometry, split: Split) -> Any:

@@ -84,7 +84,7 @@ def test_the_search_happens_once():
 def test_precision_that_nothing_has_is_declined_with_a_reason(backend):
     found = backend.decide(PLAIN, Policy(precision="float64"))
     assert not any(decision.can for decision in found)
-    assert all("precision='float64'" in decision.reason for decision in found)
+    assert any("precision='float64'" in decision.reason for decision in found)
 
 
 def test_the_quickest_comes_first(backend):

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from fastconv_cuda.bus import Bus, remembered
 from fastconv_cuda.units import Unit
 from simt.device import CARD
 
@@ -100,6 +101,29 @@ def test_kernels_are_loaded_once_and_run_on_the_cards_own_device(device, cupy):
 def test_a_stream_is_honoured(device, cupy):
     device.launch(UNIT, "im2col", (3, 1, 1), (256, 1, 1), 0, [1], stream=cupy.stream())
     assert cupy.streams == ["in"]
+
+
+def test_the_bus_is_timed_once_on_a_machine(device, cupy, monkeypatch, tmp_path):
+    monkeypatch.setenv("FASTCONV_CUDA_CACHE", str(tmp_path / "kernels"))
+    waits = []
+    cupy.cuda.get_current_stream = lambda: SimpleNamespace(synchronize=lambda: waits.append(1))
+    monkeypatch.setattr(device, "upload", lambda array, to: None)
+    monkeypatch.setattr(device, "download", lambda array, to: None)
+    first = device.bus()
+    assert first.up > 0
+    timings = len(waits)
+    assert timings > 0
+    assert device.bus() == type(device)(CARD).bus() == first
+    assert len(waits) == timings
+
+
+def test_a_damaged_figure_is_timed_anew(tmp_path):
+    path = tmp_path / "bus.json"
+    path.write_text("{")
+    assert remembered(path, lambda size: Bus(1.0, 2.0)) == Bus(1.0, 2.0)
+    assert remembered(path, lambda size: Bus(3.0, 4.0)) == Bus(1.0, 2.0)
+    (tmp_path / "file").write_text("")
+    assert remembered(tmp_path / "file" / "bus.json", lambda size: Bus(3.0, 4.0)).up == 3.0
 
 
 def test_an_array_of_another_device_is_refused(device):

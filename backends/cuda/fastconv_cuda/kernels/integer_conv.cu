@@ -2,16 +2,7 @@
 // -DFC_X, -DFC_W and -DFC_Y are int8, uint8 or int32 (y only: the sums themselves).
 #include "types.cuh"
 #include "params.cuh"
-
-__device__ __forceinline__ int32 finished(uint32 sum, float, int, int32) { return (int32)sum; }
-
-// What the host does in float32 too: round to nearest even, then saturate.
-template <class T>
-__device__ __forceinline__ T finished(uint32 sum, float multiplier, int zero, T) {
-  float low = (T)-1 < 0 ? -128.f : 0.f;
-  float v = rintf((float)(int32)sum * multiplier) + (float)zero;
-  return (T)(v > low + 255.f ? low + 255.f : v < low ? low : v);
-}
+#include "integers.cuh"
 
 extern "C" __global__ void integer_conv(const char *x, const char *w, const char *x_zero,
                                         const char *w_zero, const char *bias,
@@ -25,7 +16,8 @@ extern "C" __global__ void integer_conv(const char *x, const char *w, const char
   long long position = i % outs, o = i / outs % (p.groups * p.k), n = i / outs / (p.groups * p.k);
   long long pv = position % a[2].out, ph = position / a[2].out % a[1].out;
   long long pd = position / a[2].out / a[1].out;
-  uint32 less = widen(*(const FC_W *)(w_zero + o * q.w_zero)), zero = widen(*(const FC_X *)x_zero);
+  uint32 zero = widen(*(const FC_X *)x_zero);
+  uint32 less = w_zero ? widen(read<FC_W>(w_zero + o * q.w_zero)) : 0;
   uint32 sum = 0;
   for (long long c = 0; c < p.c; c++)
     for (long long r = 0; r < a[0].taps; r++) {
@@ -45,15 +37,7 @@ extern "C" __global__ void integer_conv(const char *x, const char *w, const char
         }
       }
     }
-  if (q.has_bias) sum += (uint32)*(const int32 *)(bias + o * q.bias);
-  FC_Y kind = 0;
-  float scale = 0;
-  int shift = 0;
-  if (sizeof(FC_Y) == 1) {
-    scale = *(const float *)(multiplier + o * q.multiplier);
-    shift = *(const FC_Y *)y_zero;
-  }
-  *(FC_Y *)(y + n * p.y[0] + o * p.y[1] + pd * p.y[2] + ph * p.y[3] + pv * p.y[4]) =
-      finished(sum, scale, shift, kind);
+  put_integer(y + n * p.y[0] + o * p.y[1] + pd * p.y[2] + ph * p.y[3] + pv * p.y[4], sum, o, bias,
+              multiplier, y_zero, q);
 }
 FC_EXPORT(integer_conv)

@@ -53,6 +53,34 @@ __device__ __forceinline__ void multiply(Sums &sums, unsigned char *a, unsigned 
   }
 }
 
+// The same for tiles of 2-byte elements that lie the other way: a reduction step's rows or columns
+// side by side. Chunks of neighbouring steps fall into different banks.
+__device__ __forceinline__ int across(int step, int chunk, int row_bytes) {
+  return step * row_bytes + ((chunk & ~7) | ((chunk ^ step) & 7)) * 16;
+}
+
+__device__ __forceinline__ void multiply_across(Sums &sums, unsigned char *a, unsigned char *b) {
+  int lane = threadIdx.x % 32;
+#pragma unroll
+  for (int first = 0; first < DEPTH; first += 16) {
+    unsigned left[ROW_TILES][4], right[COLUMN_TILES / 2][4];
+#pragma unroll
+    for (int i = 0; i < ROW_TILES; i++)
+      load_transposed(left[i], a + across(first + lane / 16 * 8 + lane % 8,
+                                          (first_row() + i * 16) / 8 + lane / 8 % 2, ROWS * 2));
+#pragma unroll
+    for (int j = 0; j < COLUMN_TILES / 2; j++)
+      load_transposed(right[j], b + across(first + lane / 8 % 2 * 8 + lane % 8,
+                                           (first_column() + j * 16) / 8 + lane / 16,
+                                           COLUMNS * 2));
+#pragma unroll
+    for (int i = 0; i < ROW_TILES; i++)
+#pragma unroll
+      for (int j = 0; j < COLUMN_TILES; j++)
+        FC_MULTIPLY_BY(sums.v[i][j], left[i], right[j / 2] + j % 2 * 2);
+  }
+}
+
 // Calls visit(row, column, sum) for each of this thread's elements.
 template <class Visit>
 __device__ __forceinline__ void each_sum(const Sums &sums, Visit visit) {

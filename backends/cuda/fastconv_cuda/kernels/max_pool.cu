@@ -22,6 +22,6 @@ extern "C" __global__ void max_pool(const char *x, char *y, char *indices, const
   });
   store(y + plane_of(o, p.y) + inside(o.at, p.y), best);
   long long to = plane_of(o, p.indices) + inside(o.at, p.indices);
-  if (p.has_indices) *(long long *)(indices + to) = place;
+  if (p.has_indices) write<long long>(indices + to, place);
 }
 FC_EXPORT(max_pool)

@@ -58,3 +58,5 @@ struct WeightSum {
   Conv conv;
   long long splits, part;
 };
+
+struct Finish { long long batch, channels, positions, bias, activation; };

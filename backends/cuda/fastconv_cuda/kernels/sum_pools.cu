@@ -42,7 +42,7 @@ extern "C" __global__ void max_pool_backward(const char *y, const char *indices,
   for (long long q = 0; q < windows_of(p); q++) {
     Spot o = window_spot(q, p);
     long long at = plane_of(e, p.indices) + inside(o.at, p.indices);
-    if (*(const long long *)(indices + at) == i % elements)
+    if (read<long long>(indices + at) == i % elements)
       sum = sum + widen(load(y + plane_of(e, p.y) + inside(o.at, p.y)));
   }
   store(x + plane_of(e, p.x) + inside(e.at, p.x), narrowed<element>::from(sum));

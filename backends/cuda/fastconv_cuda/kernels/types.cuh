@@ -69,30 +69,33 @@ template <class R> __device__ __forceinline__ complex_of<R> divided(complex_of<R
   return complex_of<R>{a.re / (R)by, a.im / (R)by};
 }
 
+// Arrays may start anywhere where the host found them to: such data is read byte by byte.
+template <class T> __device__ __forceinline__ T read(const char *from) {
+#ifdef FC_UNALIGNED
+  T v;
+  for (int i = 0; i < (int)sizeof(T); i++) ((char *)&v)[i] = from[i];
+  return v;
+#else
+  check_aligned(from, sizeof(T));
+  return *(const T *)from;
+#endif
+}
+
+template <class T> __device__ __forceinline__ void write(char *to, T v) {
+#ifdef FC_UNALIGNED
+  for (int i = 0; i < (int)sizeof(T); i++) to[i] = ((const char *)&v)[i];
+#else
+  check_aligned(to, sizeof(T));
+  *(T *)to = v;
+#endif
+}
+
 #ifdef FC_ELEMENT
 typedef FC_ELEMENT element;
 #ifndef FC_COPIES_ONLY
 typedef decltype(widen(element())) sum_t;
 #endif
 
-// Arrays may start anywhere where the host found them to: such data is read byte by byte.
-__device__ __forceinline__ element load(const char *from) {
-#ifdef FC_UNALIGNED
-  element v;
-  for (int i = 0; i < (int)sizeof(element); i++) ((char *)&v)[i] = from[i];
-  return v;
-#else
-  check_aligned(from, sizeof(element));
-  return *(const element *)from;
-#endif
-}
-
-__device__ __forceinline__ void store(char *to, element v) {
-#ifdef FC_UNALIGNED
-  for (int i = 0; i < (int)sizeof(element); i++) to[i] = ((const char *)&v)[i];
-#else
-  check_aligned(to, sizeof(element));
-  *(element *)to = v;
-#endif
-}
+__device__ __forceinline__ element load(const char *from) { return read<element>(from); }
+__device__ __forceinline__ void store(char *to, element v) { write<element>(to, v); }
 #endif

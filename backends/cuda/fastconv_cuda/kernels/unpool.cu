@@ -6,7 +6,7 @@
 __device__ __forceinline__ long long index_at(const char *indices, const Spot &plane, long long q,
                                               const Pool &p) {
   Spot o = window_spot(q, p);
-  return *(const long long *)(indices + plane_of(plane, p.indices) + inside(o.at, p.indices));
+  return read<long long>(indices + plane_of(plane, p.indices) + inside(o.at, p.indices));
 }
 
 extern "C" __global__ void max_unpool(const char *y, const char *indices, char *x, const Pool p) {

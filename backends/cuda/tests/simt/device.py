@@ -12,6 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
+from fastconv_cuda.bus import Bus
 from fastconv_cuda.device import Card
 from fastconv_cuda.finding import Found
 from fastconv_cuda.units import KERNELS
@@ -62,11 +63,12 @@ def arguments_of(arguments):
 
 
 class SimulatedDevice:
-    """Stands for a GPU; every other launch goes through blocks and threads from the last one."""
+    """Stands for a GPU; every other launch of a kernel goes from the last block and thread on."""
 
-    def __init__(self, card=CARD):
+    def __init__(self, card=CARD, kernels=KERNELS):
         self.card = card
-        self.reverse = 0
+        self.kernels = kernels
+        self._turns = {}
         self.launches = []
         self._functions = {}
 
@@ -81,27 +83,32 @@ class SimulatedDevice:
         return array.__array_interface__["data"][0]
 
     def source(self, unit):
-        """Return the text that is compiled: a test may break it on the way."""
-        return unit.source
+        """Return the text that is compiled."""
+        return (self.kernels / unit.file).read_text()
 
     def launch(self, unit, kernel, grid, block, shared, arguments, stream=None):
         with LOCK:
             function = self._functions.get((unit, kernel))
             if function is None:
-                function = getattr(build(self.source(unit), unit.flags), f"launch_{kernel}")
+                function = getattr(
+                    build(self.source(unit), unit.flags, self.kernels), f"launch_{kernel}"
+                )
                 function.restype = ctypes.c_char_p
                 self._functions[unit, kernel] = function
-            self.reverse ^= 1
+            reverse = self._turns[unit, kernel] = 1 - self._turns.get((unit, kernel), 1)
             self.launches.append((unit, kernel))
             shape = (ctypes.c_uint * 6)(*grid, *block)
             places, held = arguments_of(arguments)
-            failure = function(places, shape, shared, self.reverse)
+            failure = function(places, shape, shared, reverse)
             del held
         if failure is not None:
             raise SimulationError(f"{kernel} {unit.flags}: {failure.decode()}")
 
     def matmul(self, a, b, out, stream=None):
         np.matmul(a, b, out=out)
+
+    def bus(self):
+        return Bus(1e10, 1e10)
 
     def upload(self, array, to, stream=None):
         to[...] = array

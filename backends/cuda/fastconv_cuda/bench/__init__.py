@@ -1,0 +1,1 @@
+"""``python -m fastconv_cuda.bench``: this backend beside cuDNN, through PyTorch, in one process."""

@@ -1,0 +1,10 @@
+// What depthwise kernels are compiled for: FC_TAPS_H, FC_TAPS_W, FC_STRIDE_H, FC_STRIDE_W,
+// FC_DILATION_H and FC_DILATION_W.
+#pragma once
+#include "types.cuh"
+#include "params.cuh"
+
+enum {
+  TAPS_H = FC_TAPS_H, TAPS_W = FC_TAPS_W, STRIDE_H = FC_STRIDE_H, STRIDE_W = FC_STRIDE_W,
+  DILATION_H = FC_DILATION_H, DILATION_W = FC_DILATION_W,
+};

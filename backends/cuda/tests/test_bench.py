@@ -1,0 +1,107 @@
+"""The benchmark's parts that need no GPU."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from fastconv_cuda.backend import CudaBackend
+from fastconv_cuda.bench import __main__ as command
+from fastconv_cuda.bench.contenders import PRECISIONS, settle
+from fastconv_cuda.bench.layers import LAYERS, PASSES, problem, smaller
+from fastconv_cuda.bench.report import Row, geomean, markdown, summary
+from fastconv_cuda.bench.timing import interleaved
+from fastconv_cuda.finding import Found
+from simt.device import simulated
+
+from fastconv.backend import Policy
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("pass_", PASSES)
+def test_every_layer_is_taken_in_both_layouts(pass_, precision):
+    backend = CudaBackend(simulated)
+    dtype, asked = PRECISIONS[precision]
+    for name, layer in LAYERS.items():
+        for last in (False, True):
+            wanted = problem(layer, pass_, dtype, "cuda:0", last=last)
+            best = backend.decide(wanted, Policy(precision=asked, workspace_limit=1 << 30))[0]
+            assert best.can, (name, best.reason)
+            # With so few channels a tile is mostly empty.
+            few = min(layer.x[1] // layer.groups, layer.channels) < 4
+            assert best.algorithm != "direct" or few, name
+
+
+def test_a_layer_of_another_batch():
+    assert smaller(LAYERS["vgg-512"], 1).y == (1, 512, 14, 14)
+
+
+def row(precision="tf32", layout="NCHW", ours=2e-6, theirs=1e-6):
+    return Row("layer", "conv_forward", precision, layout, "direct", ours, theirs, 0.25)
+
+
+def test_ratios_above_one_are_wins_and_groups_stay_apart():
+    rows = [row(), row(ours=0.5e-6), row(layout="NHWC", ours=1e-6)]
+    assert [r.ratio for r in rows] == [0.5, 2.0, 1.0]
+    assert summary(rows) == [
+        ("tf32", "conv_forward", "NCHW", pytest.approx(1.0), 0.5),
+        ("tf32", "conv_forward", "NHWC", pytest.approx(1.0), 1.0),
+    ]
+    assert geomean([]) != geomean([])
+    text = markdown(rows, "today")
+    assert "| tf32 | conv_forward | NCHW | 1.00 | 0.50 |" in text
+    assert "| layer | conv_forward | tf32 | NCHW | direct | 2.0 | 0.50 | 25% |" in text
+
+
+def test_graphs_take_turns_and_medians_count():
+    clock, order = SimpleNamespace(now=0.0), []
+
+    class Event:
+        def __init__(self, enable_timing):
+            pass
+
+        def record(self):
+            self.at = clock.now
+
+        def synchronize(self):
+            pass
+
+        def elapsed_time(self, end):
+            return end.at - self.at
+
+    class Graph:
+        def __init__(self, name, milliseconds):
+            self.name, self.times = name, iter(milliseconds)
+
+        def replay(self):
+            order.append(self.name)
+            clock.now += next(self.times)
+
+    torch = SimpleNamespace(cuda=SimpleNamespace(Event=Event))
+    graphs = {"a": (Graph("a", [8.0, 2.0, 4.0]), 2), "b": (Graph("b", [1.0, 1.0, 9.0]), 1)}
+    assert interleaved(torch, graphs, 3) == {"a": pytest.approx(2e-3), "b": pytest.approx(1e-3)}
+    assert order == ["a", "b"] * 3
+
+
+@pytest.mark.parametrize("new", [True, False])
+def test_what_float32_means_is_said_in_either_words(new):
+    def part(**more):
+        return SimpleNamespace(**({"fp32_precision": "?"} if new else {}), **more)
+
+    cudnn = SimpleNamespace(conv=part(), benchmark=False, allow_tf32="?")
+    torch = SimpleNamespace(
+        backends=SimpleNamespace(cudnn=cudnn, cuda=SimpleNamespace(matmul=part(allow_tf32="?")))
+    )
+    for precision, kind in (("float32", "ieee"), ("tf32", "tf32")):
+        settle(torch, precision)
+        assert cudnn.benchmark
+        if new:
+            assert cudnn.conv.fp32_precision == torch.backends.cuda.matmul.fp32_precision == kind
+        else:
+            assert cudnn.allow_tf32 is torch.backends.cuda.matmul.allow_tf32 is (kind == "tf32")
+
+
+def test_without_a_gpu_it_says_so(monkeypatch, capsys):
+    monkeypatch.setattr(command.BACKEND, "_found", Found(reason="there is no card"))
+    assert command.main([]) == 1
+    assert "there is no card" in capsys.readouterr().err
