@@ -109,6 +109,9 @@ def convert(source: _Array, target: _Array, dtype: str, threads: int) -> None: .
 
 class Winograd:
     tiles: int
+    depth: int
+    phases: int
+    products: int
     packed_bytes: int
 
     def __init__(
@@ -123,6 +126,7 @@ class Winograd:
         activation: int,
         parameter: float,
         pixels: int = 0,
+        up: tuple[int, ...] = (),
         dtype: str = "float32",
     ) -> None: ...
     def scratch_bytes(

@@ -146,6 +146,8 @@ cdef extern from "fc.h" nogil:
         int64_t[3] kernel
         int64_t[3] before
         int64_t[3] dilation
+        int64_t[3] stride
+        int64_t[3] up
         int64_t groups
         int64_t inner
         int64_t channels
@@ -173,6 +175,7 @@ cdef extern from "fc.h" nogil:
         int64_t[3] kernel
         int64_t[3] before
         int64_t[3] dilation
+        int64_t[3] stride
         int64_t groups
         int64_t inner
         int64_t channels
@@ -296,6 +299,8 @@ cdef extern from "fc.h" nogil:
         int64_t (*winograd_scratch)(const fc_winograd *) noexcept nogil
         int64_t (*winograd_inputs)(const fc_winograd *) noexcept nogil
         int64_t (*winograd_tiles)(const fc_winograd *) noexcept nogil
+        int64_t (*winograd_depth)(const fc_winograd *) noexcept nogil
+        int64_t (*winograd_products)(const fc_winograd *) noexcept nogil
         void (*winograd_grad)(const fc_winograd_grad *, int) noexcept nogil
         void (*winograd_grad_sizes)(const fc_winograd_grad *, int64_t *) noexcept nogil
         void (*weight_grad)(const fc_weight_grad *, int) noexcept nogil

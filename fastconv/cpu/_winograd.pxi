@@ -3,12 +3,12 @@
 
 @cython.final
 cdef class Winograd:
-    """A convolution with stride 1, summed in float32, as transformed tiles; immutable.
+    """A convolution, summed in float32, as transformed tiles; immutable.
 
     Parameters
     ----------
     geometry : Geometry
-        With stride 1.
+        Strided axes, but for the first of three, have dilation 1.
     batch, groups, inner, channels : int
         Images, groups, and the input and output channels of a group.
     alpha : tuple of int
@@ -23,31 +23,42 @@ cdef class Winograd:
     pixels : int
         0, or, where channels lie side by side, the output channels of a block of kernels: whole
         vectors, as many as a tile has at most.
+    up : tuple of int, optional
+        How many outputs there are for an input, where outputs lie between inputs: an input
+        gradient's stride. 1 or 2, and 1 for the first of three axes; geometry's stride and dilation
+        are 1 then, and `pixels` is 0.
     dtype : {"float32", "float16", "bfloat16"}
         Of x, y and the weight; of the latter two with pixels 0.
 
     Attributes
     ----------
     tiles : int
-        Tiles of all images.
+        Tiles of all images; of one phase, where there is `up`.
+    depth : int
+        Rows of the products' reduction: input channels of a group, for every block of taps.
+    phases : int
+        Of the outputs, where there is `up`.
+    products : int
+        Multiplications of a tile for each input and output channel.
     """
 
     cdef fc_winograd c
     cdef bint adjoint
     cdef tuple x_shape, y_shape, weight_shape
-    cdef readonly int64_t tiles, packed_bytes
+    cdef readonly int64_t tiles, depth, phases, products, packed_bytes
     cdef const fc_kernels *kernels
 
     def __init__(self, Geometry geometry not None, batch, groups, inner, channels, tuple alpha,
-                 bint adjoint, int activation, double parameter, pixels=0, dtype="float32"):
+                 bint adjoint, int activation, double parameter, pixels=0, tuple up=(),
+                 dtype="float32"):
         cdef int k
         cdef fc_array unused
         if self.x_shape is not None:
             raise ValueError("Winograd: immutable")
         if alpha not in ((6, 6), (4, 4), (1, 6)):
             raise ValueError(f"alpha: expected (6, 6), (4, 4) or (1, 6), got {alpha}")
-        if any([geometry.g.stride[k] != 1 for k in range(3)]):
-            raise ValueError("geometry: expected stride 1")
+        if any([geometry.g.stride[k] > 1 and geometry.g.dilation[k] > 1 for k in range(1, 3)]):
+            raise ValueError("geometry: expected dilation 1 where there is a stride")
         if not 0 <= activation < FC_ACTIVATIONS:
             raise ValueError(f"activation: expected 0 to {FC_ACTIVATIONS - 1}, got {activation}")
         self.kernels = fc_active()
@@ -68,7 +79,11 @@ cdef class Winograd:
             self.c.kernel[k] = geometry.g.kernel[k]
             self.c.before[k] = geometry.g.before[k]
             self.c.dilation[k] = geometry.g.dilation[k]
+            self.c.stride[k] = geometry.g.stride[k]
+            self.c.up[k] = 1
             self.c.y.shape[2 + k] = geometry.g.out[k]
+        if any([u != 1 for u in up]):
+            self.take_up(geometry, up)
         self.c.y.shape[0] = number("batch", batch, 1)
         if geometry.positions < 1:
             raise ValueError("geometry: the output is empty")
@@ -80,7 +95,21 @@ cdef class Winograd:
         self.weight_shape = (groups * inner, channels) if adjoint else (groups * channels, inner)
         self.weight_shape += kernel
         self.tiles = self.kernels.winograd_tiles(&self.c)
+        self.phases = self.c.up[1] * self.c.up[2]
+        self.depth = self.kernels.winograd_depth(&self.c)
+        self.products = self.kernels.winograd_products(&self.c)
         self.packed_bytes = self.kernels.winograd_weight(&self.c, 1)
+
+    cdef int take_up(self, Geometry geometry, tuple up) except -1:
+        cdef int k
+        plain = all([geometry.g.stride[k] == geometry.g.dilation[k] == 1 for k in range(3)])
+        if len(up) != geometry.axes or not plain or self.c.pixels:
+            raise ValueError("up: expected an entry for each axis; no stride, dilation, pixels")
+        for k in range(geometry.axes):
+            self.c.up[3 - geometry.axes + k] = number("up", up[k], 1)
+        if self.c.up[0] != 1 or self.c.up[1] > 2 or self.c.up[2] > 2:
+            raise ValueError(f"up: expected 1 or 2, and 1 for the first of three axes, got {up}")
+        return 0
 
     def scratch_bytes(self, width, group, bint packed, bint shared):
         """How much scratch memory run needs: of a thread, and for all transformed inputs.

@@ -3,12 +3,12 @@
 
 @cython.final
 cdef class WinogradGrad:
-    """The weight gradient of a convolution with stride 1, float32; immutable.
+    """The weight gradient of a convolution, float32; immutable.
 
     Parameters
     ----------
     geometry : Geometry
-        Of the convolution, with stride 1.
+        Of the convolution. Strided axes, but for the first of three, have dilation 1.
     batch, groups, inner, channels : int
         Images, groups, and the input and output channels of a group.
     alpha : tuple of int
@@ -45,8 +45,10 @@ cdef class WinogradGrad:
             raise ValueError("WinogradGrad: immutable")
         if alpha not in ((6, 6), (1, 6)):
             raise ValueError(f"alpha: expected (6, 6) or (1, 6), got {alpha}")
-        if any([geometry.g.stride[k] != 1 for k in range(3)]) or geometry.positions < 1:
-            raise ValueError("geometry: expected stride 1, and an output that is not empty")
+        if any([geometry.g.stride[k] > 1 and geometry.g.dilation[k] > 1 for k in range(1, 3)]):
+            raise ValueError("geometry: expected dilation 1 where there is a stride")
+        if geometry.positions < 1:
+            raise ValueError("geometry: the output is empty")
         self.kernels = fc_active()
         self.c.alpha = [alpha[0], alpha[1]]
         self.c.groups, self.c.inner = number("groups", groups, 1), number("inner", inner, 1)
@@ -61,6 +63,7 @@ cdef class WinogradGrad:
             self.c.kernel[k] = geometry.g.kernel[k]
             self.c.before[k] = geometry.g.before[k]
             self.c.dilation[k] = geometry.g.dilation[k]
+            self.c.stride[k] = geometry.g.stride[k]
             self.c.y.shape[2 + k] = geometry.g.out[k]
         self.c.y.shape[0] = number("batch", batch, 1)
         axes = range(3 - geometry.axes, 3)
@@ -68,6 +71,7 @@ cdef class WinogradGrad:
         self.y_shape = (batch, times(groups, channels), *[geometry.g.out[k] for k in axes])
         self.weight_shape = (groups * channels, inner, *[geometry.g.kernel[k] for k in axes])
         shape.y, shape.dilation, shape.alpha = self.c.y, self.c.dilation, self.c.alpha
+        shape.up = [1, 1, 1]
         self.tiles = self.kernels.winograd_tiles(&shape)
         if splits > -(-self.tiles // width):
             raise ValueError("splits: expected no more than there are chunks")

@@ -5,19 +5,47 @@
 
 static const double BOUND = 0x1p-16; /* of sums of magnitudes */
 
-static conv draw_float_conv(void)
+/* How outputs lie beside inputs: one to one, further apart, or between them. */
+enum { PLAIN, STRIDED, SPREAD, KINDS };
+
+static conv draw_float_conv(int kind, int64_t *up)
 {
     conv c = draw_conv();
 
     c.dtype = FC_float32;
     c.size = sizeof(float);
     for (int k = 0; k < 3; k++) {
+        up[k] = kind == SPREAD && k > 0 ? between(1, 2) : 1;
+        c.g.stride[k] = kind == STRIDED ? between(1, 4) : 1;
+        if (kind == SPREAD || (kind == STRIDED && k > 0))
+            c.g.dilation[k] = 1;
+        c.x_shape[2 + k] = c.g.in[k] = (c.g.in[k] - 1) / up[k] * up[k] + 1;
         const int64_t reach = (c.g.kernel[k] - 1) * c.g.dilation[k];
-        const int64_t out = c.g.in[k] + c.g.before[k] + between(0, 2) - reach;
-        c.g.stride[k] = 1;
+        const int64_t out = (c.g.in[k] + c.g.before[k] + between(0, 2) - reach) / c.g.stride[k];
         c.y_shape[2 + k] = c.g.out[k] = out > 1 ? out : 1;
     }
     return c;
+}
+
+/* The inputs that lie between zeros in `spread`, and nowhere else. */
+static block gather_spread(const conv *c, const int64_t *up, block *spread, int pixels)
+{
+    const int64_t shape[5] = {c->x_shape[0], c->x_shape[1], c->x_shape[2],
+                              (c->x_shape[3] - 1) / up[1] + 1, (c->x_shape[4] - 1) / up[2] + 1};
+    block x = input_of(c->size, 5, shape, pixels);
+    int64_t at[5];
+
+    fill_uniform(&x, c->dtype);
+    for (int64_t i = 0; i < count_of(&spread->a); i++) {
+        int64_t rest = i;
+        for (int axis = 4; axis >= 0; rest /= c->x_shape[axis--])
+            at[axis] = rest % c->x_shape[axis];
+        const int there = at[3] % up[1] == 0 && at[4] % up[2] == 0;
+        const char *from = there ? item_at(&x.a, at[0], at[1], at[2], at[3] / up[1], at[4] / up[2])
+                                 : NULL;
+        set_value(item(&spread->a, i), c->dtype, there ? value(from, c->dtype) : 0);
+    }
+    return x;
 }
 
 /* Bounds of plain sums, of `terms` terms, become those of transformed ones, channel by channel. */
@@ -90,13 +118,17 @@ void test_winograd(const fc_kernels *k)
 {
     static const int alphas[3][2] = {{6, 6}, {4, 4}, {1, 6}};
     const int *alpha = alphas[between(0, 2)], adjoint = chance(40);
-    const conv c = draw_float_conv();
+    const int kind = (int)between(0, KINDS - 1);
+    int64_t up[3];
+    const conv c = draw_float_conv(kind, up);
     const int64_t inner = c.x_shape[1] / c.groups;
     const int64_t shape[5] = {c.groups * (adjoint ? inner : c.channels),
                               adjoint ? c.channels : inner,
                               c.g.kernel[0], c.g.kernel[1], c.g.kernel[2]};
-    const int64_t pixels = chance(40) ? lanes_of(k) * between(1, k->tile_vectors()) : 0;
-    block x = input_of(c.size, 5, c.x_shape, pixels != 0);
+    const int64_t pixels =
+        kind != SPREAD && chance(40) ? lanes_of(k) * between(1, k->tile_vectors()) : 0;
+    block spread = output_of(c.size, 5, c.x_shape, pixels != 0);
+    block x = gather_spread(&c, up, &spread, pixels != 0);
     block y = output_of(c.size, 5, c.y_shape, pixels != 0);
     block weight = input(c.size, 5, shape), bias = bias_of(c.dtype, c.y_shape[1]);
     double *want = grab(count_of(&y.a) * 8), *bound = grab(count_of(&y.a) * 8);
@@ -115,10 +147,11 @@ void test_winograd(const fc_kernels *k)
         w.kernel[axis] = c.g.kernel[axis];
         w.before[axis] = c.g.before[axis];
         w.dilation[axis] = c.g.dilation[axis];
+        w.stride[axis] = c.g.stride[axis];
+        w.up[axis] = up[axis];
     }
-    fill_uniform(&x, c.dtype);
     fill_uniform(&weight, c.dtype);
-    convolve(&c, &f, &p, &x, want, bound);
+    convolve(&c, &f, &p, &spread, want, bound);
     loosen(c.y_shape, 1, c.rows + 2, bound);
     take_weight(&f, &w);
     w.width = pixels ? between(1, 60) : lanes_of(k) * between(1, 6);
@@ -129,7 +162,8 @@ void test_winograd(const fc_kernels *k)
 
 void test_winograd_grad(const fc_kernels *k)
 {
-    const conv c = draw_float_conv();
+    int64_t up[3];
+    const conv c = draw_float_conv((int)between(PLAIN, STRIDED), up);
     const int64_t shape[5] = {c.y_shape[1], c.x_shape[1] / c.groups, c.g.kernel[0], c.g.kernel[1],
                               c.g.kernel[2]};
     const int pixels = chance(40);
@@ -145,6 +179,7 @@ void test_winograd_grad(const fc_kernels *k)
         w.kernel[axis] = c.g.kernel[axis];
         w.before[axis] = c.g.before[axis];
         w.dilation[axis] = c.g.dilation[axis];
+        w.stride[axis] = c.g.stride[axis];
     }
     fill_uniform(&x, c.dtype);
     fill_uniform(&y, c.dtype);

@@ -158,8 +158,10 @@ typedef struct {
     int64_t sums, scratch;
 } fc_grad_bytes;
 
-/* A convolution with stride 1 by Winograd's algorithm, in float32. `alpha` is how an axis is cut: 6
- * inputs for 4 outputs, 4 for 2, or 1 for 1. The weight is read by byte steps; where `packed` is
+/* A convolution by Winograd's algorithm, in float32. `up` is 1, or, for an input gradient, the
+ * convolution's stride, 2 at most and 1 along the first axis; then `stride` is 1. Axes with either
+ * have dilation 1, but for the first. `alpha` is how an axis is cut: 6 inputs for 4
+ * outputs, 4 for 2, or 1 for 1. The weight is read by byte steps; where `packed` is
  * not NULL it holds winograd_weight's result and the weight is not read. Blocks of `width` tiles, a
  * multiple of a vector's lanes, are multiplied with `group` output channels at a time, a multiple
  * of a tile's rows. Where `inputs` is NULL, a unit of work is a block; otherwise all blocks are
@@ -169,7 +171,7 @@ typedef struct {
  * multiple of that. */
 typedef struct {
     fc_array x, y;
-    int64_t kernel[3], before[3], dilation[3];
+    int64_t kernel[3], before[3], dilation[3], stride[3], up[3];
     int64_t groups, inner, channels; /* inner, channels: inputs and outputs of a group */
     const char *weight;
     int64_t w_group, w_channel, w_inner, w_tap[3];
@@ -182,7 +184,7 @@ typedef struct {
     int half; /* of x, y and the weight as given, whose items have 2 bytes: FC_NARROW_float16... */
 } fc_winograd;
 
-/* The weight gradient of a convolution with stride 1 by Winograd's algorithm, in float32: tiles of
+/* The weight gradient of a convolution by Winograd's algorithm, in float32: tiles of
  * x and of y, the output's gradient, `width` at a time, a multiple of a vector's lanes, are
  * transformed into `inputs` and `grads`. A unit of work is a product of `range` output channels, a
  * multiple of a tile's rows, and `group` rows, a multiple of the lanes; it is transformed back and
@@ -191,7 +193,7 @@ typedef struct {
  * thread has winograd_grad_scratch. */
 typedef struct {
     fc_array x, y, weight; /* weight: (groups * channels, inner, kernel) */
-    int64_t kernel[3], before[3], dilation[3];
+    int64_t kernel[3], before[3], dilation[3], stride[3];
     int64_t groups, inner, channels;
     char *inputs, *grads, *sums, *scratch;
     int64_t width, range, group, splits, panels;
@@ -292,6 +294,8 @@ typedef struct {
     int64_t (*winograd_scratch)(const fc_winograd *); /* bytes of one thread */
     int64_t (*winograd_inputs)(const fc_winograd *);  /* bytes of all transformed inputs */
     int64_t (*winograd_tiles)(const fc_winograd *);
+    int64_t (*winograd_depth)(const fc_winograd *); /* rows of the products' reduction */
+    int64_t (*winograd_products)(const fc_winograd *); /* of a tile, input and output channel */
     void (*winograd_grad)(const fc_winograd_grad *, int threads);
     /* Bytes of a panel of inputs and one of grads, of all sums, and of a thread's scratch. */
     void (*winograd_grad_sizes)(const fc_winograd_grad *, int64_t *sizes);

@@ -153,10 +153,12 @@
 #include "bias_grad_run.inc"
 #include "weight_grad_run.inc"
 #include "winograd_transform.inc"
-#include "winograd_tiles.inc"
+#include "winograd_taps.inc"
+#include "winograd_runs.inc"
+#include "winograd_gather.inc"
+#include "winograd_finish.inc"
 #include "winograd_product.inc"
 #include "winograd_kernels.inc"
-#include "winograd_runs.inc"
 #include "winograd_pixels.inc"
 #include "winograd.inc"
 #include "winograd_grad_panels.inc"
@@ -188,6 +190,8 @@ const fc_kernels FC_TABLE(FC_ISA) = {
     .winograd_scratch = winograd_scratch_bytes,
     .winograd_inputs = winograd_inputs_bytes,
     .winograd_tiles = winograd_tiles,
+    .winograd_depth = winograd_depth,
+    .winograd_products = winograd_products,
     .winograd_grad = winograd_grad,
     .winograd_grad_sizes = winograd_grad_sizes,
     .conv_layout = conv_layout,

@@ -41,21 +41,29 @@ typedef struct {
     int64_t depth;          /* the first tap's place along the first spatial axis of x */
     const char *x;          /* sub-image of channel 0, depth 0 */
     char *y;                /* first output of the first tile, channel 0 */
-    int64_t down, across;   /* outputs from there to the sub-image's end */
+    int64_t down, across;   /* outputs from there to the sub-image's end, of all phases */
 } fc_tile_run;
 
-/* Images that tiles are taken from; anything between lowest and highest may be read. */
+/* Images that tiles are taken from, `step` items apart; anything between lowest and highest may be
+ * read. */
 typedef struct {
     fc_array a;
-    const int64_t *dilation;
+    int64_t step[3];
+    const int64_t *stride;
     const char *lowest, *highest;
     int half; /* as fc_winograd's, where items have 2 bytes */
 } fc_tile_source;
+
+/* Rows of the reduction that have a point; rows 0 ends a list. */
+typedef struct {
+    int64_t first, rows;
+} fc_row_list;
 
 /* A block of tiles being worked on; one per thread, in its scratch memory. */
 typedef struct {
     float *tiles, *inputs, *products, *weights;
     fc_tile_run *runs;
+    fc_row_list *rows; /* for each phase of the outputs and each point */
     int64_t run_count, tile_step, input_step, product_step;
 } fc_winograd_scratch;
 

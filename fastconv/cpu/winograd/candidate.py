@@ -1,4 +1,4 @@
-"""Decide for Winograd's algorithm: float32, stride 1, where it saves enough multiplications."""
+"""Decide for Winograd's algorithm: float32, where it saves enough multiplications."""
 
 from __future__ import annotations
 
@@ -11,15 +11,10 @@ from fastconv.backend import Decision, Plan, Policy
 from fastconv.cpu.candidate import refused, threads_for
 from fastconv.cpu.isa import active, core, why_no_core
 from fastconv.cpu.narrow import HALVES
+from fastconv.cpu.pixels import adjoin
 from fastconv.cpu.winograd.cost import grad_seconds, seconds
 from fastconv.cpu.winograd.plan import WinogradPlan
-from fastconv.cpu.winograd.shape import (
-    Shape,
-    alpha_of,
-    choose_shape,
-    kernels_of,
-    tile_count,
-)
+from fastconv.cpu.winograd.shape import Shape, alpha_of, choose_shape, kernels_of
 from fastconv.cpu.winograd.weight_grad import WinogradGradPlan, choose_grad_shape, grads_of
 from fastconv.precision import real_format
 from fastconv.problem import ConvProblem, Problem
@@ -59,7 +54,7 @@ class Winograd:
         self.name = "winograd" if alpha == 6 else "winograd_2x2"
 
     def decide(self, problem: Problem, policy: Policy) -> Decision:
-        """Accept float32 convolutions with stride 1 where there is enough memory."""
+        """Accept float32 convolutions where there is enough memory."""
         assert isinstance(problem, ConvProblem)
         if core is None:
             return refused(self.name, why_no_core)
@@ -67,23 +62,25 @@ class Winograd:
         if reason:
             return refused(self.name, reason)
         alpha = alpha_of(problem.kernel, self._alpha)
-        tiles = tile_count(problem, alpha)
+        kernels = kernels_of(problem, alpha)
         if problem.operation == "conv_weight_grad":
-            grad = choose_grad_shape(problem, alpha, tiles)
+            grad = choose_grad_shape(problem, alpha, kernels)
             units, alone = grad.units, grad_seconds(grad)
             detail = _Detail(grads_of(problem, alpha, grad), splits=grad.splits)
         else:
-            shape = choose_shape(problem, alpha, tiles)
+            shape = choose_shape(problem, alpha, kernels)
             units, alone = shape.units, seconds(shape)
             # Batch and extents of the images play no part in a transformed weight.
             key = (problem.operation, alpha, *_packing(problem))
-            kernels = kernels_of(problem, alpha, shape.pixels)
-            detail = _Detail(kernels, shape, (*key, shape.pixels))
+            taps = (problem.stride, problem.padding) if max(problem.stride) > 1 else ()
+            detail = _Detail(kernels, shape, (*key, shape.pixels, *taps))
         threads = min(threads_for(policy), units)
+        outputs = kernels.phases * prod(max(a - 2, 1) for a in alpha)
+        reason = f"{active()} kernels, {kernels.products} products for {outputs} outputs"
         bound = ERROR_BOUNDS[self._alpha]
         if problem.dtype != "float32":
             bound += real_format(problem.dtype).unit_roundoff * (1 + bound)
-        return self._within_limit(policy, detail, alpha, threads, alone / threads, bound)
+        return self._within_limit(policy, detail, reason, threads, alone / threads, bound)
 
     def _why_not_cut(self, problem: ConvProblem) -> str:
         if self._alpha == 4 and problem.operation == "conv_weight_grad":
@@ -96,7 +93,7 @@ class Winograd:
         self,
         policy: Policy,
         detail: _Detail,
-        alpha: tuple[int, int],
+        reason: str,
         threads: int,
         predicted: float,
         bound: float,
@@ -117,8 +114,7 @@ class Winograd:
             detail = alone
         return Decision(
             True,
-            f"{active()} kernels, {prod(alpha)} products for {prod(max(a - 2, 1) for a in alpha)} "
-            "outputs",
+            reason,
             self.name,
             "float32",
             bound,
@@ -155,10 +151,21 @@ def _why_not(problem: ConvProblem, policy: Policy) -> str:
         return f"it takes float32, not {problem.dtype}"
     if policy.precision not in (None, "auto", "float32"):
         return f"precision={policy.precision!r} excludes its rounding"
-    if set(problem.stride) != {1}:
-        return f"it needs stride 1, not {problem.stride}"
+    if max(problem.stride) > 1 and (reason := _why_not_strided(problem)):
+        return reason
     if problem.kernel[-1] < 2:
         return "its kernel has one tap along a line"
     if any(operand.size == 0 for operand in (problem.x, problem.weight, problem.y)):
         return "an array is empty"
     return ""
+
+
+def _why_not_strided(problem: ConvProblem) -> str:
+    if set(problem.dilation) != {1}:
+        return f"it takes no dilation where there is a stride, {problem.stride}"
+    if problem.operation == "conv_input_grad":
+        if max(problem.stride) > 2 or (len(problem.stride) == 3 and problem.stride[0] > 1):
+            return f"its input gradient takes strides up to 2, along two axes, not {problem.stride}"
+        if adjoin(problem):
+            return "its strided input gradient takes channels first"
+    return "" if max(problem.stride) <= 4 else f"it takes strides up to 4, not {problem.stride}"

@@ -13,8 +13,12 @@ _PRODUCT_SHARE = 0.9
 # of one input channel, the way back for one output channel, and one kernel of nine taps. Per point
 # of the transform, as they are bound by loads and stores.
 _INPUT = 28.0
+_STRIDED_INPUT = 40.0
 _OUTPUT = 22.0
+_PHASE_OUTPUT = 26.0
 _KERNEL = 2.0
+# Beginning and ending a tile of sums, in rows of the reduction.
+_TILE = 4.0
 # The same where lanes are channels.
 _PIXEL_INPUT = 18.0
 _PIXEL_OUTPUT = 16.0
@@ -22,6 +26,7 @@ _PIXEL_GRAD = 16.0
 # The same for transforming and transposing a vector of tiles for the weight gradient, for
 # transforming a vector of sums back, and for writing one kernel.
 _GRAD = 40.0
+_STRIDED_GRAD = 52.0
 _SUMS = 8.0
 _TAPS = 1.0
 _CALL = 2e-6
@@ -41,10 +46,13 @@ def seconds(shape: Shape) -> float:
         return _duration(_over_pixels(shape, lanes)) + _CALL
     vectors = -(-shape.tiles // lanes)
     filled = -(-shape.channels // rows) * rows
-    products = vectors * shape.depth * filled / _PRODUCT_SHARE
-    transforms = vectors * (shape.depth * _INPUT + shape.channels * _OUTPUT)
-    kernels = shape.depth * filled * _KERNEL
-    work = shape.groups * shape.points * (products + transforms + kernels)
+    sums = shape.inner * shape.products + shape.points * shape.phases * _TILE
+    products = vectors * filled * sums / _PRODUCT_SHARE
+    each_input = _STRIDED_INPUT if shape.strided else _INPUT
+    each_output = shape.phases * (_OUTPUT if shape.phases == 1 else _PHASE_OUTPUT)
+    transforms = vectors * (shape.depth * each_input + shape.channels * each_output)
+    kernels = shape.phases * shape.depth * filled * _KERNEL
+    work = shape.groups * (products + shape.points * (transforms + kernels))
     return _duration(work) + _CALL
 
 
@@ -65,8 +73,8 @@ def grad_seconds(shape: GradShape) -> float:
     filled = -(-shape.channels // rows) * rows
     across = -(-shape.depth // lanes)
     chunks = -(-shape.tiles // shape.width)
-    products = vectors * lanes * across * filled / _PRODUCT_SHARE
-    each = _PIXEL_GRAD if shape.pixels else _GRAD
+    products = vectors * lanes * across * filled * shape.live / _PRODUCT_SHARE
+    each = _PIXEL_GRAD if shape.pixels else _STRIDED_GRAD if shape.strided else _GRAD
     transforms = vectors * (shape.depth + shape.channels) * each
     sums = across * shape.channels * (chunks * _SUMS + lanes * _TAPS)
     work = shape.groups * shape.points * (products + transforms + sums)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
 from fastconv.cpu.epilogue import CODES, LEAKY_SLOPE
@@ -26,21 +25,28 @@ MANY_BLOCKS = 16
 class Shape:
     """Extents of the products: `points` of them, (channels, depth) times (depth, tiles).
 
-    A block has `width` tiles, and is multiplied with `step` output channels at a time. Either all
-    kernels are transformed beforehand and a unit of work is a block, or all inputs are (`shared`)
-    and a unit is a step: whichever takes less memory, as it is read for every unit. Unless `pixels`
-    is 0, lanes are channels, and tiles have so many output channels.
+    With `phases` of the outputs there are so many times the channels; `products` are what a tile's
+    pair of channels takes in all, as phases and strides leave some out; `strided` inputs
+    take longer to gather. A block has `width` tiles,
+    and is multiplied with `step` output channels at a time. Either all kernels are transformed
+    beforehand and a unit of work is a block, or all inputs are (`shared`) and a unit is a step:
+    whichever takes less memory, as it is read for every unit. Unless `pixels` is 0, lanes are
+    channels, and tiles have so many output channels.
     """
 
     groups: int
+    inner: int
     channels: int
+    phases: int
     depth: int
     points: int
+    products: int
     tiles: int
     width: int
     blocks: int
     step: int
     shared: bool
+    strided: bool = False
     pixels: int = 0
 
     @property
@@ -54,33 +60,21 @@ def alpha_of(kernel: Ints, alpha: int) -> tuple[int, int]:
     return (alpha, alpha) if len(kernel) > 1 and kernel[-2] > 1 else (1, 6)
 
 
-def tap_blocks(kernel: Ints, alpha: tuple[int, int]) -> int:
-    """Return how many blocks of taps a kernel falls into: 3 x 3, or 3 of one line."""
-    lines = kernel[-2] if len(kernel) > 1 else 1
-    along_lines = lines if alpha[0] == 1 else -(-lines // 3)
-    return prod(kernel[:-2]) * along_lines * -(-kernel[-1] // 3)
-
-
-def tile_count(problem: ConvProblem, alpha: tuple[int, int]) -> int:
-    """Return the tiles of all images: every phase of a dilated axis is an image of its own."""
-    target = problem.x if problem.operation == "conv_input_grad" else problem.y
-    outputs = (1, *(a - 2 if a > 1 else 1 for a in alpha))[-len(problem.kernel) :]
-    dilation = (1, *problem.dilation[1:]) if len(problem.kernel) == 3 else problem.dilation
-    tiles = target.shape[0]
-    for extent, d, m in zip(target.shape[2:], dilation, outputs, strict=True):
-        longest = -(-extent // d)
-        tiles *= d * -(-longest // m)
-    return tiles
-
-
 def extents(problem: ConvProblem) -> tuple[int, int]:
     """Return the input and output channels of a group, of the convolution that is computed."""
     outputs, inputs = problem.weight.shape[0] // problem.groups, problem.weight.shape[1]
     return (outputs, inputs) if problem.operation == "conv_input_grad" else (inputs, outputs)
 
 
-def kernels_of(problem: ConvProblem, alpha: tuple[int, int], pixels: int) -> Any:
-    """Return the compiled core's object for a forward pass or an input gradient."""
+def pixels_of(problem: ConvProblem) -> int:
+    """Return the output channels of a block of kernels where lanes are channels, else 0."""
+    if problem.dtype != "float32" or not adjoin(problem):
+        return 0
+    return block_channels(extents(problem)[1], "float32", GROUP)
+
+
+def kernels_of(problem: ConvProblem, alpha: tuple[int, int]) -> Any:
+    """Return the compiled core's object; for a weight gradient, that of the forward pass."""
     assert core is not None
     adjoint = problem.operation == "conv_input_grad"
     inner, channels = extents(problem)
@@ -90,8 +84,9 @@ def kernels_of(problem: ConvProblem, alpha: tuple[int, int], pixels: int) -> Any
         for k, d, (b, _) in zip(problem.kernel, problem.dilation, problem.padding, strict=True)
     )
     ones = (1,) * len(problem.kernel)
+    stride, up = (ones, problem.stride) if adjoint else (problem.stride, ones)
     geometry = core.Geometry(
-        source.shape[2:], problem.kernel, ones, before, problem.dilation, target.shape[2:]
+        source.shape[2:], problem.kernel, stride, before, problem.dilation, target.shape[2:]
     )
     return core.Winograd(
         geometry,
@@ -103,42 +98,69 @@ def kernels_of(problem: ConvProblem, alpha: tuple[int, int], pixels: int) -> Any
         adjoint,
         CODES[problem.activation],
         LEAKY_SLOPE,
-        pixels,
+        pixels_of(problem),
+        up,
         problem.dtype,
     )
 
 
-def choose_shape(problem: ConvProblem, alpha: tuple[int, int], tiles: int) -> Shape:
+def choose_shape(problem: ConvProblem, alpha: tuple[int, int], kernels: Any) -> Shape:
     """Return the blocks of a problem; they follow from its shape and the vectors' alone."""
     assert core is not None
     inner, channels = extents(problem)
-    points, depth = alpha[0] * alpha[1], inner * tap_blocks(problem.kernel, alpha)
-    if problem.dtype == "float32" and adjoin(problem):
-        return _shape_over_pixels(problem.groups, channels, depth, points, tiles)
+    points, depth, tiles = alpha[0] * alpha[1], kernels.depth, kernels.tiles
+    phases, pixels = kernels.phases, pixels_of(problem)
+    shared = tiles <= channels * phases
+    if pixels:
+        # Tiles with lanes of channels multiply all points of all rows.
+        products = points * (depth // inner)
+        width, step = _cut_pixels(channels, tiles, pixels)
+    else:
+        products = kernels.products
+        width, step = _cut_tiles(channels * phases, points * depth, tiles, shared)
+        rows, _ = core.gemm_tile("float32")
+        step = max(step // phases // rows, 1) * rows
+    blocks = -(-tiles // width)
+    return Shape(
+        problem.groups,
+        inner,
+        channels,
+        phases,
+        depth,
+        points,
+        products,
+        tiles,
+        width,
+        blocks,
+        step,
+        shared,
+        phases == 1 and max(problem.stride) > 1,
+        pixels,
+    )
+
+
+def _cut_tiles(channels: int, items: int, tiles: int, shared: bool) -> tuple[int, int]:
+    """Return the width of a block, and its step: `items` are a tile's transformed inputs."""
+    assert core is not None
     rows, columns = core.gemm_tile("float32")
     lanes = core.lanes("float32")
     filled = -(-channels // rows) * rows
-    widest = max(1, BLOCK_BYTES // (4 * points * depth * columns)) * columns
-    if 4 * points * depth * columns > 4 * BLOCK_BYTES:
+    widest = max(1, BLOCK_BYTES // (4 * items * columns)) * columns
+    if 4 * items * columns > 4 * BLOCK_BYTES:
         widest -= lanes  # the cache is left by far anyway; narrower blocks share out more evenly
     blocks = -(-tiles // widest)
     vectors = -(-tiles // lanes)
     width = -(-vectors // blocks) * lanes
-    shared = tiles <= channels
     step = min(GROUP // rows * rows, filled)
     if shared:
-        step = max(rows, min(step, GROUP_BYTES // (4 * points * depth) // rows * rows))
-    blocks = -(-tiles // width)
-    return Shape(problem.groups, channels, depth, points, tiles, width, blocks, step, shared)
+        step = max(rows, min(step, GROUP_BYTES // (4 * items) // rows * rows))
+    return width, step
 
 
-def _shape_over_pixels(groups: int, channels: int, depth: int, points: int, tiles: int) -> Shape:
-    pixels = block_channels(channels, "float32", GROUP)
+def _cut_pixels(channels: int, tiles: int, pixels: int) -> tuple[int, int]:
     blocks = -(-tiles // TILES)
     if 1 < blocks < MANY_BLOCKS:
         blocks += blocks % 2
     width = -(-tiles // blocks)
     step = max(1, min(GROUP // pixels, -(-channels // pixels))) * pixels
-    blocks = -(-tiles // width)
-    shared = tiles <= channels
-    return Shape(groups, channels, depth, points, tiles, width, blocks, step, shared, pixels)
+    return width, step

@@ -11,7 +11,6 @@ from fastconv.cpu.geometry import geometry_of
 from fastconv.cpu.isa import core
 from fastconv.cpu.pixels import adjoin
 from fastconv.cpu.plans import HostPlan, Scratch
-from fastconv.cpu.winograd.shape import tap_blocks
 from fastconv.problem import ConvProblem
 
 # Transformed inputs and gradients of a chunk of tiles stay in the last cache, those of all threads
@@ -30,7 +29,10 @@ TILES_ACROSS = 1
 
 @dataclass(frozen=True, slots=True)
 class GradShape:
-    """Extents of the products: `points` of them, (channels, tiles) times (tiles, depth)."""
+    """Extents of the products: `points` of them, (channels, tiles) times (tiles, depth).
+
+    `live` is the part of them that is not left out.
+    """
 
     groups: int
     channels: int
@@ -41,6 +43,8 @@ class GradShape:
     unit: int
     step: int
     splits: int
+    live: float = 1.0
+    strided: bool = False
     pixels: bool = False
 
     @property
@@ -50,15 +54,19 @@ class GradShape:
         return max(pieces, self.splits)
 
 
-def choose_grad_shape(problem: ConvProblem, alpha: tuple[int, int], tiles: int) -> GradShape:
-    """Return the chunks and units of a problem; they follow from its shape and the vectors'."""
+def choose_grad_shape(problem: ConvProblem, alpha: tuple[int, int], forward: Any) -> GradShape:
+    """Return the chunks and units of a problem; they follow from its shape and the vectors'.
+
+    `forward` is the core's object of the forward pass.
+    """
     assert core is not None
-    channels = problem.weight.shape[0] // problem.groups
+    channels, tiles = problem.weight.shape[0] // problem.groups, forward.tiles
     points, lanes = alpha[0] * alpha[1], core.lanes("float32")
+    tap_blocks = forward.depth // problem.weight.shape[1]
     inner, pixels = problem.weight.shape[1], adjoin(problem)
     if pixels:  # a block of taps has whole vectors
         inner = -(-inner // lanes) * lanes
-    depth = inner * tap_blocks(problem.kernel, alpha)
+    depth = inner * tap_blocks
     rows, columns = core.gemm_tile("float32")
     sums = problem.groups * depth * channels * (9 if alpha[0] > 1 else 3)
     most_splits = min(MOST_SPLITS, tiles // LEAST_TILES, SPLIT_BYTES // (4 * sums))
@@ -69,8 +77,20 @@ def choose_grad_shape(problem: ConvProblem, alpha: tuple[int, int], tiles: int) 
     splits = min(splits, -(-tiles // width))
     unit = even_width(channels, RANGE // rows * rows, rows)
     step = even_width(-(-depth // lanes) * lanes, TILES_ACROSS * columns, lanes)
+    live = forward.products / (points * tap_blocks)
     return GradShape(
-        problem.groups, channels, depth, points, tiles, width, unit, step, splits, pixels
+        problem.groups,
+        channels,
+        depth,
+        points,
+        tiles,
+        width,
+        unit,
+        step,
+        splits,
+        live,
+        max(problem.stride) > 1,
+        pixels,
     )
 
 
