@@ -23,10 +23,10 @@ LEVELS = {
     "dispatch": 4,
     "functional": 5,
     "layers": 6,
-    "quantization": 6,
     "compat": 6,
-    "cli": 7,
-    "__main__": 8,
+    "quantization": 7,
+    "cli": 8,
+    "__main__": 9,
 }
 # What a backend may know, the built-in one and plugins alike.
 FOR_BACKENDS = {"backend", "machine", "problem", "precision", "errors"}

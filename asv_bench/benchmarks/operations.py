@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 import fastconv
+from fastconv.precision import PRECISIONS
 
 Call = Callable[[], Any]
 IMAGE = {1: (8, 32, 1024), 2: (8, 32, 28, 28), 3: (2, 32, 8, 14, 14)}
@@ -107,7 +108,10 @@ def _linear(dtype: str) -> dict[str, Call]:
 def _quantizing(dtype: str) -> dict[str, Call]:
     x = _random(IMAGE[2], dtype)
     steps, scales = fastconv.quantize(x, 0.03), np.linspace(0.01, 0.03, IMAGE[2][1])
+    weight = fastconv.quantize(_random((32, 32, 3, 3), dtype), 0.03)
     return {
+        "conv2d_integer": partial(fastconv.conv2d_integer, steps, weight, 3, padding=1),
+        "qconv2d": partial(fastconv.qconv2d, steps, 0.03, 0, weight, 0.03, 0, 0.5, 0, padding=1),
         "quantize": partial(fastconv.quantize, x, 0.03),
         "quantize channels": partial(fastconv.quantize, x, scales, axis=1),
         "dequantize": partial(fastconv.dequantize, steps, 0.03, dtype=dtype),
@@ -209,12 +213,28 @@ class Linear(_Timed):
 
 
 class Quantizing(_Timed):
-    """An image's numbers to int8 and back."""
+    """An image's numbers to int8 and back, and convolutions of such integers."""
 
-    params = (("quantize", "quantize channels", "dequantize"), DTYPES)
+    params = (
+        ("quantize", "quantize channels", "dequantize", "conv2d_integer", "qconv2d"),
+        DTYPES,
+    )
     param_names = ("function", "dtype")
 
     def setup(self, function: str, dtype: str) -> None:
         """Make the arrays."""
         self.call = _quantizing(dtype)[function]
+        self.call()
+
+
+class Precisions(_Timed):
+    """Convolution of an image's float32 numbers in each precision."""
+
+    params = (tuple(name for name in PRECISIONS if name != "auto"), ("float32",))
+    param_names = ("precision", "dtype")
+
+    def setup(self, precision: str, dtype: str) -> None:
+        """Make the arrays."""
+        x, w = _random(IMAGE[2], dtype), _random((32, 32, 3, 3), dtype)
+        self.call = partial(fastconv.conv2d, x, w, padding=1, precision=precision)
         self.call()

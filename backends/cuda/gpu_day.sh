@@ -13,11 +13,14 @@ step() {
 kit=(-p fastconv.testing.plugin --pyargs fastconv.testing.conformance --fastconv-backend cuda)
 step "what is here" python -c "import fastconv; print(*fastconv.backends(), sep='\n')"
 step "primitives against their twins" timeout 60 python -m pytest -q tests/test_primitives.py
-step "the conformance kit" timeout 200 python -m pytest -q "${kit[@]}"
+step "the conformance kit" timeout 150 python -m pytest -q "${kit[@]}"
 if command -v compute-sanitizer >/dev/null; then
     step "memory" timeout 90 compute-sanitizer --error-exitcode 9 python -m pytest -q -x \
         "${kit[@]}" -k "grouped-strided"
 fi
-step "beside cuDNN" timeout 230 python -m fastconv_cuda.bench --minutes 3.5 \
-    --write ../../docs/gpu-results.md
+# More at leisure: python -m fastconv_cuda.bench --precisions bfloat16 --minutes 9
+for precision in bfloat16 float32 tf32 float16; do
+    step "beside cuDNN, $precision" timeout 75 python -m fastconv_cuda.bench --minutes 0.9 \
+        --precisions "$precision" --write ../../docs/gpu-results.md
+done
 exit $failed

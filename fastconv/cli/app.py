@@ -13,6 +13,7 @@ from fastconv.cli.demo.command import demo
 from fastconv.cli.explain import explain
 from fastconv.cli.float import SETTINGS, float_
 from fastconv.cli.info import info
+from fastconv.cli.precision.command import precision
 
 GROUP = "fastconv.commands"
 OWN: dict[str, Callable[..., None]] = {
@@ -20,6 +21,7 @@ OWN: dict[str, Callable[..., None]] = {
     "info": info,
     "backends": backends,
     "explain": explain,
+    "precision": precision,
 }
 
 

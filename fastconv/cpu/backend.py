@@ -9,7 +9,6 @@ from fastconv._version import __version__
 from fastconv.backend import API_VERSION, Decision, Info, Plan, Policy, Probe
 from fastconv.cpu import lowered
 from fastconv.cpu.algorithms import REFERENCE, candidates, named, operations_by_algorithm
-from fastconv.cpu.candidate import Candidate
 from fastconv.cpu.isa import active, core, why_no_core
 from fastconv.problem import OPERATIONS, Problem
 
@@ -46,14 +45,7 @@ class CpuBackend:
 
     def plan(self, problem: Problem, decision: Decision) -> Plan:
         """Make a decision ready to run."""
-        candidate = _taking(problem, decision)
-        return lowered.plan(candidate, problem, replace(decision, device="cpu"))
-
-
-def _taking(problem: Problem, decision: Decision) -> Candidate:
-    """Return the candidate that took a decision."""
-    inside = getattr(decision.detail, "candidate", None)
-    return inside or named(problem, decision.algorithm)
+        return lowered.plan(problem, replace(decision, device="cpu"), named)
 
 
 # NumPy computes these, with instructions of its own choice.
@@ -79,7 +71,8 @@ def _in_order(problem: Problem, policy: Policy, found: Sequence[Decision]) -> li
 
 def _seconds_alone(problem: Problem, alone: Policy, decision: Decision) -> float:
     """Return the seconds of one thread, times the gain that an algorithm must bring to be taken."""
-    candidate = _taking(problem, decision)
+    listed = lowered.candidates(problem, alone, candidates)
+    candidate = next(each for each in listed if each.name == decision.algorithm)
     least_gain = getattr(candidate, "least_gain", 1.0)
     if decision.threads == 1:
         return decision.seconds * least_gain

@@ -17,7 +17,8 @@ def convert(target: Any, source: Any, threads: int) -> None:
     known = core is not None and "float32" in names and half in HALVES
     if not known or not (source.dtype.isnative and _lie_alike(target, source)):
         with np.errstate(all="ignore"):
-            np.copyto(target, source, casting="same_kind")
+            # bfloat16 is of no kind that NumPy knows.
+            np.copyto(target, source, casting="unsafe")
         return
     assert core is not None
     order = np.argsort([-stride for stride in target.strides], kind="stable")

@@ -64,6 +64,7 @@ from fastconv.functional.max_pooling_backward import (
     max_pool3d_backward,
 )
 from fastconv.functional.preparing import prepare
+from fastconv.functional.quantized import conv2d_integer, qconv2d
 from fastconv.functional.quantizing import dequantize, quantize
 from fastconv.functional.transposed import (
     conv_transpose1d,
@@ -115,6 +116,7 @@ __all__ = [
     "conv2d",
     "conv2d_backward",
     "conv2d_input_grad",
+    "conv2d_integer",
     "conv2d_weight_grad",
     "conv3d",
     "conv3d_backward",
@@ -149,5 +151,6 @@ __all__ = [
     "max_unpool3d",
     "max_unpool3d_backward",
     "prepare",
+    "qconv2d",
     "quantize",
 ]

@@ -35,6 +35,7 @@ from fastconv.layers.flatten import Flatten
 from fastconv.layers.linear import Linear
 from fastconv.layers.lp_pool import LPPool1d, LPPool2d, LPPool3d
 from fastconv.layers.max_pool import MaxPool1d, MaxPool2d, MaxPool3d
+from fastconv.layers.mixed import LossScaler
 from fastconv.layers.optimizer import Optimizer
 from fastconv.layers.sequential import Sequential
 from fastconv.layers.sgd import SGD
@@ -69,6 +70,7 @@ __all__ = [
     "Layer",
     "LeakyReLU",
     "Linear",
+    "LossScaler",
     "MaxPool1d",
     "MaxPool2d",
     "MaxPool3d",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import ModuleType
 from typing import Any, ClassVar, Self
+
+import numpy as np
 
 from fastconv.backend import Policy
 from fastconv.dispatch.arrays import namespace, take
@@ -15,6 +17,7 @@ from fastconv.errors import bad_argument
 from fastconv.layers import state
 from fastconv.layers.arrays import require_same_library, to_namespace
 from fastconv.layers.options import call_options
+from fastconv.precision import array_dtype
 
 
 class Layer:
@@ -52,6 +55,7 @@ class Layer:
     def __init__(self, options: Mapping[str, object] | None = None) -> None:
         self.training = True
         self.options = call_options(type(self).__name__, options or {})
+        self.compute_dtype: Any = None
         self._gradients: dict[str, Any] = {}
         self._context: tuple[Any, ...] | None = None
         self._no_context = "forward has not run"
@@ -129,6 +133,61 @@ class Layer:
     def eval(self) -> Self:
         """Set evaluation mode: `forward` keeps nothing, and `backward` is refused."""
         return self.train(False)
+
+    def compute_in(self, dtype: Any) -> Self:
+        """Let the layers inside compute in 16 bits, while their parameters stay as they are.
+
+        Layers with parameters take their input and copies of their parameters in that dtype,
+        forward and backward, and give results in it; the others follow their input. Gradients
+        of parameters come in the parameters' own dtype, so that an optimiser trains the
+        parameters in all their bits. See :class:`LossScaler` for float16.
+
+        Parameters
+        ----------
+        dtype : {"bfloat16", "float16"} or None
+            None undoes it.
+
+        Returns
+        -------
+        Layer
+            The layer itself.
+
+        Raises
+        ------
+        ValueError
+            For another dtype.
+        ModuleNotFoundError
+            For bfloat16 where ml_dtypes isn't installed.
+        """
+        where = f"{type(self).__name__}.compute_in"
+        found = None if dtype is None else array_dtype(where, "dtype", dtype)
+        if found is not None and found.name not in ("float16", "bfloat16"):
+            raise ValueError(
+                bad_argument(where, "dtype", got=repr(dtype), expected="float16, bfloat16 or None")
+            )
+        for _, layer in self._named_layers():
+            layer.compute_dtype = found
+        return self
+
+    def _narrowed(self, array: Any) -> Any:
+        """Return a real floating array in the dtype to compute in, where there is one."""
+        dtype = self.compute_dtype
+        kind = getattr(getattr(array, "dtype", None), "kind", "")
+        if dtype is None or kind not in ("f", "V") or array.dtype == dtype:
+            return array
+        with np.errstate(over="ignore"):
+            return array.astype(dtype)
+
+    def _expecting_overflow(self) -> AbstractContextManager[object]:
+        """Return a context in which gradients may overflow unsaid: a LossScaler looks for it."""
+        return nullcontext() if self.compute_dtype is None else np.errstate(over="ignore")
+
+    def _store(self, **gradients: Any) -> None:
+        """Keep parameters' gradients, in the parameters' own dtype where they were narrowed."""
+        for name, gradient in gradients.items():
+            if gradient is not None and self.compute_dtype is not None:
+                gradient = gradient.astype(getattr(self, name).dtype, copy=False)
+            self._gradients[name] = gradient
 
     def to(self, target: ModuleType | None = None, *, like: Any = None) -> Self:
         """Move parameters and buffers to another array library, or to an array's device.

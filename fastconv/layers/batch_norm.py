@@ -69,7 +69,7 @@ class _BatchNorm(Layer):
             y = normal * self._spread(self.weight, x.ndim) + self._spread(self.bias, x.ndim)
         if self.training and self.running_mean is not None:
             self._track(mean, var, x.size // self.num_features)
-        dtype = xp.result_type(*(array.dtype for array in arrays))
+        dtype = self.compute_dtype or xp.result_type(*(array.dtype for array in arrays))
         self._keep(normal, scale, dtype)
         return y.astype(dtype, copy=y is normal)
 

@@ -73,16 +73,22 @@ class ConvLayer(Layer):
 
     def forward(self, x: Any) -> Any:
         """Return the (transposed) convolution of `x`; see the function of that name."""
-        y = type(self)._function(x, self.weight, self.bias, **self.geometry, **self.options)
+        x, weight, bias = map(self._narrowed, (x, self.weight, self.bias))
+        y = type(self)._function(x, weight, bias, **self.geometry, **self.options)
         self._keep(x, self._policy())
         return y
 
     def backward(self, grad: Any) -> Any:
         """Return the gradient by `x`; store those of weight and bias."""
         wrt = ("x", "weight") if self.bias is None else ("x", "weight", "bias")
-        with self._kept() as (x, policy), under(policy):
+        with self._kept() as (x, policy), under(policy), self._expecting_overflow():
             found = type(self)._gradient(
-                grad, x, self.weight, **self.geometry, wrt=wrt, **self._layout
+                self._narrowed(grad),
+                x,
+                self._narrowed(self.weight),
+                **self.geometry,
+                wrt=wrt,
+                **self._layout,
             )
-            self._gradients = {"weight": found.weight, "bias": found.bias}
+            self._store(weight=found.weight, bias=found.bias)
         return found.x

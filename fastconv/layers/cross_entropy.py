@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from fastconv.dispatch.arrays import namespace, take
 from fastconv.errors import bad_argument
 from fastconv.layers.arrays import require_real, require_same_library, widened
@@ -68,8 +70,13 @@ class SoftmaxCrossEntropy:
         surprise = xp.where(weights != 0, xp.log(total) - shifted, 0)
         return float((weights * surprise).sum() / logits.shape[0])
 
-    def backward(self) -> Any:
+    def backward(self, scale: float = 1.0) -> Any:
         """Return the gradient of the last `forward`'s loss by its logits.
+
+        Parameters
+        ----------
+        scale : float
+            What to multiply the loss by first; see :class:`LossScaler`.
 
         Raises
         ------
@@ -84,8 +91,10 @@ class SoftmaxCrossEntropy:
         probabilities, weights, dtype = self._context
         self._context = None
         grad = probabilities * weights.sum(axis=1, keepdims=True) - weights
+        grad *= scale
         grad /= grad.shape[0]
-        return grad.astype(dtype if dtype.kind not in "iu" else grad.dtype, copy=False)
+        with np.errstate(over="ignore"):  # of a scale that is too large for float16
+            return grad.astype(dtype if dtype.kind not in "iu" else grad.dtype, copy=False)
 
 
 def _weights(logits: Any, target: Any, dtype: Any) -> Any:

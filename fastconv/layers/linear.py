@@ -69,14 +69,17 @@ class Linear(Layer):
 
     def forward(self, x: Any) -> Any:
         """Return x weight^T + bias."""
-        y = functional.linear(x, self.weight, self.bias, **self.options)
+        x, weight, bias = map(self._narrowed, (x, self.weight, self.bias))
+        y = functional.linear(x, weight, bias, **self.options)
         self._keep(x, self._policy())
         return y
 
     def backward(self, grad: Any) -> Any:
         """Return the gradient by `x`; store those of weight and bias."""
         wrt = ("x", "weight") if self.bias is None else ("x", "weight", "bias")
-        with self._kept() as (x, policy), under(policy):
-            found = functional.linear_backward(grad, x, self.weight, wrt=wrt)
-            self._gradients = {"weight": found.weight, "bias": found.bias}
+        with self._kept() as (x, policy), under(policy), self._expecting_overflow():
+            found = functional.linear_backward(
+                self._narrowed(grad), x, self._narrowed(self.weight), wrt=wrt
+            )
+            self._store(weight=found.weight, bias=found.bias)
         return found.x

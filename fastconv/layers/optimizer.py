@@ -44,8 +44,13 @@ class Optimizer:
         self.steps = 0
         self._state: dict[str, dict[str, Any]] = {}
 
-    def step(self) -> None:
+    def step(self, scale: float = 1.0) -> None:
         """Update every parameter in place, by the gradients of the last backward.
+
+        Parameters
+        ----------
+        scale : float
+            What the loss was multiplied by; gradients are divided by it.
 
         Raises
         ------
@@ -65,6 +70,8 @@ class Optimizer:
                 state = {key: xp.zeros(parameter.shape, dtype) for key in self.state_names}
                 self._state[name] = state
             gradient = gradients[name].astype(dtype, copy=False)
+            if scale != 1.0:
+                gradient = gradient / scale
             wide = parameter.astype(dtype, copy=False)
             parameter[...] = wide + self._change(wide, gradient, state)
 

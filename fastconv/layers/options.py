@@ -12,6 +12,7 @@ from fastconv.backend import Policy
 from fastconv.dispatch.policy import PolicyOptions, settle
 from fastconv.errors import bad_argument
 from fastconv.functional.parameters import is_channels_last
+from fastconv.precision import array_dtype
 
 
 class LayoutOption(TypedDict, total=False):
@@ -38,12 +39,7 @@ def channels_last(layer: str, options: Mapping[str, Any], axes: int) -> bool:
 
 def float_dtype(layer: str, dtype: Any) -> np.dtype[Any]:
     """Return a parameter dtype: real floating, bfloat16 or complex."""
-    try:
-        kind: np.dtype[Any] = np.dtype(dtype)
-    except TypeError:
-        raise TypeError(
-            bad_argument(layer, "dtype", got=repr(dtype), expected="a floating dtype")
-        ) from None
+    kind = array_dtype(layer, "dtype", dtype)
     if kind.kind not in "fc" and kind.name != "bfloat16":
         raise TypeError(bad_argument(layer, "dtype", got=kind, expected="a floating dtype"))
     return kind

@@ -8,6 +8,7 @@ from fastconv.precision.bounds import (
     rounded_error_bound,
     sum_dtype,
 )
+from fastconv.precision.dtypes import array_dtype
 from fastconv.precision.formats import (
     COMPLEX,
     FLOATING,
@@ -44,6 +45,7 @@ __all__ = [
     "Format",
     "IntegerFormat",
     "anatomy",
+    "array_dtype",
     "classical_error_bound",
     "integer_sum_limit",
     "quantized_error_bound",

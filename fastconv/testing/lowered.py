@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastconv.backend import Decision
-from fastconv.precision import COMPLEX, FORMATS, quantized_error_bound
+from fastconv.precision import COMPLEX, FORMATS, INTEGERS, quantized_error_bound
 from fastconv.problem import Problem
 from fastconv.testing.oracle import Expected, solve
 
@@ -20,8 +20,9 @@ def is_reached(decision: Decision, values: Sequence[Any]) -> bool:
     NaN: nothing is promised for either.
     """
     operands = [np.asarray(v, np.result_type(v, np.float64)) for v in values[:2]]
-    if decision.precision == "int8":
-        return all(bool(np.isfinite(v).all()) for v in operands)
+    if decision.precision == "int8":  # its scales are float32
+        most = FORMATS["float32"].largest
+        return all(bool((np.abs(v) <= most).all()) for v in operands)
     if decision.precision not in FORMATS or any(v.dtype.kind == "c" for v in operands):
         return True
     largest = FORMATS[decision.precision].largest
@@ -57,5 +58,7 @@ def _most(expected: Expected) -> Any:
 
 def _of_integers(values: Sequence[Any], expected: Expected) -> Any:
     x, weight = (np.abs(np.asarray(v, np.float64)) for v in values[:2])
-    rows = weight.reshape(len(weight), -1).max(axis=1, initial=0.0)
-    return quantized_error_bound() * expected.terms * x.max(initial=0.0) * rows
+    # The smallest scale there is.
+    least = FORMATS["float32"].smallest_subnormal * INTEGERS["int8"].largest
+    rows = weight.reshape(len(weight), -1).max(axis=1, initial=least)
+    return quantized_error_bound() * expected.terms * x.max(initial=least) * rows

@@ -21,6 +21,7 @@ CLASSES = (
     operations.Columns,
     operations.Linear,
     operations.Quantizing,
+    operations.Precisions,
 )
 
 

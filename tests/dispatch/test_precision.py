@@ -183,7 +183,9 @@ def test_int8_of_zeros_is_zero_and_of_tiny_numbers_not():
 def test_int8_refuses_what_is_not_finite(single, value, which):
     x, w, _ = single
     (x if which == "x" else w)[0, 0, 0, 0] = value
-    with pytest.raises(ValueError, match=f"conv2d: {which}: got NaN or infinite.*int8"):
+    with pytest.raises(
+        ValueError, match=f"conv2d: {which}: got NaN, or values that are infinite.*int8"
+    ):
         fastconv.conv2d(x, w, precision="int8")
 
 

@@ -1,4 +1,4 @@
-"""ONNX's node tests of Conv, ConvTranspose and Col2Im, and those that it converted from PyTorch.
+"""ONNX's node tests of convolutions and Col2Im, and those that it converted from PyTorch.
 
 ONNX writes padding as all beginnings and then all ends, names it by auto_pad, and may give a
 transposed convolution's output shape instead: all are put into pairs and names here.
@@ -16,7 +16,7 @@ from fastconv.cpu.isa import core
 onnx = pytest.importorskip("onnx", reason="onnx isn't installed: its node tests can't be run")
 
 ALGORITHMS = [None, "reference"] if core is None else [None, "im2col_blas", "reference"]
-OPERATORS = ("Conv", "ConvTranspose", "Col2Im")
+OPERATORS = ("Conv", "ConvTranspose", "Col2Im", "ConvInteger", "QLinearConv")
 NAMES = {"SAME_UPPER": "same", "SAME_LOWER": "same_lower", "VALID": "valid"}
 
 if core is None:  # everything is the reference's then, which says that it is slow
@@ -125,11 +125,36 @@ def _col2im(arrays, attributes, algorithm):
     )
 
 
-FUNCTIONS = {"Conv": _conv, "ConvTranspose": _conv_transpose, "Col2Im": _col2im}
+def _options(attributes, algorithm):
+    """Return the keywords of an integer convolution, which BLAS has nothing for."""
+    return {
+        "stride": attributes.get("strides", 1),
+        "padding": _pads(attributes, 2),
+        "dilation": attributes.get("dilations", 1),
+        "groups": attributes.get("group", 1),
+        "algorithm": None if algorithm == "im2col_blas" else algorithm,
+    }
+
+
+def _conv_integer(arrays, attributes, algorithm):
+    return fastconv.conv2d_integer(*arrays, **_options(attributes, algorithm))
+
+
+def _qlinear_conv(arrays, attributes, algorithm):
+    return fastconv.qconv2d(*arrays, **_options(attributes, algorithm))
+
+
+FUNCTIONS = {
+    "Conv": _conv,
+    "ConvTranspose": _conv_transpose,
+    "Col2Im": _col2im,
+    "ConvInteger": _conv_integer,
+    "QLinearConv": _qlinear_conv,
+}
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-@pytest.mark.parametrize(("cases", "least"), [(_node_cases, 22), (_stored_cases, 28)])
+@pytest.mark.parametrize(("cases", "least"), [(_node_cases, 25), (_stored_cases, 28)])
 def test_all_cases_agree(cases, least, algorithm):
     agreed = []
     for name, node, arrays, outputs in cases():

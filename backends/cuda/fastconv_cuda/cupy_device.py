@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import threading
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -67,12 +68,14 @@ class CupyDevice:
         ValueError
             If it lives on another device.
         """
-        if array.device.id != self.card.number:
+        # Not array.device, which makes an object at each look.
+        memory = array.data
+        if memory.device_id != self.card.number:
             raise ValueError(
-                f"an array lives on cuda:{array.device.id}, and the work is planned for "
+                f"an array lives on cuda:{memory.device_id}, and the work is planned for "
                 f"{self.card.device}. Move it first, or leave device= away"
             )
-        return int(array.data.ptr)
+        return int(memory.ptr)
 
     def launch(
         self,
@@ -133,7 +136,21 @@ class CupyDevice:
         with self._current():
             to.set(array, stream=stream)
 
-    def download(self, array: Any, to: Any, stream: Any = None) -> None:
-        """Copy to the host, and wait."""
+    def download(self, array: Any, to: Any, stream: Any = None, *, wait: bool = True) -> None:
+        """Copy to the host."""
         with self._current():
-            array.get(stream=stream, out=to)
+            array.get(stream=stream, out=to, blocking=wait)
+
+    def pinned(self, shape: tuple[int, ...], dtype: str) -> Any:
+        """Return a new host array in pinned memory, from CuPy's pool of it."""
+        return importlib.import_module("cupyx").empty_pinned(shape, dtype_of(dtype))
+
+    def stream(self) -> Any:
+        """Return a new stream, which doesn't wait for the default one."""
+        with self._current():
+            return cupy.cuda.Stream(non_blocking=True)
+
+    def wait(self, stream: Any) -> None:
+        """Wait for a stream, None being the current one."""
+        with self._current():
+            (stream or cupy.cuda.get_current_stream()).synchronize()

@@ -85,5 +85,14 @@ class Device(Protocol):
     def upload(self, array: Any, to: Any, stream: Any = None) -> None:
         """Copy a host array into a device array of its shape and type."""
 
-    def download(self, array: Any, to: Any, stream: Any = None) -> None:
-        """Copy a device array into a host array, and wait until it is there."""
+    def download(self, array: Any, to: Any, stream: Any = None, *, wait: bool = True) -> None:
+        """Copy a device array into a host array; without `wait`, into a pinned one."""
+
+    def pinned(self, shape: tuple[int, ...], dtype: str) -> Any:
+        """Return a new host array that copies reach while the host does something else."""
+
+    def stream(self) -> Any:
+        """Return a new stream."""
+
+    def wait(self, stream: Any) -> None:
+        """Wait for a stream, None being the current one."""

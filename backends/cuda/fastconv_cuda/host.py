@@ -14,6 +14,7 @@ from fastconv_cuda.backend import BACKEND, INFO, CudaBackend
 from fastconv_cuda.candidate import itemsize
 from fastconv_cuda.device import Device
 from fastconv_cuda.finding import Found
+from fastconv_cuda.pieces import PiecesPlan, cut_for, host_empty
 
 HOST_INFO = replace(INFO, name="cuda_host", namespace="numpy", array_types=("numpy.ndarray",))
 
@@ -44,21 +45,31 @@ class HostBackend(CudaBackend):
         found = super().decide(copied(problem), policy)
         device = self.device_for(problem)
         moving = 0.0 if device is None else transfers(problem, device)
-        return [
-            replace(
-                d,
-                seconds=d.seconds + moving,
-                reason=f"{d.reason}; transfers take {moving:.2g} of {d.seconds + moving:.2g} s",
-            )
-            if d.can
-            else d
-            for d in found
-        ]
+        cut = cut_for(copied(problem))
+        return [_with_transfers(d, moving, 1 if cut is None else cut.count) for d in found]
 
     def plan(self, problem: Problem, decision: Decision) -> Plan:
         """Make a decision ready to run."""
-        there = super().plan(copied(problem), decision)
-        return MovingPlan(problem, there, self.devices[decision.device])
+        there, device = copied(problem), self.devices[decision.device]
+        cut = cut_for(there)
+        if cut is None:
+            return MovingPlan(problem, super().plan(there, decision), device)
+        best = super().plan
+        return PiecesPlan(there, cut, lambda piece: best(piece, decision), device)
+
+
+def _with_transfers(decision: Decision, moving: float, pieces: int) -> Decision:
+    """Return a decision with the transfers' time: of many pieces only one isn't overlapped."""
+    if not decision.can:
+        return decision
+    alone = decision.seconds
+    total = alone + moving if pieces == 1 else max(alone, moving) + min(alone, moving) / pieces
+    return replace(
+        decision,
+        seconds=total,
+        reason=f"{decision.reason}; transfers take {moving:.2g} of {total:.2g} s"
+        + ("" if pieces == 1 else f", in {pieces} pieces that overlap with the work"),
+    )
 
 
 def transfers(problem: Problem, device: Device) -> float:
@@ -102,11 +113,7 @@ class MovingPlan:
 
     def empty(self, shape: tuple[int, ...], dtype: str) -> Any:
         """Return a new C-contiguous array on the host."""
-        if dtype == "bfloat16":
-            import ml_dtypes
-
-            return np.empty(shape, ml_dtypes.bfloat16)
-        return np.empty(shape, dtype)
+        return host_empty(shape, dtype)
 
     def run(
         self,

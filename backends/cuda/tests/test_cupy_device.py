@@ -127,8 +127,24 @@ def test_a_damaged_figure_is_timed_anew(tmp_path):
 
 
 def test_an_array_of_another_device_is_refused(device):
-    array = SimpleNamespace(device=SimpleNamespace(id=1), data=SimpleNamespace(ptr=64))
+    array = SimpleNamespace(data=SimpleNamespace(ptr=64, device_id=1))
     with pytest.raises(ValueError, match=r"lives on cuda:1.*planned for cuda:0"):
         device.pointer(array)
-    array.device.id = 0
+    array.data.device_id = 0
     assert device.pointer(array) == 64
+
+
+def test_cupy_has_what_the_device_uses():
+    real = pytest.importorskip("cupy", reason="CuPy isn't installed")
+    assert issubclass(real.cuda.memory.OutOfMemoryError, MemoryError)
+    uses = {
+        real: ("empty", "matmul", "may_share_memory", "get_default_memory_pool", "from_dlpack"),
+        real.cuda: ("Device", "ExternalStream", "get_current_stream"),
+        real.cuda.runtime: ("getDevice", "getDeviceCount", "getDeviceProperties", "memGetInfo"),
+        real.cuda.memory.MemoryPointer: ("ptr", "device_id"),
+        real.RawModule: ("get_function",),
+        real.RawKernel: ("max_dynamic_shared_size_bytes",),
+        real.ndarray: ("get", "set", "data"),
+    }
+    for owner, names in uses.items():
+        assert [name for name in names if not hasattr(owner, name)] == []

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from fastconv_cuda.backend import CudaBackend
 from fastconv_cuda.host import HostBackend
+from fastconv_cuda.pieces import cut_for
+from problems import conv_problem
 from simt.device import simulated
 
 import fastconv
@@ -57,6 +59,34 @@ def test_gradients_and_pools():
     expected, places = fastconv.max_pool2d(x, 2, return_indices=True)
     np.testing.assert_array_equal(values, expected)
     np.testing.assert_array_equal(indices, places)
+
+
+@pytest.mark.parametrize("size", [600, 2000])
+def test_large_batches_go_in_pieces(size, monkeypatch):
+    monkeypatch.setattr("fastconv_cuda.pieces.PIECE_BYTES", size)
+    x, w = arrays()
+    x = np.concatenate([x, x[::-1] + 1, x - 2, x[:1]])
+    bias = np.arange(4, dtype=np.float32)
+    grad = np.random.default_rng(4).integers(-3, 4, (7, 4, 9, 8)).astype(np.float32)
+    options = {"padding": 1, "groups": 2}
+    look = fastconv.explain(fastconv.conv2d, x, w, **options, device="cuda").problems[0]
+    assert "pieces that overlap" in look.chosen.reason
+    calls = (
+        lambda **where: fastconv.conv2d(x, w, bias, **options, **where),
+        lambda **where: fastconv.conv2d_input_grad(x.shape, w, grad, **options, **where),
+        lambda **where: fastconv.max_pool2d(x, 2, return_indices=True, **where)[1],
+        lambda **where: fastconv.avg_pool2d(x[:, :, ::-1], 3, **where),
+    )
+    for call in calls:
+        np.testing.assert_array_equal(call(device="cuda"), call())
+
+
+def test_a_weight_gradient_goes_in_one_piece():
+    problem = conv_problem("conv_weight_grad", (19, 64, 64, 64), (64, 64, 3, 3), padding=1)
+    assert cut_for(problem) is None
+    forward = conv_problem("conv_forward", (19, 64, 64, 64), (64, 64, 3, 3), padding=1)
+    cut = cut_for(forward)
+    assert (cut.count - 1) * cut.images + cut.rest == 19
 
 
 def test_auto_weighs_the_bus_against_the_processor():

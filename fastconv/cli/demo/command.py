@@ -104,13 +104,14 @@ def run(console: Console, epochs: int, output: Path, seed: int, quick: bool) -> 
         accuracies=history.accuracies,
         filters=network.parameters()["0.weight"],
         target=target,
-        caption=_caption(),
+        caption=caption(),
     )
     console.print(f"\nThe figure is in [cyan]{output}[/cyan]")
     return reached
 
 
-def _caption() -> str:
+def caption() -> str:
+    """What was measured on which machine, in a line."""
     import numpy as np
 
     from fastconv._version import __version__

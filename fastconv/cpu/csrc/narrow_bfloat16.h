@@ -19,15 +19,15 @@ FC_INLINE fc_vector_u32 items_bfloat16(const char *from, int64_t n, int64_t next
     return low | wide_u16(load_u16(from + next, n)) << 16;
 }
 
-FC_INLINE fc_vector_u32 second_items_bfloat16(const char *from, int64_t next, int64_t some,
-                                              uint32_t flip)
+FC_INLINE fc_vector_u32 second_items_bfloat16(const char *from, int64_t n, int64_t next,
+                                              int64_t some, uint32_t flip)
 {
-    const fc_vector_u32 low = *(const fc_vector_u32 *)from & 0xffff;
+    const fc_vector_u32 low = load_seconds_u16(from, n) & 0xffff;
 
     (void)flip;
     if (some < 2)
         return low;
-    return low | *(const fc_vector_u32 *)(from + next) << 16;
+    return low | load_seconds_u16(from + next, n) << 16;
 }
 
 FC_INLINE uint32_t item_bfloat16(const char *from, int64_t next, int64_t some, uint32_t flip)
@@ -53,11 +53,11 @@ FC_INLINE fc_vector_u32 items_bfloat16(const char *from, int64_t n, int64_t next
     return (fc_vector_u32)widened_bfloat16(load_u16(from, n));
 }
 
-FC_INLINE fc_vector_u32 second_items_bfloat16(const char *from, int64_t next, int64_t some,
-                                              uint32_t flip)
+FC_INLINE fc_vector_u32 second_items_bfloat16(const char *from, int64_t n, int64_t next,
+                                              int64_t some, uint32_t flip)
 {
     (void)next, (void)some, (void)flip;
-    return *(const fc_vector_u32 *)from << 16;
+    return load_seconds_u16(from, n) << 16;
 }
 
 FC_INLINE uint32_t item_bfloat16(const char *from, int64_t next, int64_t some, uint32_t flip)

@@ -13,10 +13,10 @@ FC_INLINE fc_vector_u32 items_float16(const char *from, int64_t n, int64_t next,
     return (fc_vector_u32)widened_float16(load_u16(from, n));
 }
 
-FC_INLINE fc_vector_u32 second_items_float16(const char *from, int64_t next, int64_t some,
-                                             uint32_t flip)
+FC_INLINE fc_vector_u32 second_items_float16(const char *from, int64_t n, int64_t next,
+                                             int64_t some, uint32_t flip)
 {
-    const fc_vector_u32 pairs = *(const fc_vector_u32 *)from;
+    const fc_vector_u32 pairs = load_seconds_u16(from, n);
 
     (void)next, (void)some, (void)flip;
     return (fc_vector_u32)widened_float16(low_u16(pairs));

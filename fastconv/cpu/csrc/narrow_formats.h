@@ -81,6 +81,36 @@ FC_INLINE void store_some_u8(char *to, fc_vector_u8 v, int64_t n)
 }
 #endif
 
+/* Every second one of 2 n - 1 items, whose neighbours may come with them. With masks that is all
+ * that is read; without, n must be a vector's lanes, and the odd item after the last one exist. */
+#if defined(__AVX512BW__)
+enum { MASKED_SECONDS = 1 };
+
+FC_INLINE fc_vector_u32 load_seconds_u16(const char *from, int64_t n)
+{
+    return (fc_vector_u32)_mm512_maskz_loadu_epi16((__mmask32)((1ull << (2 * n - 1)) - 1), from);
+}
+
+FC_INLINE fc_vector_u16 load_seconds_u8(const char *from, int64_t n)
+{
+    return (fc_vector_u16)_mm256_maskz_loadu_epi8((__mmask32)((1ull << (2 * n - 1)) - 1), from);
+}
+#else
+enum { MASKED_SECONDS = 0 };
+
+FC_INLINE fc_vector_u32 load_seconds_u16(const char *from, int64_t n)
+{
+    (void)n;
+    return *(const fc_vector_u32 *)from;
+}
+
+FC_INLINE fc_vector_u16 load_seconds_u8(const char *from, int64_t n)
+{
+    (void)n;
+    return *(const fc_vector_u16 *)from;
+}
+#endif
+
 FC_INLINE fc_vector_u16 load_u16(const char *from, int64_t n)
 {
     return n >= NARROW_LANES ? *(const fc_vector_u16 *)from : load_some_u16(from, n);

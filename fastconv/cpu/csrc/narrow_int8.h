@@ -19,9 +19,9 @@ FC_INLINE fc_vector_u32 bytes_of(const char *from, int64_t n)
     return wide_u8(load_u8(from, n));
 }
 
-FC_INLINE fc_vector_u32 even_bytes_of(const char *from)
+FC_INLINE fc_vector_u32 even_bytes_of(const char *from, int64_t n)
 {
-    return wide_u16(*(const fc_vector_u16 *)from) & 0xff;
+    return wide_u16(load_seconds_u8(from, n)) & 0xff;
 }
 
 #if defined(FC_INT8_QUADS)
@@ -37,13 +37,13 @@ FC_INLINE fc_vector_u32 items_int8(const char *from, int64_t n, int64_t next, in
     return (a | b << 8 | c << 16 | d << 24) ^ flip;
 }
 
-FC_INLINE fc_vector_u32 second_items_int8(const char *from, int64_t next, int64_t some,
-                                          uint32_t flip)
+FC_INLINE fc_vector_u32 second_items_int8(const char *from, int64_t n, int64_t next,
+                                          int64_t some, uint32_t flip)
 {
-    const fc_vector_u32 a = even_bytes_of(from);
-    const fc_vector_u32 b = even_bytes_of(channel_of(from, next, 1, some));
-    const fc_vector_u32 c = even_bytes_of(channel_of(from, next, 2, some));
-    const fc_vector_u32 d = even_bytes_of(channel_of(from, next, 3, some));
+    const fc_vector_u32 a = even_bytes_of(from, n);
+    const fc_vector_u32 b = even_bytes_of(channel_of(from, next, 1, some), n);
+    const fc_vector_u32 c = even_bytes_of(channel_of(from, next, 2, some), n);
+    const fc_vector_u32 d = even_bytes_of(channel_of(from, next, 3, some), n);
 
     return (a | b << 8 | c << 16 | d << 24) ^ flip;
 }
@@ -89,10 +89,10 @@ FC_INLINE fc_vector_u32 items_int8(const char *from, int64_t n, int64_t next, in
            ^ (flip & 0xff00ff);
 }
 
-FC_INLINE fc_vector_u32 second_items_int8(const char *from, int64_t next, int64_t some,
-                                          uint32_t flip)
+FC_INLINE fc_vector_u32 second_items_int8(const char *from, int64_t n, int64_t next,
+                                          int64_t some, uint32_t flip)
 {
-    return (even_bytes_of(from) | even_bytes_of(channel_of(from, next, 1, some)) << 16)
+    return (even_bytes_of(from, n) | even_bytes_of(channel_of(from, next, 1, some), n) << 16)
            ^ (flip & 0xff00ff);
 }
 

@@ -59,14 +59,14 @@ class ImplicitGemm:
         if plan.workspace_bytes > limit:
             least = ProductPlan(problem, dtype, 1, 0)
             left = max(0, limit - least.workspace_bytes + least.scratch_bytes)
-            threads = max(1, min(threads, left // least.scratch_bytes))
+            threads = max(1, min(threads, left // max(least.scratch_bytes, 1)))
             plan = ProductPlan(problem, dtype, threads, detail := left // threads)
             if plan.workspace_bytes > limit:
                 plan = ProductPlan(problem, dtype, threads, detail := 0)
         if plan.workspace_bytes > limit:
             # What has the narrowest units may pack the weight into more than another cut.
             plan = ProductPlan(problem, dtype, 1, detail := second_level_bytes())
-            threads = max(1, 1 + (limit - plan.workspace_bytes) // plan.scratch_bytes)
+            threads = max(1, 1 + (limit - plan.workspace_bytes) // max(plan.scratch_bytes, 1))
             threads = min(threads, threads_for(policy))
             plan = ProductPlan(problem, dtype, threads, detail)
         if plan.workspace_bytes > limit:

@@ -12,6 +12,7 @@ from fastconv.cpu.lowered.decide_rounded import Lowered
 from fastconv.problem import ConvProblem, GemmProblem, Problem
 
 Listing = Callable[[Problem], Sequence[Candidate]]
+Named = Callable[[Problem, str], Candidate]
 
 
 def candidates(problem: Problem, policy: Policy, listing: Listing) -> Sequence[Candidate]:
@@ -34,10 +35,10 @@ def _in_int8(problem: Problem, policy: Policy) -> bool:
     return policy.precision == "int8" and decide_quantized.is_served(problem)
 
 
-def plan(candidate: Candidate, problem: Problem, decision: Decision) -> Plan:
+def plan(problem: Problem, decision: Decision, named: Named) -> Plan:
     """Make a decision ready to run, by whoever took it."""
     if isinstance(decision.detail, Quantized):
         return decide_quantized.plan(problem, decision)
     if isinstance(decision.detail, Lowered):
         return decide_rounded.plan(problem, decision)
-    return candidate.plan(problem, decision)
+    return named(problem, decision.algorithm).plan(problem, decision)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from fastconv.backend import Decision, Plan, Policy
 from fastconv.cpu.candidate import Candidate, refused, threads_for
-from fastconv.cpu.lowered.plan import LoweredPlan, copied_items
+from fastconv.cpu.lowered.plan import ROUNDED, LoweredPlan, copied_items
 from fastconv.cpu.lowered.problem import Product, is_batched, narrowed
 from fastconv.cpu.plans import itemsize
 from fastconv.precision import (
@@ -22,7 +22,7 @@ from fastconv.problem import ConvProblem, GemmProblem, Problem
 # Measured: copying and rounding by NumPy, in elements.
 _ITEMS_PER_SECOND = 4e8
 # The same by our own code, from 16 bits and back.
-_WIDENED_PER_SECOND = 3e9
+_CONVERTED_PER_SECOND = 3e9
 _HALVES = ("float16", "bfloat16")
 _NEAR_BYTES = 2 * 2**20
 # What copies may take of the limit; the rest is the plan's that runs on them.
@@ -79,10 +79,11 @@ def on_copies(candidate: Candidate, problem: Product, precision: str, policy: Po
     total = problem.outputs[0].shape[0] if is_batched(problem) else 1
     rows = _rows_within(problem, dtype, total, limit)
     if rows == 0:
+        size = copied_items(problem, 1, dtype) * itemsize(dtype)
         return refused(
             candidate.name,
-            f"rounded copies of its operands take {copied_items(problem, 1, dtype) * 4} bytes, "
-            f"over half of the limit of {policy.workspace_limit}",
+            f"rounded copies of its operands take {size} bytes, over half of the limit of "
+            f"{policy.workspace_limit}",
             over_limit=True,
         )
     strict = precision == "float32_strict"
@@ -98,7 +99,8 @@ def on_copies(candidate: Candidate, problem: Product, precision: str, policy: Po
         return inner
     detail = Lowered(precision, rows, inside, candidate)
     made = _plan(problem, detail)
-    rate = _WIDENED_PER_SECOND if problem.dtype in _HALVES else _ITEMS_PER_SECOND
+    converted = precision not in ROUNDED and problem.dtype in _HALVES
+    rate = _CONVERTED_PER_SECOND if converted else _ITEMS_PER_SECOND
     copies = copied_items(problem, total, dtype) / rate
     return replace(
         inner,

@@ -18,7 +18,7 @@ ROUNDED = ("float16", "bfloat16", "tf32")
 
 
 class LoweredPlan(HostPlan):
-    """Rounds operands into float32 copies, and has another plan do the rest.
+    """Rounds operands into copies, and has another plan do the rest.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ class LoweredPlan(HostPlan):
         if self._precision in ROUNDED:
             # In memory's order the copy is one flat array.
             order = np.argsort([-stride for stride in copy.strides], kind="stable")
-            round_in_place(copy.transpose(order), self._precision)
+            round_in_place(copy.transpose(order), self._precision, self._threads)
         return copy
 
 

@@ -193,7 +193,7 @@ class QuantizedPlan(HostPlan):
                 bad_argument(
                     self._problem.function,
                     argument,
-                    got="NaN or infinite values",
+                    got="NaN, or values that are infinite in float32",
                     expected='finite ones with precision="int8"',
                 )
             )

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.cpu.conversion import convert
 from fastconv.precision import FORMATS
 
 # Elements of a block that stays in the cache from step to step.
@@ -13,14 +14,15 @@ _BLOCK = 1 << 15
 _FLOAT32_FRACTION = FORMATS["float32"].fraction_bits
 
 
-def round_in_place(values: Any, precision: str) -> None:
+def round_in_place(values: Any, precision: str, threads: int) -> None:
     """Round a contiguous float32 array to the nearest numbers of a format, ties to even."""
     flat = values.reshape(-1)
     for start in range(0, len(flat), _BLOCK):
         block = flat[start : start + _BLOCK]
         if precision == "float16":
-            with np.errstate(over="ignore"):
-                block[...] = block.astype(np.float16)
+            half = np.empty(block.shape, np.float16)
+            convert(half, block, threads)
+            convert(block, half, threads)
         else:
             _drop(block, _FLOAT32_FRACTION - FORMATS[precision].fraction_bits)
 

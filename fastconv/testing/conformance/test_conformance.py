@@ -31,8 +31,11 @@ MEMORY_CASES = (
     "avg_pool-large-float16",
     "avg_pool_backward-large-float32",
 )
+_CONVOLUTIONS = ("conv_forward-padded", "conv_input_grad-padded", "conv_weight_grad-padded")
+_PRODUCTS = ("linear_forward", "linear_input_grad", "linear_weight_grad")
+_ADVERSARIAL = ("cancelling", "denormal", "huge-range")
 PRECISION_CASES = (
-    tuple(
+    *(
         f"{operation}-{dtype}"
         for operation in (
             "conv_forward-grouped-strided",
@@ -42,25 +45,24 @@ PRECISION_CASES = (
             "linear_forward-plain",
         )
         for dtype in ("float16", "float32", "float64", "complex64")
-    )
-    + tuple(
+    ),
+    *(
         f"{operation}-{values}-{dtype}"
-        for operation in (
-            "conv_forward-padded",
-            "conv_input_grad-padded",
-            "conv_weight_grad-padded",
-            "linear_forward",
-            "linear_input_grad",
-            "linear_weight_grad",
-        )
-        for values in ("cancelling", "denormal", "huge-range")
+        for operation in _CONVOLUTIONS + _PRODUCTS
+        for values in _ADVERSARIAL
         for dtype in ("float16", "float32")
-    )
-    + tuple(
+    ),
+    *(
+        f"{operation}-{values}-{dtype}"
+        for operation in _CONVOLUTIONS
+        for values in _ADVERSARIAL
+        for dtype in ("bfloat16", "float64")
+    ),
+    *(
         f"{operation}-special-{dtype}"
-        for operation in ("conv_forward-padded", "conv_input_grad-padded", "linear_forward")
+        for operation in (*_CONVOLUTIONS[:2], "linear_forward")
         for dtype in ("float16", "float32")
-    )
+    ),
 )
 
 
@@ -100,7 +102,10 @@ def test_case(fastconv_backend: Backend, case: Case, request: pytest.FixtureRequ
 
 @pytest.mark.parametrize("name", PRECISION_CASES)
 def test_every_precision_keeps_its_word(fastconv_backend: Backend, name: str) -> None:
-    check_precisions(fastconv_backend, case_named(name))
+    case = case_named(name)
+    if not is_available(case):
+        pytest.skip("bfloat16 needs ml_dtypes: pip install ml_dtypes")
+    check_precisions(fastconv_backend, case)
 
 
 @pytest.mark.parametrize("name", MEMORY_CASES)

@@ -113,8 +113,25 @@ class SimulatedDevice:
     def upload(self, array, to, stream=None):
         to[...] = array
 
-    def download(self, array, to, stream=None):
-        to[...] = array
+    def download(self, array, to, stream=None, *, wait=True):
+        # As late as it may: what doesn't wait sees the poison.
+        if wait:
+            to[...] = array
+        else:
+            to.view(np.uint8)[...] = 0xFF
+            stream.append((array, to))
+
+    def pinned(self, shape, dtype):
+        return self.empty(shape, dtype)
+
+    def stream(self):
+        return []
+
+    def wait(self, stream):
+        for array, to in stream or ():
+            to[...] = array
+        if stream:
+            stream.clear()
 
 
 def simulated():

@@ -1,0 +1,1 @@
+"""``fastconv precision``: one trained net in every precision."""
