@@ -88,6 +88,36 @@ def test_every_level_agrees_with_scipy(level):
 
 
 @needs_core
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("x_shape", "weight_shape", "stride", "padding"),
+    [
+        ((3, 8, 8, 16), (2, 8, 3, 3), 3, 2),
+        ((3, 5, 13, 3), (4, 5, 2, 2), 2, 2),
+        ((2, 4, 16, 12), (8, 4, 4, 4), 3, 0),
+    ],
+)
+def test_memory_that_is_short_for_many_threads_does_not_change_a_bit(
+    dtype, x_shape, weight_shape, stride, padding
+):
+    rng = np.random.default_rng(0)
+    x, weight = values(rng, x_shape, dtype), values(rng, weight_shape, dtype)
+    compared = 0
+    for limit in range(2**13, 2**16, 1500):
+        results = []
+        for threads in (1, 2, 3, 64):
+            policy = {"algorithm": "implicit_gemm", "workspace_limit": limit, "threads": threads}
+            try:
+                y = fastconv.conv2d(x, weight, stride=stride, padding=padding, **policy)
+            except fastconv.WorkspaceLimitError:
+                continue
+            results.append(y.tobytes())
+        compared += len(results) > 1
+        assert len(set(results)) <= 1
+    assert compared > 10
+
+
+@needs_core
 @pytest.mark.parametrize("precision", ["float32", "float64"])
 @settings(max_examples=60)
 @given(convolutions(), seeds, st.integers(2**13, 2**18))

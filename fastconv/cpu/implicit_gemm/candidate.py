@@ -51,24 +51,9 @@ class ImplicitGemm:
         return self._within_limit(problem, policy)
 
     def _within_limit(self, problem: ConvProblem, policy: Policy) -> Decision:
-        threads, limit = threads_for(policy), policy.workspace_limit
+        limit = policy.workspace_limit
         dtype = narrow.operands_dtype(problem)
-        # Fewer threads and smaller units where memory is short: no sum's order changes.
-        detail = second_level_bytes()
-        plan = ProductPlan(problem, dtype, threads, detail)
-        if plan.workspace_bytes > limit:
-            least = ProductPlan(problem, dtype, 1, 0)
-            left = max(0, limit - least.workspace_bytes + least.scratch_bytes)
-            threads = max(1, min(threads, left // max(least.scratch_bytes, 1)))
-            plan = ProductPlan(problem, dtype, threads, detail := left // threads)
-            if plan.workspace_bytes > limit:
-                plan = ProductPlan(problem, dtype, threads, detail := 0)
-        if plan.workspace_bytes > limit:
-            # What has the narrowest units may pack the weight into more than another cut.
-            plan = ProductPlan(problem, dtype, 1, detail := second_level_bytes())
-            threads = max(1, 1 + (limit - plan.workspace_bytes) // max(plan.scratch_bytes, 1))
-            threads = min(threads, threads_for(policy))
-            plan = ProductPlan(problem, dtype, threads, detail)
+        plan, threads, detail = _plan_within(problem, dtype, threads_for(policy), limit)
         if plan.workspace_bytes > limit:
             return refused(
                 self.name,
@@ -97,3 +82,39 @@ class ImplicitGemm:
         assert isinstance(decision.detail, int)
         dtype = narrow.operands_dtype(problem)
         return ProductPlan(problem, dtype, decision.threads, decision.detail)
+
+
+def _plan_within(
+    problem: ConvProblem, dtype: str, threads: int, limit: int
+) -> tuple[ProductPlan, int, int]:
+    """Return a plan, its threads and the bytes of a unit: within `limit`, if any is.
+
+    Where memory is short there are fewer threads and smaller units. Neither changes the order of a
+    sum, but a unit's size may change the kind of product: that of one thread is kept.
+    """
+    budget = second_level_bytes()
+    plan = ProductPlan(problem, dtype, threads, budget)
+    if plan.workspace_bytes <= limit:
+        return plan, threads, budget
+    alone, alone_budget = _alone_within(problem, dtype, limit)
+    least = ProductPlan(problem, dtype, 1, 0)
+    left = max(0, limit - least.workspace_bytes + least.scratch_bytes)
+    some = max(1, min(threads, left // max(least.scratch_bytes, 1)))
+    for budget in (left // some, 0):
+        plan = ProductPlan(problem, dtype, some, budget)
+        if plan.workspace_bytes <= limit and plan.kind == alone.kind:
+            return plan, some, budget
+    more = max(0, limit - alone.workspace_bytes) // max(alone.scratch_bytes, 1)
+    some = min(threads, 1 + more)
+    return ProductPlan(problem, dtype, some, alone_budget), some, alone_budget
+
+
+def _alone_within(problem: ConvProblem, dtype: str, limit: int) -> tuple[ProductPlan, int]:
+    """Return one thread's plan and its budget: the first that fits, or the last."""
+    least = ProductPlan(problem, dtype, 1, 0)
+    left = max(0, limit - least.workspace_bytes + least.scratch_bytes)
+    for budget in (second_level_bytes(), left, 0):
+        plan = ProductPlan(problem, dtype, 1, budget)
+        if plan.workspace_bytes <= limit:
+            break
+    return plan, budget

@@ -50,6 +50,8 @@ class ProductPlan(PackedPlan):
         phases = phases_of(problem)
         extents = [_extent(phase, problem, inner, channels, dtype) for phase in phases]
         cut = _cut(problem, dtype, extents, channels, budget)
+        # What decides in which order an output's products are added up.
+        self.kind = (cut.turned, cut.pixels > 0)
         products = [
             _product(phase, source.shape[2:], blocks)
             for phase, blocks in zip(phases, cut.blocks, strict=True)
