@@ -264,3 +264,36 @@ def test_what_has_no_kernel_of_16_bits_runs_on_widened_copies(dtype, operation, 
     for name in taken:
         assert found[name].workspace_bytes > 2 * image.size
         assert found[name].precision == "float32"
+
+
+@settings(max_examples=30, deadline=None)
+@given(drawn=shapes(), seed=st.integers(0, 2**31), backward=st.booleans())
+def test_float32_arrays_in_bfloat16_are_within_their_bound(
+    narrow_level, layouts, drawn, seed, backward
+):
+    rng = np.random.default_rng(seed)
+    *three, parameters = drawn
+    x, weight, y = (
+        layouts.strided(rng, rng.standard_normal(shape).astype(np.float32)) for shape in three
+    )
+    bias = rng.standard_normal((three[0] if backward else three[2])[1]).astype(np.float32)
+    target = np.empty(three[0] if backward else three[2], np.float32)
+    given_, taken = (y, "x") if backward else (x, "y")
+    problem = ConvProblem(
+        function="test", operation="conv_input_grad" if backward else "conv_forward",
+        device="cpu", weight=operand(weight), bias=operand(bias),
+        **{("y" if backward else "x"): operand(given_), taken: operand(target)}, **parameters,
+    )  # fmt: skip
+    (expected,) = solve(problem, (given_, weight, bias))
+    for decision in BACKEND.decide(problem, Policy(threads=1, precision="bfloat16")):
+        if not decision.can or decision.algorithm not in OURS:
+            continue
+        assert decision.precision == "bfloat16"
+        assert decision.flushes == (narrow_level == "avx512_bf16")
+        plan = BACKEND.plan(problem, decision)
+        workspace = np.full(plan.workspace_bytes, 255, np.uint8)
+        plan.run((given_, weight, bias), (target,), workspace)
+        check_values(target, expected, decision, decision.algorithm)
+        first = target.copy()
+        plan.run_packed((given_, plan.pack(weight), bias), (target,), workspace)
+        np.testing.assert_array_equal(target, first)

@@ -30,6 +30,11 @@ void add_up(const conv *c, const block *x, const block *y, double *want, double 
 block lines_of(const conv *c, int64_t channels, int is_output);
 fc_array of_five_axes(const block *b, const conv *c);
 
+/* Items of a narrow type of 16 bits; of multiples of 1/64 up to 1, exactly. */
+uint16_t half_of(int dtype, double v);
+double of_half(int dtype, uint16_t half);
+double unit_of(int dtype); /* half the spacing of its numbers at 1 */
+
 int64_t rounded_up(int64_t n, int64_t multiple);
 
 #endif

@@ -37,6 +37,7 @@ static const test tests[] = {
     {"depthwise_input_grad", test_depthwise_input_grad, 50, KERNELS},
     {"depthwise_weight_grad", test_depthwise_weight_grad, 50, KERNELS},
     {"winograd", test_winograd, 50, KERNELS},
+    {"winograd_halves", test_winograd_halves, 50, KERNELS},
     {"winograd_grad", test_winograd_grad, 50, KERNELS},
     {"product", test_product, 100, KERNELS},
     {"bias_grad", test_bias_grad, 100, KERNELS},

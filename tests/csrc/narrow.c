@@ -12,7 +12,7 @@ typedef struct {
 } narrow_case;
 
 /* Multiples of 1/64 up to 1 are exact in every format. */
-static uint16_t half_of(int dtype, double v)
+uint16_t half_of(int dtype, double v)
 {
     float f = (float)v;
     uint32_t bits;
@@ -25,7 +25,7 @@ static uint16_t half_of(int dtype, double v)
     return (uint16_t)((bits >> 16 & 0x8000) | (bits & 0x7fffffff) >> 13);
 }
 
-static double of_half(int dtype, uint16_t half)
+double of_half(int dtype, uint16_t half)
 {
     uint32_t bits = dtype == FC_NARROW_bfloat16
                         ? (uint32_t)half << 16
@@ -126,7 +126,7 @@ static double sum_at(const narrow_case *t, const block *x, const fc_array *weigh
     return sum;
 }
 
-static double unit_of(int dtype)
+double unit_of(int dtype)
 {
     return dtype == FC_NARROW_float16 ? 0x1p-11 : 0x1p-8;
 }

@@ -160,6 +160,75 @@ void test_winograd(const fc_kernels *k)
     expect_near(&y, c.dtype, want, bound);
 }
 
+/* An array of 16-bit items, and one of float32 with the same values. */
+static block halves_of(int dtype, const int64_t *shape, block *wide)
+{
+    block halves = input(2, 5, shape);
+    uint16_t half;
+
+    *wide = output(sizeof(float), 5, shape);
+    for (int64_t i = 0; i < count_of(&halves.a); i++) {
+        half = half_of(dtype, (double)between(-64, 64) / 64);
+        memcpy(item(&halves.a, i), &half, sizeof half);
+    }
+    for (int64_t i = 0; i < count_of(&halves.a); i++) {
+        memcpy(&half, item(&halves.a, i), sizeof half); /* it may be that of another place */
+        set_value(item(&wide->a, i), FC_float32, of_half(dtype, half));
+    }
+    return halves;
+}
+
+/* What comes of 16-bit arrays is what comes of float32 ones with their values, rounded. */
+void test_winograd_halves(const fc_kernels *k)
+{
+    static const int alphas[3][2] = {{6, 6}, {4, 4}, {1, 6}};
+    const int *alpha = alphas[between(0, 2)], adjoint = chance(40);
+    const int dtype = chance(50) ? FC_NARROW_float16 : FC_NARROW_bfloat16;
+    int64_t up[3];
+    const conv c = draw_float_conv((int)between(0, KINDS - 1), up);
+    const int64_t inner = c.x_shape[1] / c.groups;
+    const int64_t shape[5] = {c.groups * (adjoint ? inner : c.channels),
+                              adjoint ? c.channels : inner,
+                              c.g.kernel[0], c.g.kernel[1], c.g.kernel[2]};
+    const int64_t x_shape[5] = {c.x_shape[0], c.x_shape[1], c.x_shape[2],
+                                (c.x_shape[3] - 1) / up[1] + 1, (c.x_shape[4] - 1) / up[2] + 1};
+    block x[2], weight[2], y[2] = {output(2, 5, c.y_shape), output(4, 5, c.y_shape)};
+    block bias = bias_of(FC_float32, c.y_shape[1]);
+    fc_winograd w = {.groups = c.groups, .inner = inner, .channels = c.channels, .half = dtype,
+                     .bias = chance(50) ? bias.a.data : NULL,
+                     .alpha = {alpha[0], alpha[1]}};
+
+    x[0] = halves_of(dtype, x_shape, &x[1]);
+    weight[0] = halves_of(dtype, shape, &weight[1]);
+    for (int axis = 0; axis < 3; axis++) {
+        w.kernel[axis] = c.g.kernel[axis];
+        w.before[axis] = c.g.before[axis];
+        w.dilation[axis] = c.g.dilation[axis];
+        w.stride[axis] = c.g.stride[axis];
+        w.up[axis] = up[axis];
+    }
+    w.width = lanes_of(k) * between(1, 6);
+    w.group = k->tile_rows() * between(1, 4);
+    for (int i = 0; i < 2; i++) {
+        const fc_conv f = {.weight = weight[i].a, .inner = inner, .channels = c.channels,
+                           .transposed = adjoint};
+        w.x = x[i].a;
+        w.y = y[i].a;
+        take_weight(&f, &w);
+        convolve_tiles(k, &w, &y[i]);
+    }
+    for (int64_t i = 0; i < count_of(&y[0].a); i++) {
+        const double want = value(item(&y[1].a, i), FC_float32);
+        uint16_t half;
+        memcpy(&half, item(&y[0].a, i), sizeof half);
+        const double got = of_half(dtype, half), bound = 1.001 * unit_of(dtype) * fabs(want);
+        expect(fabs(got - want) <= bound + 0x1p-20 * (double)c.rows, "item %lld is %g, not %g",
+               (long long)i, got, want);
+    }
+    expect_gaps_kept(&y[0]);
+    expect_gaps_kept(&y[1]);
+}
+
 void test_winograd_grad(const fc_kernels *k)
 {
     int64_t up[3];
