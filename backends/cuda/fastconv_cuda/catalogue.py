@@ -10,7 +10,7 @@ from fastconv_cuda.candidate import itemsize
 from fastconv_cuda.direct import copying, typed
 from fastconv_cuda.geometry import Axis
 from fastconv_cuda.tiles import (
-    TILES,
+    INTEGER_TILES,
     gemm_unit,
     integer_unit,
     tiles_of,
@@ -78,7 +78,7 @@ def _integer_gemms() -> Iterator[tuple[str, Unit]]:
     for x in ("int8", "uint8"):
         for w in ("int8", "uint8"):
             for y in (x, "int32"):
-                for tile in TILES:
+                for tile in INTEGER_TILES:
                     for vector in (True, False):
                         key = f"{x},{w},{y},{tile.rows}x{tile.columns},{vector}"
                         yield key, integer_unit(tile, x, w, y, vector)
@@ -97,7 +97,12 @@ def _depthwise() -> Iterator[tuple[str, Unit]]:
             for more in ((("FC_LANES", 1),), (("FC_LANES", 16 // itemsize(dtype)), _LAST)):
                 for flipped in ((), (("FC_FLIPPED", ""),)) if axes[1].stride == 1 else ((),):
                     unit = depthwise.unit_for(
-                        "depthwise.cu", dtype, axes, ("FC_STRIP", 4), *more, *flipped
+                        "depthwise.cu",
+                        dtype,
+                        axes,
+                        ("FC_STRIP", depthwise.strip_of(axes[2])),
+                        *more,
+                        *flipped,
                     )
                     yield f"{dtype},{unit.flags}", unit
 

@@ -27,7 +27,6 @@ from fastconv_cuda.rates import seconds
 from fastconv_cuda.units import Unit
 
 TYPES = ("float32", "float16", "bfloat16", "float64")
-_STRIP = 4
 # A thread holds a row of the image and all taps: registers end somewhere.
 _MOST_SPAN, _MOST_TAPS = 20, 49
 _BLOCK = 256
@@ -105,8 +104,13 @@ def why_not(problem: ConvProblem, geometry: Geometry) -> str:
     return ""
 
 
+def strip_of(axis: Axis) -> int:
+    """Return a thread's outputs in a row: fewer where they share less of the image."""
+    return 4 if axis.stride == 1 else 2
+
+
 def _span(axis: Axis) -> int:
-    return (_STRIP - 1) * axis.stride + (axis.taps - 1) * axis.dilation + 1
+    return (strip_of(axis) - 1) * axis.stride + (axis.taps - 1) * axis.dilation + 1
 
 
 def _mirrored(geometry: Geometry) -> Geometry:
@@ -132,12 +136,12 @@ def _plan(problem: ConvProblem, geometry: Geometry, device: Device) -> LaunchPla
             "depthwise.cu",
             problem.dtype,
             geometry.axes,
-            ("FC_STRIP", _STRIP),
+            ("FC_STRIP", strip_of(geometry.axes[2])),
             ("FC_LANES", lanes),
             *((("FC_LAST", ""),) if last else ()),
             *flipped,
         )
-        strips = -(-geometry.axes[2].out // _STRIP)
+        strips = -(-geometry.axes[2].out // strip_of(geometry.axes[2]))
         count = geometry.batch * (channels // lanes) * geometry.axes[1].out * strips
         launch = over_elements(unit, "depthwise", count, arrays, conv_params(geometry))
         aligned = alignments(problem)

@@ -139,7 +139,7 @@ class ImplicitGemm:
         # Zeros beside the channels are multiplied too.
         flops = problem.flops * shape.padded / max(shape.channels, 1)
         moved = total_bytes(problem) + 2 * shape.packed * size
-        tile = tile_of(problem.dtype, shape, card)
+        tile = tile_of(shape, card, tiles_of(problem.dtype))
         waste = _whole(shape.rows, tile.rows) * _whole(shape.columns, tile.columns)
         return Decision(
             True,
@@ -160,8 +160,9 @@ class ImplicitGemm:
         return gemm_plan(problem, str(decision.detail), device)
 
 
-def tile_of(dtype: str, shape: Shape, card: Card) -> Tile:
-    return tile_for(card, shape.rows, shape.columns, shape.products, tiles_of(dtype))
+def tile_of(shape: Shape, card: Card, tiles: Sequence[Tile]) -> Tile:
+    """Return the tile for a product on a card."""
+    return tile_for(card, shape.rows, shape.columns, shape.products, tiles)
 
 
 def _whole(extent: int, tile: int) -> float:
@@ -180,7 +181,7 @@ def why_too_large(rows: int, columns: int, products: int) -> str:
 def gemm_plan(problem: ConvProblem | GemmProblem, math: str, device: Device) -> PackedPlan:
     """Return a plan: pack the weight, then multiply."""
     shape = shape_of(problem)
-    tile = tile_of(problem.dtype, shape, device.card)
+    tile = tile_of(shape, device.card, tiles_of(problem.dtype))
     params = shape.params()
     pack = over_elements(
         typed("pack_weight.cu", problem.dtype), "pack_weight", shape.packed, (1, Scratch(0)), params

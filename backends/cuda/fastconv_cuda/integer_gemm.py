@@ -11,7 +11,7 @@ from fastconv_cuda.direct import direct_plan, integer_arrays, integer_params, ty
 from fastconv_cuda.implicit_gemm import shape_of, tile_of, why_too_large
 from fastconv_cuda.plan import Launch, LaunchPlan, Scratch, over_elements
 from fastconv_cuda.rates import seconds
-from fastconv_cuda.tiles import integer_unit
+from fastconv_cuda.tiles import INTEGER_TILES, integer_unit
 
 _VECTOR_SHARE, _SCALAR_SHARE = 0.4, 0.15
 
@@ -52,7 +52,7 @@ class IntegerGemm:
         """Make it ready to run."""
         assert isinstance(problem, IntegerConvProblem)
         shape = shape_of(problem)
-        tile = tile_of(problem.x.dtype, shape, device.card)
+        tile = tile_of(shape, device.card, INTEGER_TILES)
         params, kind = shape.params(), problem.weight.dtype
         sums = Scratch(shape.packed)
         before = (

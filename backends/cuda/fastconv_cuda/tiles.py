@@ -81,12 +81,7 @@ def depth(dtype: str) -> int:
 
 def gemm_unit(tile: Tile, dtype: str, math: str, vector: bool) -> Unit:
     """Return implicit_gemm for a tile; `vector` where 16 bytes of channels lie side by side."""
-    if tile.rows == 64:
-        blocks = 4
-    elif tile.columns == 64:
-        blocks = 2
-    else:
-        blocks = 2 if vector and math in ("float16", "bfloat16") else 1
+    blocks = 3 if tile.rows == 64 else 2 if tile.threads(math) == 128 else 1
     extra = (("FC_VECTOR", ""),) if vector else ()
     return _unit("implicit_gemm.cu", tile, dtype, math, tile.stages, blocks, *extra)
 
@@ -102,7 +97,7 @@ def integer_unit(tile: Tile, x: str, weight: str, y: str, vector: bool) -> Unit:
     more = [("FC_W", weight), ("FC_Y", y)]
     if vector:
         more.append(("FC_VECTOR", ""))
-    blocks = 3 if tile.rows == 64 else 1
+    blocks = 1 if tile.rows > 64 else 3 if vector else 2
     return _unit("integer_gemm.cu", tile, x, "integer", tile.stages, blocks, *more)
 
 
@@ -136,6 +131,10 @@ def _unit(
     }
     words = (("FC_ELEMENT", dtype), ("FC_MATH", math))
     return Unit(file, (*words, *((name, str(n)) for name, n in numbers.items()), *more))
+
+
+# 128 threads of the middle tile would hold too much each, beside x's sums.
+INTEGER_TILES = (TILES[0], TILES[2])
 
 
 def weight_tiles_of(dtype: str, math: str) -> tuple[Tile, ...]:
