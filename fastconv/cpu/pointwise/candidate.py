@@ -5,12 +5,16 @@ from __future__ import annotations
 from fastconv.backend import Decision, Plan, Policy
 from fastconv.cpu import narrow
 from fastconv.cpu.candidate import arithmetic, error_bound, precision_name, refused, threads_for
+from fastconv.cpu.implicit_gemm.blocking import stream_bytes
 from fastconv.cpu.isa import active, core, why_no_core
 from fastconv.cpu.plans import itemsize, merged_stride
 from fastconv.cpu.pointwise.blocking import Pieces, choose
 from fastconv.cpu.pointwise.plan import PointwisePlan, shape_of
 from fastconv.machine import peak_flops
 from fastconv.problem import ConvProblem, Operand, Problem
+
+# Results too large for the caches, whose lines are read before they are written.
+_WRITTEN_BYTES_PER_SECOND = 20e9
 
 
 class Pointwise:
@@ -49,6 +53,10 @@ class Pointwise:
         # A cycle of the model has two multiply-adds of whole vectors.
         flops = 4 * shape.lanes * cycles
         seconds = flops / (peak_flops(active(), dtype, 1) * max(1, min(threads, plan.units)))
+        target = problem.outputs[0]
+        written = target.size * itemsize(target.dtype)
+        if written > stream_bytes():
+            seconds += written / (_WRITTEN_BYTES_PER_SECOND * threads)
         return Decision(
             True,
             f"{narrow.described(given)} on panels of positions",
