@@ -6,7 +6,8 @@
 
 #include "narrow_formats.h"
 
-typedef int16_t fc_vector_i16 __attribute__((vector_size(VECTOR_BYTES), aligned(1), may_alias));
+typedef uint16_t fc_vector_all_u16
+    __attribute__((vector_size(VECTOR_BYTES), aligned(1), may_alias));
 
 /* Where a channel is missing, x may hold anything: the weight is 0. */
 FC_INLINE const char *channel_of(const char *from, int64_t next, int64_t i, int64_t some)
@@ -103,12 +104,12 @@ FC_INLINE uint32_t item_int8(const char *from, int64_t next, int64_t some, uint3
     return (*(const fc_uint8 *)from | high << 16) ^ (flip & 0xff00ff);
 }
 
-/* Bytes are sign-extended to 16 bits. */
+/* Bytes are sign-extended to 16 bits; what is beyond the last lane wraps around. */
 FC_INLINE fc_vector_u32 as_weight_int8(fc_vector_u32 items, int64_t some)
 {
     const fc_vector_u32 kept = items & (some < 2 ? 0xffff : UINT32_MAX);
 
-    return (fc_vector_u32)(((fc_vector_i16)kept ^ 0x80) - 0x80);
+    return (fc_vector_u32)(((fc_vector_all_u16)kept ^ 0x80) - 0x80);
 }
 
 FC_INLINE fc_vector_u32 adjoining_items_int8(const char *from, uint32_t flip)
