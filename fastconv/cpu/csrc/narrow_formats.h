@@ -303,6 +303,22 @@ FC_INLINE fc_vector_u16 rounded_half(int dtype, fc_vector_float32 v)
     return rounded_bfloat16(v);
 }
 
+/* Items of an array that has either type, or FC_WIDE: float32. */
+enum { FC_WIDE = -1 };
+
+FC_INLINE int64_t format_size(const int format)
+{
+    return format == FC_WIDE ? 4 : 2;
+}
+
+/* The first of each pair. */
+FC_INLINE fc_vector_float32 widened_firsts(int dtype, fc_vector_u32 pairs)
+{
+    if (dtype == FC_NARROW_float16)
+        return widened_float16(low_u16(pairs));
+    return (fc_vector_float32)(pairs << 16);
+}
+
 /* n items side by side; what fills the last vector is written as well. */
 FC_INLINE void widen_items(int dtype, const char *from, int64_t n, float *to)
 {
@@ -315,6 +331,11 @@ FC_INLINE float widen_item(int dtype, const char *from)
 {
     const fc_vector_u16 v = {*(const fc_uint16 *)from};
     return widened_half(dtype, v)[0];
+}
+
+FC_INLINE float load_item(const int format, const char *from)
+{
+    return format == FC_WIDE ? *(const fc_float32 *)from : widen_item(format, from);
 }
 
 FC_INLINE void round_items(int dtype, const float *from, int64_t n, char *to)
