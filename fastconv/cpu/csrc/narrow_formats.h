@@ -263,6 +263,7 @@ FC_INLINE fc_vector_u16 rounded_float16(fc_vector_float32 v)
     return (fc_vector_u16)vcvt_f16_f32((float32x4_t)v);
 }
 #else
+#define NOTES_OVERFLOW 0
 /* Exponents differ by 112: a product moves them, which serves denormals as well. */
 FC_INLINE fc_vector_float32 widened_float16(fc_vector_u16 v)
 {
@@ -288,6 +289,10 @@ FC_INLINE fc_vector_u16 rounded_float16(fc_vector_float32 v)
 }
 #endif
 
+#ifndef NOTES_OVERFLOW
+#define NOTES_OVERFLOW 1 /* an instruction rounds */
+#endif
+
 /* Of either type: FC_NARROW_float16 or FC_NARROW_bfloat16. */
 FC_INLINE fc_vector_float32 widened_half(int dtype, fc_vector_u16 v)
 {
@@ -301,6 +306,23 @@ FC_INLINE fc_vector_u16 rounded_half(int dtype, fc_vector_float32 v)
     if (dtype == FC_NARROW_float16)
         return rounded_float16(v);
     return rounded_bfloat16(v);
+}
+
+/* The first n lanes, and zeros: what lies beyond may be anything, and would note an overflow. */
+FC_INLINE fc_vector_float32 first_lanes(fc_vector_float32 v, int64_t n)
+{
+#if defined(__AVX512F__)
+    return (fc_vector_float32)_mm512_maskz_mov_ps((__mmask16)((1u << n) - 1), (__m512)v);
+#else
+    for (int64_t i = n; i < NARROW_LANES; i++)
+        v[i] = 0;
+    return v;
+#endif
+}
+
+FC_INLINE void store_some_halves(int dtype, char *to, fc_vector_float32 v, int64_t n)
+{
+    store_some_u16(to, rounded_half(dtype, first_lanes(v, n)), n);
 }
 
 /* Items of an array that has either type, or FC_WIDE: float32. */
