@@ -43,6 +43,8 @@
 #include "each_narrow.h"
 #define FC_TEMPLATE "turned_copy.inc"
 #include "each_narrow.h"
+#define FC_TEMPLATE "narrow_weight.inc"
+#include "each_narrow.h"
 #define FC_TEMPLATE "narrow_pack.inc"
 #include "each_narrow.h"
 #define FC_TEMPLATE "turned_product.inc"
