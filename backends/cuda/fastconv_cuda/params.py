@@ -49,7 +49,12 @@ GATHER = np.dtype(
         ("tap_step", "i8", 3),
     ]
 )
-WEIGHT_SUM = np.dtype([("conv", CONV), ("splits", "i8"), ("part", "i8")])
+WEIGHT_SUM = np.dtype([("conv", CONV)] + [(name, "i8") for name in ("splits", "part", "c", "k")])
+IMAGE_COPY = np.dtype(
+    [(name, "i8") for name in ("batch", "groups", "channels", "padded", "last")]
+    + [("extent", "i8", 3), ("from", "i8", 5)]
+)
+REACH = np.dtype([("count", "i8"), ("parts", "i8"), ("extent", "i8", 5), ("stride", "i8", 6)])
 FINISH = np.dtype(
     [(name, "i8") for name in ("batch", "channels", "positions", "bias", "activation")]
 )
@@ -63,6 +68,8 @@ STRUCTURES = {
     "IntegerConv": INTEGER_CONV,
     "Gather": GATHER,
     "WeightSum": WEIGHT_SUM,
+    "ImageCopy": IMAGE_COPY,
+    "Reach": REACH,
     "Finish": FINISH,
 }
 ACTIVATIONS = (None, "relu", "relu6", "leaky_relu", "sigmoid", "tanh", "silu", "gelu")

@@ -19,6 +19,24 @@ class Scratch:
     offset: int
 
 
+@dataclass(frozen=True, slots=True)
+class Shifted:
+    """An argument that lies so many bytes behind an array's first element."""
+
+    place: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """The packed weight, wherever it is, or what lies so many bytes behind its start."""
+
+    offset: int = 0
+
+
+Place = int | Scratch | Shifted | Packed | None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Launch:
     """One launch of a kernel.
@@ -27,7 +45,7 @@ class Launch:
     ----------
     unit, kernel, grid, block, shared
         What to launch, over how much, with how much shared memory.
-    arrays : tuple of (int, Scratch or None)
+    arrays : tuple of (int, Scratch, Shifted, Packed or None)
         Which array of the plan (inputs, then outputs) each address is of; None passes 0.
     params : tuple
         Structures that follow the addresses.
@@ -37,7 +55,7 @@ class Launch:
     kernel: str
     grid: Grid
     block: Grid
-    arrays: tuple[int | Scratch | None, ...]
+    arrays: tuple[Place, ...]
     params: tuple[Any, ...] = ()
     shared: int = 0
 
@@ -49,10 +67,25 @@ class Launch:
                 arguments.append(0)
             elif isinstance(place, Scratch):
                 arguments.append(scratch + place.offset)
+            elif isinstance(place, Shifted):
+                arguments.append(addresses[place.place] + place.offset)
             else:
+                assert isinstance(place, int), "a packed weight has been put in its place"
                 arguments.append(addresses[place])
         arguments.extend(self.params)
         device.launch(self.unit, self.kernel, self.grid, self.block, self.shared, arguments, stream)
+
+    def with_packed(self, at: int | Scratch) -> Launch:
+        """Return the launch that finds the packed weight there."""
+
+        def found(packed: Packed) -> Place:
+            if isinstance(at, Scratch):
+                return Scratch(at.offset + packed.offset)
+            return Shifted(at, packed.offset)
+
+        return replace(
+            self, arrays=tuple(found(a) if isinstance(a, Packed) else a for a in self.arrays)
+        )
 
     def unaligned(self) -> Launch:
         """Return the launch of the unit that reads and writes byte by byte."""
@@ -63,7 +96,7 @@ def over_elements(
     unit: Unit,
     kernel: str,
     count: int,
-    arrays: tuple[int | Scratch | None, ...],
+    arrays: tuple[Place, ...],
     *params: Any,
 ) -> Launch:
     """Return a launch with a thread for each of `count` elements."""

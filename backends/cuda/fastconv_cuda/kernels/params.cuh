@@ -53,10 +53,21 @@ struct Gather {
   long long phases[3], tap_step[3];
 };
 
-// The weight gradient: the pixels are summed in `splits` parts of `part` each.
+// The weight gradient: the pixels are summed in `splits` parts of `part` each. Of the channels that
+// were summed, those beyond `c` and `k` were only there to fill chunks.
 struct WeightSum {
   Conv conv;
-  long long splits, part;
+  long long splits, part, c, k;
 };
+
+// An array (batch, groups * channels, extent...), strides in bytes, and its copy: pixels x groups *
+// padded channels. `last`: whether channels lie side by side in the array too.
+struct ImageCopy {
+  long long batch, groups, channels, padded, last;
+  long long extent[3], from[5];
+};
+
+// Rows of `count` values each, taken in `parts`: strides of a row, then of five axes.
+struct Reach { long long count, parts, extent[5], stride[6]; };
 
 struct Finish { long long batch, channels, positions, bias, activation; };
