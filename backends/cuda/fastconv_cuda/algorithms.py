@@ -12,9 +12,11 @@ from fastconv_cuda.integer_gemm import INTEGER_GEMM
 from fastconv_cuda.pooling import POOLS
 from fastconv_cuda.quantized_gemm import QUANTIZED_GEMM
 from fastconv_cuda.weight_gemm import WEIGHT_GEMMS
+from fastconv_cuda.wgmma import WGMMA_GEMM
 
 CANDIDATES: tuple[Candidate, ...] = (
     DEPTHWISE,
+    WGMMA_GEMM,
     *IMPLICIT_GEMMS,
     *WEIGHT_GEMMS,
     INTEGER_GEMM,

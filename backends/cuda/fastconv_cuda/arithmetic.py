@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from fastconv.backend import Policy
@@ -20,6 +20,7 @@ Product = ConvProblem | GemmProblem
 # Tensor cores may cut off what they add rather than round it, and add in blocks.
 _TENSOR_ROUNDINGS = 4
 TENSOR_CAPABILITY = (8, 0)
+HOPPER = (9, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ class Kind:
         Whose peak rate counts.
     rounding : str
         What operands are rounded to; empty where they stay as they are.
+    rounds : bool
+        Whether factors are rounded to nearest where they are rounded; else maybe cut off.
     """
 
     math: str
@@ -45,6 +48,7 @@ class Kind:
     precision: str
     rate: str
     rounding: str = ""
+    rounds: bool = True
 
     def by_copy(self, problem: Product) -> bool:
         """Whether operands must be converted or rounded before they are multiplied."""
@@ -64,6 +68,9 @@ class Kind:
         bound = classical_error_bound(length, sums, sums)
         if self.math != "fma":
             bound *= _TENSOR_ROUNDINGS
+        if self.rounding == "tf32" and not self.rounds:
+            unit = 2.0**-10
+            return bound + (2 * unit + unit * unit) * (1 + bound)
         if self.rounding:
             return rounded_error_bound(self.rounding, bound, problem.dtype)
         if itemsize(problem.dtype) < itemsize(sums):
@@ -137,4 +144,19 @@ class Mma:
         return kind, why_not_in(problem, policy, "float32")
 
 
-FMA, MMA = Fma(), Mma()
+class Wgmma(Mma):
+    """The same by four warps at a time, which only capability 9.0 has."""
+
+    name = "wgmma"
+    share = 0.6
+
+    def choose(self, problem: Product, policy: Policy, card: Card) -> tuple[Kind, str]:
+        """Return the format that tensor cores take."""
+        kind, reason = super().choose(problem, policy, card)
+        if card.capability != HOPPER:
+            have, need = (".".join(map(str, c)) for c in (card.capability, HOPPER))
+            reason = f"its instructions are those of capability {need} alone, not {have}"
+        return replace(kind, rounds=False), reason
+
+
+FMA, MMA, WGMMA = Fma(), Mma(), Wgmma()

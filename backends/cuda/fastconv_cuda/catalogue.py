@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from fastconv_cuda import depthwise
-from fastconv_cuda.arithmetic import TENSOR_CAPABILITY
+from fastconv_cuda import depthwise, wgmma
+from fastconv_cuda.arithmetic import HOPPER, TENSOR_CAPABILITY
 from fastconv_cuda.candidate import itemsize
 from fastconv_cuda.copies import copy_unit
 from fastconv_cuda.direct import copying, typed
@@ -219,6 +219,7 @@ FAMILIES: dict[str, dict[str, Unit]] = {
     "implicit_gemm_fma": dict((*_gemms(tensor=False), *_gemms_on_copies(tensor=False))),
     "weight_last_mma": dict(_weight_gemms_last(tensor=True)),
     "weight_last_fma": dict(_weight_gemms_last(tensor=False)),
+    "wgmma_gemm": dict(wgmma.every_unit()),
     "integer_gemm": dict(_integer_gemms()),
     "sum_weight": _typed("sum_weight.cu", ("int8", "uint8")),
     "weight_gemm_mma": dict(_weight_gemms(tensor=True)),
@@ -234,6 +235,7 @@ TUNED = frozenset(
         "pool_2d",
         "implicit_gemm_mma",
         "implicit_gemm_fma",
+        "wgmma_gemm",
         "integer_gemm",
         "weight_gemm_mma",
         "weight_gemm_fma",
@@ -246,6 +248,21 @@ LEAST_CAPABILITY = dict.fromkeys(
     ("implicit_gemm_mma", "integer_gemm", "weight_gemm_mma", "weight_last_mma"),
     TENSOR_CAPABILITY,
 )
+# Families whose instructions one capability has and no later one.
+ONLY_CAPABILITY = {"wgmma_gemm": HOPPER}
+
+
+def runs_on(family: str, capability: tuple[int, int]) -> bool:
+    """Return whether a family's kernels are ever chosen on cards of a capability.
+
+    Examples
+    --------
+    >>> runs_on("wgmma_gemm", (9, 0)), runs_on("wgmma_gemm", (10, 0))
+    (True, False)
+    """
+    if family in ONLY_CAPABILITY:
+        return capability == ONLY_CAPABILITY[family]
+    return capability >= LEAST_CAPABILITY.get(family, capability)
 
 
 def units_for(family: str, types: Iterable[str]) -> list[Unit]:

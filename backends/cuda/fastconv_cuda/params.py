@@ -49,6 +49,10 @@ GATHER = np.dtype(
         ("tap_step", "i8", 3),
     ]
 )
+BOXES = np.dtype(
+    [("gather", GATHER)] + [(name, "i8") for name in ("axes", "row_tiles", "column_tiles", "wide")]
+)
+WEIGHT_SUM = np.dtype([("conv", CONV), ("splits", "i8"), ("part", "i8")])
 WEIGHT_SUM = np.dtype([("conv", CONV)] + [(name, "i8") for name in ("splits", "part", "c", "k")])
 IMAGE_COPY = np.dtype(
     [(name, "i8") for name in ("batch", "groups", "channels", "padded", "last")]
@@ -67,6 +71,7 @@ STRUCTURES = {
     "BiasSum": BIAS_SUM,
     "IntegerConv": INTEGER_CONV,
     "Gather": GATHER,
+    "Boxes": BOXES,
     "WeightSum": WEIGHT_SUM,
     "ImageCopy": IMAGE_COPY,
     "Reach": REACH,

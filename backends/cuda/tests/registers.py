@@ -14,7 +14,7 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from fastconv_cuda.catalogue import FAMILIES, LEAST_CAPABILITY, TUNED, every_unit
+from fastconv_cuda.catalogue import FAMILIES, ONLY_CAPABILITY, TUNED, every_unit, runs_on
 from fastconv_cuda.compiler import Usage, compile_unit, load_nvrtc, usage
 from fastconv_cuda.store import file_name, write
 
@@ -30,12 +30,14 @@ def version():
 
 def architectures(family):
     """Return the architectures that a family's kernels may run on."""
-    least = LEAST_CAPABILITY.get(family, (0, 0))
-    return tuple(
-        arch
-        for arch in ARCHITECTURES
-        if divmod(int(arch.removeprefix("sm_").removesuffix("a")), 10) >= least
-    )
+    found = []
+    for arch in ARCHITECTURES:
+        capability = divmod(int(arch.removeprefix("sm_").removesuffix("a")), 10)
+        # sm_90 stands for cards that lack what sm_90a has.
+        lacks = family in ONLY_CAPABILITY and not arch.endswith("a")
+        if runs_on(family, capability) and not lacks:
+            found.append(arch)
+    return tuple(found)
 
 
 def used(unit, arch):
@@ -48,6 +50,8 @@ def used(unit, arch):
         assert code.startswith(b"\x7fELF")
         kernels = usage(log)
         assert kernels, log
+        # What ptxas says where products of warpgroups can't overlap as they are written.
+        assert "(C75" not in log
         found = {k: (u.registers, u.spilled, u.shared) for k, u in kernels.items()}
         write(path, json.dumps(found).encode())
     return {kernel: Usage(*numbers) for kernel, numbers in found.items()}

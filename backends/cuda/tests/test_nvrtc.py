@@ -24,9 +24,11 @@ needs_nvrtc = pytest.mark.skipif(bool(REASON), reason=REASON or "there")
 def may_be_unaligned(family, unit):
     """Whether a plan may ask for the unit that reads byte by byte: gathers and what is simple."""
     words = dict(unit.definitions)
-    if family in ("integer_gemm", "weight_gemm_last"):
-        return False  # they leave such arrays to others
-    return "FC_VECTOR" not in words and words.get("FC_LANES", "1") == "1"
+    if family == "wgmma_gemm":
+        return False  # it leaves such arrays to others
+    if family == "integer_gemm":
+        return "FC_SCALED" in words
+    return words.get("FC_LANES", "1") == "1"
 
 
 EVERY = [
@@ -61,7 +63,7 @@ def test_every_tuned_unit_is_recorded():
 
 
 @needs_nvrtc
-@pytest.mark.parametrize("arch", ["sm_75", "sm_90", "sm_120"])
+@pytest.mark.parametrize("arch", ["sm_75", "sm_90a", "sm_120"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_one_of_each_family(family, arch):
     if arch not in architectures(family):
