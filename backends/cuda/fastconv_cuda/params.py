@@ -59,6 +59,10 @@ IMAGE_COPY = np.dtype(
     + [("extent", "i8", 3), ("from", "i8", 5)]
 )
 REACH = np.dtype([("count", "i8"), ("parts", "i8"), ("extent", "i8", 5), ("stride", "i8", 6)])
+WEIGHT_BOXES = np.dtype(
+    [("sum", WEIGHT_SUM)]
+    + [(name, "i8") for name in ("axes", "row_tiles", "column_tiles", "chunks")]
+)
 FINISH = np.dtype(
     [(name, "i8") for name in ("batch", "channels", "positions", "bias", "activation")]
 )
@@ -75,6 +79,7 @@ STRUCTURES = {
     "WeightSum": WEIGHT_SUM,
     "ImageCopy": IMAGE_COPY,
     "Reach": REACH,
+    "WeightBoxes": WEIGHT_BOXES,
     "Finish": FINISH,
 }
 ACTIVATIONS = (None, "relu", "relu6", "leaky_relu", "sigmoid", "tanh", "silu", "gelu")

@@ -27,7 +27,7 @@ THREADS = 384
 _RING_BYTES = 192 * 1024
 _MOST_STAGES = 8
 _RESULT_BYTES = 8 * 16 * (40 * 4 + 8)
-_ALIGNMENT = 1024
+ALIGNMENT = 1024
 # Operands are copied by a unit of its own, so that only narrow tiles wait for them.
 TILES = (Tile(ROWS, 256, 0, 1.0), Tile(ROWS, 128, 0, 0.9), Tile(ROWS, 64, 0, 0.65))
 MATHS = {"float16": "float16", "bfloat16": "bfloat16", "tf32": "float32"}
@@ -41,6 +41,7 @@ def blocks_each(columns: int) -> int:
 
 def stages(columns: int, row_bytes: int) -> int:
     """Return how many steps may be under way."""
+    # Two blocks have their results' room each.
     room = _RING_BYTES // blocks_each(columns) - (blocks_each(columns) - 1) * 16 * 1024
     return min(room // ((ROWS + columns) * row_bytes), _MOST_STAGES)
 
@@ -48,7 +49,7 @@ def stages(columns: int, row_bytes: int) -> int:
 def shared_bytes(columns: int, row_bytes: int) -> int:
     """Return the shared memory of a block."""
     count = stages(columns, row_bytes)
-    return _ALIGNMENT + count * ((ROWS + columns) * row_bytes + 16) + _RESULT_BYTES
+    return ALIGNMENT + count * ((ROWS + columns) * row_bytes + 16) + _RESULT_BYTES
 
 
 def unit_for(math: str, columns: int, row_bytes: int) -> Unit:

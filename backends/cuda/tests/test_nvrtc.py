@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
-from fastconv_cuda.catalogue import FAMILIES, TUNED, every_unit
-from fastconv_cuda.compiler import CompileError, compile_unit, load_nvrtc, options
+from fastconv_cuda.catalogue import FAMILIES, ONLY_CAPABILITY, TUNED, every_unit
+from fastconv_cuda.compiler import CompileError, compile_unit, load_nvrtc, options, usage
 from fastconv_cuda.units import KERNELS, Unit
 from registers import architectures, name_of, recorded, tuned_units, used, version
 
@@ -24,8 +26,8 @@ needs_nvrtc = pytest.mark.skipif(bool(REASON), reason=REASON or "there")
 def may_be_unaligned(family, unit):
     """Whether a plan may ask for the unit that reads byte by byte: gathers and what is simple."""
     words = dict(unit.definitions)
-    if family == "wgmma_gemm":
-        return False  # it leaves such arrays to others
+    if family in ONLY_CAPABILITY:
+        return False  # they leave such arrays to others
     if family == "integer_gemm":
         return "FC_SCALED" in words
     return words.get("FC_LANES", "1") == "1"
@@ -77,6 +79,32 @@ def test_one_of_each_family(family, arch):
 def test_every_unit(family, unit):
     for arch in architectures(family):
         check(family, unit, arch)
+
+
+HERE = Path(__file__).parent
+PROBES = [
+    Unit(str(HERE / "probe.cu"), (("FC_NUMBER", "int"), ("FC_MULTIPLY_BY", "multiply_int8_int8"))),
+    *(
+        Unit(
+            str(HERE / "probe_hopper.cu"),
+            (
+                ("FC_BYTES", "65536"),
+                ("FC_COLUMNS", "64"),
+                ("FC_NUMBER", "float"),
+                ("FC_MULTIPLY_BY", name),
+            ),
+        )
+        for name in ("multiply_group_bfloat16", "multiply_across_float16")
+    ),
+]
+
+
+@needs_nvrtc
+@pytest.mark.parametrize("unit", PROBES, ids=lambda unit: unit.definitions[-1][1])
+def test_what_a_day_with_a_gpu_asks_first_is_compiled(unit):
+    code, log = compile_unit(unit, "sm_90a")
+    assert code.startswith(b"\x7fELF")
+    assert all(name.startswith("probe_") for name in usage(log))
 
 
 @needs_nvrtc

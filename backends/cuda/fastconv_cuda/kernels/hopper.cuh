@@ -144,5 +144,9 @@ template <int N> __device__ __forceinline__ void await_products() {
 FC_GROUPS(multiply_group_float16, "k16", "f32.f16.f16", ", 1, 1, 0, 0", float, "f")
 FC_GROUPS(multiply_group_bfloat16, "k16", "f32.bf16.bf16", ", 1, 1, 0, 0", float, "f")
 FC_GROUPS(multiply_group_tf32, "k8", "f32.tf32.tf32", ", 1, 1", float, "f")
+// The same of matrices that lie across: 16 steps of the reduction one after another, whose rows or
+// columns lie side by side.
+FC_GROUPS(multiply_across_float16, "k16", "f32.f16.f16", ", 1, 1, 1, 1", float, "f")
+FC_GROUPS(multiply_across_bfloat16, "k16", "f32.bf16.bf16", ", 1, 1, 1, 1", float, "f")
 #endif
 #endif

@@ -67,6 +67,12 @@ struct WeightSum {
   long long splits, part, c, k;
 };
 
+// The same by boxes: tiles of the result, and the boxes of x's channels that hold each tap's.
+struct WeightBoxes {
+  WeightSum sum;
+  long long axes, row_tiles, column_tiles, chunks;
+};
+
 // An array (batch, groups * channels, extent...), strides in bytes, and its copy: pixels x groups *
 // padded channels. `last`: whether channels lie side by side in the array too.
 struct ImageCopy {

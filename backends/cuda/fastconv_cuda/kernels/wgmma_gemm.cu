@@ -132,23 +132,24 @@ wgmma_gemm(const char *bias, char *out, const __grid_constant__ Maps maps, const
   Turn turn;
   turn.start();
   long long tiles = Work::tiles(p);
-  if (threadIdx.x >= MULTIPLYING) {
-    if (CROWDED) give_registers<40>();
-    if (threadIdx.x > MULTIPLYING) return;
-    for (long long tile = blockIdx.x; tile < tiles; tile += gridDim.x) {
-      Work work(p, tile);
-      if (!work.empty()) copy_stages(work, maps, p, ring, turn);
-    }
-    return;
-  }
-  if (CROWDED) take_registers<232>();
-  for (long long tile = blockIdx.x; tile < tiles; tile += gridDim.x) {
-    Work work(p, tile);
-    if (work.empty()) continue;
-    Sums sums;
-    sums.clear();
-    multiply_stages(ring, turn, work.steps(), sums);
-    store_tile(work, p, sums, bias, out, slab);
-  }
+  divide_work(
+      CROWDED,
+      [&] {
+        for (long long tile = blockIdx.x; tile < tiles; tile += gridDim.x) {
+          Work work(p, tile);
+          if (!work.empty()) copy_stages(work, maps, p, ring, turn);
+        }
+      },
+      [&] {
+        for (long long tile = blockIdx.x; tile < tiles; tile += gridDim.x) {
+          Work work(p, tile);
+          if (work.empty()) continue;
+          Sums sums;
+          sums.clear();
+          multiply_stages(ring, turn, work.steps(),
+                          [&](unsigned char *stage) { multiply_rows(sums, stage); });
+          store_tile(work, p, sums, bias, out, slab);
+        }
+      });
 }
 FC_EXPORT(wgmma_gemm)
