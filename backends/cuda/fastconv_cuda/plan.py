@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.backend import Plan
 from fastconv_cuda.device import Device, Grid
 from fastconv_cuda.tensor_maps import MAP_BYTES, TensorMap
 from fastconv_cuda.units import Unit
@@ -157,8 +158,8 @@ def over_elements(
     return Launch(unit, kernel, (-(-count // THREADS), 1, 1), (THREADS, 1, 1), arrays, params)
 
 
-class DevicePlan:
-    """Where a plan's arrays come from."""
+class DevicePlan(Plan):
+    """Where a plan's arrays come from: what is left of the contract is each plan's own."""
 
     workspace_bytes = 0
 
@@ -168,16 +169,6 @@ class DevicePlan:
     def empty(self, shape: tuple[int, ...], dtype: str) -> Any:
         """Return a new C-contiguous array on the device."""
         return self.device.empty(shape, dtype)
-
-    def run(
-        self,
-        inputs: Sequence[Any],
-        outputs: Sequence[Any],
-        workspace: Any,
-        stream: object | None = None,
-    ) -> None:
-        """Fill `outputs` from `inputs`; see :class:`fastconv.backend.Plan`."""
-        raise NotImplementedError
 
 
 class LaunchPlan(DevicePlan):

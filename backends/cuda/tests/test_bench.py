@@ -8,7 +8,7 @@ import pytest
 from fastconv_cuda.backend import CudaBackend
 from fastconv_cuda.bench import __main__ as command
 from fastconv_cuda.bench.contenders import PRECISIONS, settle
-from fastconv_cuda.bench.layers import LAYERS, PASSES, problem, smaller
+from fastconv_cuda.bench.layers import LAYERS, PASSES, problem
 from fastconv_cuda.bench.report import Row, geomean, markdown, summary
 from fastconv_cuda.bench.timing import interleaved
 from fastconv_cuda.finding import Found
@@ -33,7 +33,7 @@ def test_every_layer_is_taken_in_both_layouts(pass_, precision):
 
 
 def test_a_layer_of_another_batch():
-    assert smaller(LAYERS["vgg-512"], 1).y == (1, 512, 14, 14)
+    assert LAYERS["vgg-512"].of(1).y == (1, 512, 14, 14)
 
 
 def row(precision="tf32", layout="NCHW", ours=2e-6, theirs=1e-6):

@@ -8,8 +8,9 @@ from math import prod
 from typing import Any
 
 from fastconv.backend import Decision, Policy
+from fastconv.testing.networks import Layer
 from fastconv_cuda.backend import BACKEND
-from fastconv_cuda.bench.layers import Layer, problem
+from fastconv_cuda.bench.layers import problem
 from fastconv_cuda.bench.timing import copies_for
 
 # The arrays' type, what the policy is asked for, and whose peak rate counts.
