@@ -288,6 +288,7 @@ def depthwise(
     table: _Array,
     scratch: _Array,
     threads: int,
+    integers: tuple[tuple[int, int], _Array | None, tuple[Any, ...]] | None = None,
 ) -> None: ...
 def product_scratch(dtype: str) -> int: ...
 def product(
