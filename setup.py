@@ -60,7 +60,8 @@ FALLBACK = (Level("baseline"),)
 
 CSRC = Path("fastconv/cpu/csrc")
 COMMON = ("dtypes", "isa", "memory", "shares", "threads", "windows")
-PARTS = ("*.pxi", "csrc/*.h", "csrc/*.inc", *(f"csrc/{name}.c" for name in LEVELS["x86_64"][0].sources))
+UNITS = tuple(f"csrc/{name}.c" for name in FALLBACK[0].sources)
+PARTS = ("*.pxi", "csrc/*.h", "csrc/*.inc", *UNITS)
 FLAGS = ["-O3", "-g0", "-std=c11", "-fvisibility=hidden", "-pthread"]
 # Neither changes a result: NaN and infinity stay honoured, only errno and traps are given up.
 KERNEL_FLAGS = ["-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"]

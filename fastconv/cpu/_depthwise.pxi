@@ -97,6 +97,11 @@ def depthwise(Geometry geometry not None, operation, x, weight, y, bias, dtype, 
         Bits to flip in bytes of x and of the weight, so that these are unsigned and those signed;
         None, or int32 numbers to take off the weight, one for each of its channels or for all;
         what `Convolution.run` takes as `integers`. The bias is int32, and so is y, or of 8 bits.
+
+    Returns
+    -------
+    bool or None
+        False where no float16 result was rounded to infinity, None where there's no telling.
     """
     cdef int op = depthwise_operation(operation), code = depthwise_code(dtype, op)
     cdef bint gathers = op == FC_WEIGHT_GRAD
@@ -160,4 +165,6 @@ def depthwise(Geometry geometry not None, operation, x, weight, y, bias, dtype, 
         raise ValueError(f"scratch: {space.bytes} bytes are too few for {t} threads")
     c.table, c.scratch = numbers.data, space.data
     with nogil:
+        clear_overflow()
         fc_active().depthwise(&c, t)
+    return seen_overflow(fc_active_narrow().notes_overflow and dtype == "float16")

@@ -1,5 +1,4 @@
-/* Depthwise convolution at one instruction-set level; compiled once per level with FC_ISA naming it.
- */
+/* Depthwise convolution at one instruction-set level; compiled once per level, FC_ISA naming it. */
 #include "columns.h"
 #include "common.h"
 #include "depthwise.h"

@@ -95,7 +95,7 @@ class DepthwisePlan(HostPlan):
         outputs: Sequence[Any],
         workspace: Any,
         stream: object | None = None,
-    ) -> None:
+    ) -> bool | None:
         """Fill the output; see :class:`fastconv.backend.Plan`."""
         bias = None
         if self._gathers:
@@ -106,11 +106,13 @@ class DepthwisePlan(HostPlan):
             backward = self._problem.operation == "conv_input_grad"
             x, y = (outputs[0], source) if backward else (source, outputs[0])
             bias = np.ascontiguousarray(rest[0]) if rest else None
-        self._call(x, weight, y, bias, workspace)
+        overflowed = self._call(x, weight, y, bias, workspace)
         if "sums" in self._scratch:
             for part in weight[1:]:
                 np.add(weight[0], part, out=weight[0])
             convert(outputs[0], weight[0].reshape(outputs[0].shape), 1)
+            return None
+        return overflowed
 
     def convolve(
         self,
@@ -131,9 +133,9 @@ class DepthwisePlan(HostPlan):
 
     def _call(
         self, x: Any, weight: Any, y: Any, bias: Any, workspace: Any, integers: Any = None
-    ) -> None:
+    ) -> bool | None:
         assert core is not None
-        core.depthwise(
+        overflowed: bool | None = core.depthwise(
             self._geometry,
             self._problem.operation,
             x,
@@ -150,6 +152,7 @@ class DepthwisePlan(HostPlan):
             self._threads,
             integers,
         )
+        return overflowed
 
 
 def _is_deep(problem: ConvProblem) -> bool:
