@@ -30,7 +30,7 @@ class Level:
     @property
     def sources(self):
         """The files that are compiled for it."""
-        return ("narrow",) if self.base else ("kernels", "narrow")
+        return ("narrow",) if self.base else ("kernels", "depthwise", "narrow")
 
 
 V2 = ("-msse3", "-mssse3", "-msse4.1", "-msse4.2", "-mpopcnt")
@@ -60,7 +60,8 @@ FALLBACK = (Level("baseline"),)
 
 CSRC = Path("fastconv/cpu/csrc")
 COMMON = ("dtypes", "isa", "memory", "shares", "threads", "windows")
-PARTS = ("*.pxi", "csrc/*.h", "csrc/*.inc", "csrc/kernels.c", "csrc/narrow.c")
+UNITS = tuple(f"csrc/{name}.c" for name in FALLBACK[0].sources)
+PARTS = ("*.pxi", "csrc/*.h", "csrc/*.inc", *UNITS)
 FLAGS = ["-O3", "-g0", "-std=c11", "-fvisibility=hidden", "-pthread"]
 # Neither changes a result: NaN and infinity stay honoured, only errno and traps are given up.
 KERNEL_FLAGS = ["-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"]

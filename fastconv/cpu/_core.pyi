@@ -288,7 +288,8 @@ def depthwise(
     table: _Array,
     scratch: _Array,
     threads: int,
-) -> None: ...
+    integers: tuple[tuple[int, int], _Array | None, tuple[Any, ...]] | None = None,
+) -> bool | None: ...
 def product_scratch(dtype: str) -> int: ...
 def product(
     a: _Array,

@@ -208,6 +208,9 @@ cdef extern from "fc.h" nogil:
         int operation
         int activation
         int pixels
+        fc_narrow narrow
+        const char *w_zeros
+        int64_t w_zero_step
         int64_t table_bytes
         int64_t scratch_bytes
 

@@ -10,13 +10,25 @@ cdef int depthwise_operation(object operation) except -1:
     return DEPTHWISE.index(operation)
 
 
+cdef int depthwise_code(object dtype, int operation) except -1:
+    if dtype == "int8" and operation != FC_FORWARD:
+        raise ValueError("dtype: int8 has no gradients")
+    return FC_DTYPE_COUNT + <int>NARROW[dtype] if dtype in NARROW else dtype_code(dtype, True)
+
+
+cdef int64_t depthwise_size(int code) noexcept:
+    """The bytes of an item of x and of the weight."""
+    if code < FC_DTYPE_COUNT:
+        return fc_dtypes[code].size
+    return 1 if code == FC_DTYPE_COUNT + FC_NARROW_int8 else 2
+
+
 cdef int depthwise_plan(fc_depthwise *c, Geometry geometry, object operation, object multiplier,
                         object dtype, bint pixels, object band_bytes) except -1:
     """Fill in what does not depend on the arrays."""
     cdef int axis
-    c.g, c.dtype, c.pixels = geometry.g, dtype_code(dtype, True), pixels
     c.operation = depthwise_operation(operation)
-    c.weight.size = fc_dtypes[c.dtype].size
+    c.g, c.dtype, c.pixels = geometry.g, depthwise_code(dtype, c.operation), pixels
     c.multiplier = number("multiplier", multiplier, 1)
     c.band_bytes = number("band_bytes", band_bytes, 1)
     if pixels and c.multiplier != 1:
@@ -44,7 +56,8 @@ def depthwise_bytes(Geometry geometry not None, operation, multiplier, dtype, bi
     operation : {"conv_forward", "conv_input_grad", "conv_weight_grad"}
     multiplier : int
         Output channels of an input channel.
-    dtype : {"float32", "float64"}
+    dtype : {"float32", "float64", "float16", "bfloat16", "int8"}
+        int8 of bytes of any sign, forward.
     pixels : bool
         Whether vectors run along channels.
     band_bytes : int
@@ -56,7 +69,8 @@ def depthwise_bytes(Geometry geometry not None, operation, multiplier, dtype, bi
 
 
 def depthwise(Geometry geometry not None, operation, x, weight, y, bias, dtype, bint pixels,
-              int activation, double parameter, band_bytes, table, scratch, threads):
+              int activation, double parameter, band_bytes, table, scratch, threads,
+              tuple integers=None):
     """Convolve each channel by itself, or compute a gradient of that.
 
     Parameters
@@ -66,10 +80,10 @@ def depthwise(Geometry geometry not None, operation, x, weight, y, bias, dtype, 
     x : buffer, (N, C, *spatial_in), any strides
     weight : buffer, (C * multiplier, 1, *kernel), any strides
         For the weight gradient contiguous sums, (splits, C * multiplier, taps): split s gets those
-        over images s * N / splits to (s + 1) * N / splits.
+        over images s * N / splits to (s + 1) * N / splits. Of 16-bit types they are float32.
     y : buffer, (N, C * multiplier, *spatial_out), any strides
     bias : contiguous buffer, (channels of the result,), or None
-    dtype : {"float32", "float64"}
+    dtype : {"float32", "float64", "float16", "bfloat16", "int8"}
     pixels : bool
         Vectors run along channels: those lie side by side in x and y, and the multiplier is 1.
     activation, parameter
@@ -79,20 +93,33 @@ def depthwise(Geometry geometry not None, operation, x, weight, y, bias, dtype, 
     table, scratch : writable contiguous buffers
         Scratch is for all threads.
     threads : int
+    integers : (flips, w_zeros, numbers) of int8
+        Bits to flip in bytes of x and of the weight, so that these are unsigned and those signed;
+        None, or int32 numbers to take off the weight, one for each of its channels or for all;
+        what `Convolution.run` takes as `integers`. The bias is int32, and so is y, or of 8 bits.
+
+    Returns
+    -------
+    bool or None
+        False where no float16 result was rounded to infinity, None where there's no telling.
     """
-    cdef int op = depthwise_operation(operation), code = dtype_code(dtype, True)
+    cdef int op = depthwise_operation(operation), code = depthwise_code(dtype, op)
     cdef bint gathers = op == FC_WEIGHT_GRAD
     cdef Array source = hold("x", x, op == FC_INPUT_GRAD, True)
     cdef Array grads = hold("y", y, op == FC_FORWARD, True)
     cdef Array taps = hold("weight", weight, gathers, not gathers)
     cdef Flat numbers = flat("table", table, True), space = flat("scratch", scratch, True)
-    cdef Flat added, sums
+    cdef Flat added, sums, zeros, factors
     cdef fc_depthwise c
     cdef int t = thread_count(threads)
-    cdef int64_t size = fc_dtypes[code].size, channels = source.a.shape[1]
+    cdef bint narrow = code >= FC_DTYPE_COUNT, exact = code == FC_DTYPE_COUNT + FC_NARROW_int8
+    cdef int64_t size = depthwise_size(code), channels = source.a.shape[1]
     check_size("x", source, size)
-    check_size("y", grads, size)
-    check_size("weight", taps, size)
+    if not exact or grads.a.size != 4:
+        check_size("y", grads, size)
+    check_size("weight", taps, 4 if narrow and gathers else size)
+    if exact != (integers is not None):
+        raise ValueError("integers: expected with int8, and with nothing else")
     if channels < 1 or grads.a.shape[1] < 1 or grads.a.shape[1] % channels:
         raise ValueError(f"y: {grads.a.shape[1]} channels are no multiple of x's {channels}")
     places = tuple([geometry.g.out[3 - geometry.axes + k] for k in range(geometry.axes)])
@@ -108,17 +135,29 @@ def depthwise(Geometry geometry not None, operation, x, weight, y, bias, dtype, 
             raise ValueError(f"weight: expected 1 to {source.a.shape[0]} splits, got {c.splits}")
     else:
         check_shape("weight", taps, (grads.a.shape[1], 1, *kernel))
-    if pixels and (source.a.stride[1] != size or grads.a.stride[1] != size):
+    if pixels and (source.a.stride[1] != size or grads.a.stride[1] != grads.a.size):
         raise ValueError("pixels: expected channels that lie side by side")
     if not 0 <= activation < FC_ACTIVATIONS:
         raise ValueError(f"activation: expected 0 to {FC_ACTIVATIONS - 1}, got {activation}")
     depthwise_plan(&c, geometry, operation, grads.a.shape[1] // channels, dtype, pixels, band_bytes)
     c.activation, c.parameter = activation, parameter
+    c.w_zeros, c.w_zero_step = NULL, 0
+    if exact:
+        flips, given, numerals = integers
+        if times(geometry.volume, 255 * 255) > 1 << 24 or activation:
+            raise ValueError("int8: too many taps for exact sums, or an activation")
+        c.narrow.x_flip, c.narrow.weight_flip = in_all_bytes(flips[0]), in_all_bytes(flips[1])
+        factors = take_integers(&c.narrow, numerals, grads.a.shape[1], grads.a.size)
+        if given is not None:
+            zeros = flat("w_zeros", given, False)
+            if zeros.bytes != 4 and zeros.bytes != times(grads.a.shape[1], 4):
+                raise ValueError(f"w_zeros: expected 1 or {grads.a.shape[1]} items of int32")
+            c.w_zeros, c.w_zero_step = zeros.data, 4 if zeros.bytes > 4 else 0
     if bias is not None:
         added = flat("bias", bias, False)
         wanted = channels if op == FC_INPUT_GRAD else grads.a.shape[1]
-        if added.bytes != wanted * size:
-            raise ValueError(f"bias: expected {wanted} contiguous items of {size} bytes")
+        if added.bytes != wanted * (4 if exact else size):
+            raise ValueError(f"bias: expected {wanted} contiguous items")
         c.bias = added.data
     if numbers.bytes < c.table_bytes:
         raise ValueError(f"table: {numbers.bytes} bytes are too few for {c.table_bytes}")
@@ -126,4 +165,6 @@ def depthwise(Geometry geometry not None, operation, x, weight, y, bias, dtype, 
         raise ValueError(f"scratch: {space.bytes} bytes are too few for {t} threads")
     c.table, c.scratch = numbers.data, space.data
     with nogil:
+        clear_overflow()
         fc_active().depthwise(&c, t)
+    return seen_overflow(fc_active_narrow().notes_overflow and dtype == "float16")

@@ -12,7 +12,7 @@ from fastconv.cpu.dense_gemm import Gemm
 from fastconv.cpu.depthwise import Depthwise
 from fastconv.cpu.im2col_blas import Im2colBlas
 from fastconv.cpu.implicit_gemm import ImplicitGemm
-from fastconv.cpu.integer import IntegerGemm, IntegerPointwise
+from fastconv.cpu.integer import IntegerDepthwise, IntegerGemm, IntegerPointwise
 from fastconv.cpu.paired import Paired
 from fastconv.cpu.pointwise import Pointwise
 from fastconv.cpu.pooling import CompiledPools
@@ -35,14 +35,14 @@ REFERENCE = _REFERENCE.name
 _CANDIDATES: dict[type[Problem], tuple[Candidate, ...]] = {
     ConvProblem: (
         Paired(Pointwise()),
-        Widened(Depthwise(), ConvProblem.OPERATIONS),
+        Depthwise(),
         Widened(Winograd(6), ("conv_weight_grad",)),
         Winograd(4),
         Widened(Paired(ImplicitGemm()), ("conv_weight_grad",)),
         Im2colBlas(),
         _REFERENCE,
     ),
-    IntegerConvProblem: (IntegerPointwise(), IntegerGemm(), _REFERENCE),
+    IntegerConvProblem: (IntegerPointwise(), IntegerDepthwise(), IntegerGemm(), _REFERENCE),
     BiasProblem: (CompiledSum(), NumpySum(), _REFERENCE),
     ColumnsProblem: (CompiledColumns(), _REFERENCE),
     GemmProblem: (Widened(Gemm(), GemmProblem.OPERATIONS), Blas(), _REFERENCE),

@@ -8,17 +8,27 @@ import numpy as np
 import pytest
 
 core = pytest.importorskip("fastconv.cpu._core", reason="needs the compiled core")
+bfloat16 = pytest.importorskip("ml_dtypes").bfloat16
 
 from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
 from fastconv.backend import Policy  # noqa: E402
 from fastconv.cpu.depthwise import Depthwise  # noqa: E402
+from fastconv.cpu.epilogue import CODES, LEAKY_SLOPE  # noqa: E402
 from fastconv.dispatch.request import contiguous  # noqa: E402
 from fastconv.problem import ConvProblem, Operand  # noqa: E402
 
 OPERATIONS = ("conv_forward", "conv_input_grad", "conv_weight_grad")
-SIZES = {"float32": 4, "float64": 8}
+SIZES = {"float32": 4, "float64": 8, "float16": 2, "bfloat16": 2}
+UNITS = {"float32": 0.0, "float64": 0.0, "float16": 2.0**-11, "bfloat16": 2.0**-8}
+ACTIVATIONS = (
+    (None, lambda v: v),
+    ("relu", lambda v: np.maximum(v, 0)),
+    ("relu6", lambda v: np.clip(v, 0, 6)),
+    ("leaky_relu", lambda v: np.where(v > 0, v, LEAKY_SLOPE * v)),
+    ("silu", lambda v: v / (1 + np.exp(-v))),
+)
 every_dtype = pytest.mark.parametrize("dtype", list(SIZES))
 every_operation = pytest.mark.parametrize("operation", OPERATIONS)
 
@@ -72,6 +82,11 @@ class Layer:
             )
 
 
+def _sums(dtype):
+    """Return the dtype that results are summed in."""
+    return "float64" if dtype == "float64" else "float32"
+
+
 def _expected(layer, operation, arrays):
     """Return the exact result and the sums of magnitudes that errors are measured by."""
     written = {"conv_forward": "y", "conv_input_grad": "x", "conv_weight_grad": "weight"}[operation]
@@ -111,7 +126,9 @@ def _call(layer, operation, arrays, *, threads=2, pixels=False, splits=1, band_b
     )
     weight = arrays["weight"]
     if operation == "conv_weight_grad":
-        weight = np.full((splits, layer.shapes["weight"][0], prod(layer.kernel)), np.nan, dtype)
+        weight = np.full(
+            (splits, layer.shapes["weight"][0], prod(layer.kernel)), np.nan, _sums(dtype)
+        )
     arguments = {
         "geometry": geometry,
         "operation": operation,
@@ -137,12 +154,15 @@ def _call(layer, operation, arrays, *, threads=2, pixels=False, splits=1, band_b
 
 def _values(layer, dtype, seed=0):
     rng = np.random.default_rng(seed)
+    dtype = bfloat16 if dtype == "bfloat16" else dtype
     return {name: rng.standard_normal(s).astype(dtype) for name, s in layer.shapes.items()}
 
 
 def _close(result, exact, magnitude, terms, dtype):
-    bound = (terms + 4) * np.finfo(dtype).eps * magnitude.max(initial=0)
-    assert np.abs(result - exact).max(initial=0) <= bound
+    """Sums are as good as their dtype's; results of fewer bits are rounded once."""
+    bound = (terms + 4) * np.finfo(_sums(dtype)).eps * magnitude.max(initial=0)
+    rounding = UNITS[result.dtype.name] * (np.abs(exact) + bound)
+    assert (np.abs(result.astype("float64") - exact) <= bound + rounding).all()
 
 
 @st.composite
@@ -179,7 +199,7 @@ def test_any_geometry_in_any_layout(level, layouts, dtype, operation, layer, see
     given_arrays = {name: layouts.strided(rng, value) for name, value in arrays.items()}
     # What was broadcast by the layout is not what `arrays` held.
     written, exact, magnitude = _expected(layer, operation, given_arrays)
-    target = layouts.Target(rng, arrays[written].shape, dtype)
+    target = layouts.Target(rng, arrays[written].shape, arrays[written].dtype)
     threads, band = int(rng.integers(1, 4)), int(rng.choice([64, 2048, 2**20]))
     if written != "weight":
         given_arrays[written] = target.array
@@ -268,18 +288,23 @@ SQUARE = Layer((20, 35), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1))
 @every_dtype
 @pytest.mark.parametrize("pixels", [False, True])
 @pytest.mark.parametrize("operation", OPERATIONS[:2])
-def test_bias_and_activation(level, dtype, operation, pixels):
+@pytest.mark.parametrize(("activation", "function"), ACTIVATIONS, ids=lambda v: str(v)[:5])
+def test_bias_and_activation(level, dtype, operation, pixels, activation, function):
     for layer in (SQUARE, replace(SQUARE, stride=(2, 2)), replace(SQUARE, extents=(3, 5))):
         arrays = _values(layer, dtype)
         written, exact, magnitude = _expected(layer, operation, arrays)
-        bias = np.array([0.5, -1, 2], dtype)
-        exact = np.maximum(exact + bias[:, None, None], 0)
+        bias = np.array([0.5, -1, 2]).astype(arrays["x"].dtype)
+        exact = function(exact + bias.astype("float64")[:, None, None])
         if pixels:
             for name in ("x", "y"):
                 last = np.ascontiguousarray(np.moveaxis(arrays[name], 1, -1))
                 arrays[name] = np.moveaxis(last, -1, 1)
-        _call(layer, operation, arrays, bias=bias, activation=1, pixels=pixels)
-        _close(arrays[written], exact, magnitude + 2, prod(layer.kernel) + 1, dtype)
+        code = CODES[activation]
+        _call(
+            layer, operation, arrays, bias=bias, activation=code, parameter=LEAKY_SLOPE,
+            pixels=pixels,
+        )  # fmt: skip
+        _close(arrays[written], exact, 1.1 * magnitude + 2, prod(layer.kernel) + 1, dtype)
 
 
 @every_operation
@@ -431,7 +456,7 @@ def test_other_problems_are_declined_with_a_reason():
     grouped = Operand((3, 3, 3, 3), contiguous((3, 3, 3, 3), 4), "float32")
     whole = _problem(SQUARE, "conv_forward", weight=grouped, groups=1)
     assert "3 input channels, not one" in reason(whole)
-    assert "float16" in reason(_problem(SQUARE, "conv_forward", "float16"))
+    assert "complex64" in reason(_problem(SQUARE, "conv_forward", "complex64"))
     assert "precision=" in reason(_problem(SQUARE, "conv_forward"), precision="int8")
     assert "empty" in reason(_problem(replace(SQUARE, batch=0), "conv_forward"))
     wide = replace(SQUARE, stride=(1, 5))

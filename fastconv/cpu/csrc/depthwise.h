@@ -8,7 +8,9 @@
 #define FC_DEPTHWISE_H
 
 #include "common.h"
+#include "depthwise_parts.h"
 #include "finish.h"
+#include "requantize.h"
 #include "shuffles.h"
 #include "vector.h"
 
@@ -77,12 +79,31 @@ static int in_pairs(const fc_depthwise *c)
     return c->operation == FC_INPUT_GRAD && c->g.stride[2] == 2;
 }
 
+/* Bytes of a sum, and of an item of scratch memory. */
+static int64_t sum_bytes(const fc_depthwise *c)
+{
+    return c->dtype == FC_float64 ? sizeof(double) : sizeof(float);
+}
+
+static int is_half(const fc_depthwise *c)
+{
+    return c->dtype == FC_DTYPE_COUNT + FC_NARROW_float16
+           || c->dtype == FC_DTYPE_COUNT + FC_NARROW_bfloat16;
+}
+
 /* Memory that the next band needs, fetched while this one is computed: the processor's own
  * prefetching stops at the end of every copy. */
 typedef struct {
     const char *at;
     int64_t line; /* bytes for each line of results */
 } fc_depth_stream;
+
+/* Lines where an array has them, and a line of padding for those that it doesn't have. */
+typedef struct {
+    const char *data, *padding;
+    int64_t line; /* bytes to the next one */
+    int64_t lines, items;
+} fc_depth_lines;
 
 static int64_t greatest_divisor(int64_t a, int64_t b)
 {
@@ -236,6 +257,12 @@ static int reads_directly(const fc_depthwise *c)
         return 0;
     /* With 16 registers, sums and sources would go to the stack and back. */
     if (c->operation == FC_WEIGHT_GRAD && VECTOR_BYTES < 64 && g->stride[2] == 1)
+        return 0;
+    /* Activations that are no bounds are applied to sums in scratch memory. */
+    if (is_half(c) && c->activation > FC_RELU6)
+        return 0;
+    if (c->dtype >= FC_DTYPE_COUNT
+        && (c->operation == FC_INPUT_GRAD ? c->y : c->x).shape[4] < LEAST_LINE)
         return 0;
     return MASKED_LOADS && plain && square && even
            && c->x.stride[4] == c->x.size && c->y.stride[4] == c->y.size;

@@ -201,7 +201,10 @@ typedef struct {
     int pixels; /* channels lie side by side in x and y: vectors run along them */
 } fc_winograd_grad;
 
-/* A depthwise convolution or one of its gradients: weight is (channels * multiplier, 1, kernel). A
+/* A depthwise convolution or one of its gradients: weight is (channels * multiplier, 1, kernel).
+ * dtype is a floating one's code, or FC_DTYPE_COUNT more than a narrow one's; sums of 16-bit types
+ * are float32. Bytes have no gradients; their sums, with weights less `w_zeros`, int32, w_zero_step
+ * bytes apart, are exact while they have no more than 2^24 / 255^2 products. A
  * pass takes a band of one channel at a time; with `pixels`, where channels lie side by side in x
  * and y, a vector of channels. depthwise_plan fills what stands last from the rest, but for the
  * arrays' memory. The weight gradient's sums are (splits, channels * multiplier, kernel),
@@ -217,6 +220,9 @@ typedef struct {
     int64_t multiplier, splits, band_bytes;
     double parameter;
     int dtype, operation, activation, pixels;
+    fc_narrow narrow; /* its flips, zero points and multiplier */
+    const char *w_zeros; /* may be NULL */
+    int64_t w_zero_step;
     int64_t table_bytes, scratch_bytes; /* scratch_bytes for each thread */
 } fc_depthwise;
 

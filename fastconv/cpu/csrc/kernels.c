@@ -1,4 +1,5 @@
-/* All kernels of one instruction-set level; compiled once per level with FC_ISA naming it.
+/* The kernels of one instruction-set level, but for what has a file of its own; compiled once per
+ * level with FC_ISA naming it.
  *
  * Everything here is static but the table: an inline function compiled for a newer processor could
  * win over its twin at link time and crash an older one.
@@ -6,7 +7,7 @@
 #include "bias_grad.h"
 #include "columns.h"
 #include "common.h"
-#include "depthwise.h"
+#include "depthwise_level.h"
 #include "dense_gemm.h"
 #include "finish.h"
 #include "indexed.h"
@@ -122,21 +123,6 @@
 #include "each_float.h"
 #define FC_TEMPLATE "weight_grad.inc"
 #include "each_float.h"
-#define FC_TEMPLATE "depthwise_tiles.inc"
-#include "each_float.h"
-#define FC_TEMPLATE "depthwise_lines.inc"
-#include "each_float.h"
-#define FC_TEMPLATE "depthwise_units.inc"
-#include "each_float.h"
-#define FC_TEMPLATE "depthwise_direct.inc"
-#include "each_float.h"
-#define FC_TEMPLATE "depthwise_direct_grad.inc"
-#include "each_float.h"
-#define FC_TEMPLATE "depthwise_pairs.inc"
-#include "each_float.h"
-#define FC_TEMPLATE "depthwise_direct_units.inc"
-#include "each_float.h"
-
 #define FC_TEMPLATE "dense_gemm.inc"
 #include "each_float.h"
 #define FC_TEMPLATE "dense_dot.inc"
@@ -165,7 +151,6 @@
 #include "winograd_grad_tiles.inc"
 #include "winograd_grad_pixels.inc"
 #include "winograd_grad.inc"
-#include "depthwise.inc"
 
 #define FC_PASTE(a, b) a##b
 #define FC_TABLE(isa) FC_PASTE(fc_kernels_, isa)
@@ -208,8 +193,8 @@ const fc_kernels FC_TABLE(FC_ISA) = {
     .tile_rows = tile_rows,
     .tile_vectors = tile_vectors,
     .tile_columns = tile_columns,
-    .depthwise_plan = depthwise_plan,
-    .depthwise = depthwise,
+    .depthwise_plan = FC_DEPTHWISE_PLAN,
+    .depthwise = FC_DEPTHWISE,
     .product = product,
     .product_scratch = product_scratch,
     .pointwise_layout = pointwise_layout,

@@ -8,6 +8,7 @@
 #include "narrow_bfloat16.h"
 #include "narrow_int8.h"
 #include "product.h"
+#include "requantize.h"
 #include "turned.h"
 #include "shuffles.h"
 #include "pointwise.h"

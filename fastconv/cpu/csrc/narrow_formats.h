@@ -218,11 +218,41 @@ FC_INLINE fc_vector_u32 chosen(fc_vector_i32 mask, fc_vector_u32 a, fc_vector_u3
     return ((fc_vector_u32)mask & a) | (~(fc_vector_u32)mask & b);
 }
 
+/* NaN passes through, and so does a zero's sign: it's the second operand that decides. */
+FC_INLINE fc_vector_float32 bounded(fc_vector_float32 v, fc_vector_float32 low,
+                                    fc_vector_float32 high)
+{
+#if defined(__AVX512F__)
+    return (fc_vector_float32)_mm512_min_ps((__m512)high, _mm512_max_ps((__m512)low, (__m512)v));
+#elif defined(__AVX__)
+    return (fc_vector_float32)_mm256_min_ps((__m256)high, _mm256_max_ps((__m256)low, (__m256)v));
+#elif defined(__x86_64__)
+    return (fc_vector_float32)_mm_min_ps((__m128)high, _mm_max_ps((__m128)low, (__m128)v));
+#else
+    const fc_vector_u32 above = chosen((fc_vector_i32)(v < low), (fc_vector_u32)low,
+                                       (fc_vector_u32)v);
+    return (fc_vector_float32)chosen((fc_vector_i32)((fc_vector_float32)above > high),
+                                     (fc_vector_u32)high, above);
+#endif
+}
+
 FC_INLINE fc_vector_float32 widened_bfloat16(fc_vector_u16 v)
 {
     return (fc_vector_float32)(wide_u16(v) << 16);
 }
 
+#if defined(__AVX512F__)
+FC_INLINE fc_vector_u16 rounded_bfloat16(fc_vector_float32 v)
+{
+    const __m512i bits = (__m512i)v, odd = _mm512_set1_epi32(1), half = _mm512_set1_epi32(0x7fff);
+    const __mmask16 nan = _mm512_cmp_ps_mask((__m512)v, (__m512)v, _CMP_UNORD_Q);
+    const __m512i even = _mm512_and_si512(_mm512_srli_epi32(bits, 16), odd);
+    __m512i up = _mm512_add_epi32(_mm512_add_epi32(bits, half), even);
+
+    up = _mm512_mask_or_epi32(up, nan, bits, _mm512_set1_epi32(0x400000));
+    return (fc_vector_u16)_mm512_cvtepi32_epi16(_mm512_srli_epi32(up, 16));
+}
+#else
 FC_INLINE fc_vector_u16 rounded_bfloat16(fc_vector_float32 v)
 {
     const fc_vector_u32 bits = (fc_vector_u32)v;
@@ -231,6 +261,7 @@ FC_INLINE fc_vector_u16 rounded_bfloat16(fc_vector_float32 v)
 
     return low_u16(chosen((fc_vector_i32)(v != v), nan, up));
 }
+#endif
 
 #if defined(__AVX512F__)
 FC_INLINE fc_vector_float32 widened_float16(fc_vector_u16 v)

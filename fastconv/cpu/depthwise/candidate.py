@@ -13,10 +13,10 @@ from fastconv.cpu.candidate import (
     refused,
     threads_for,
     threads_within,
-    why_not_as_it_is,
 )
 from fastconv.cpu.depthwise.plan import DepthwisePlan, channels_adjoin, split_count
 from fastconv.cpu.isa import active, core, why_no_core
+from fastconv.cpu.narrow import HALVES, operands_dtype, why_not
 from fastconv.cpu.plans import itemsize
 from fastconv.machine import peak_flops
 from fastconv.problem import ConvProblem, Problem
@@ -41,23 +41,19 @@ class Depthwise:
         if core is None:
             return refused(self.name, why_no_core)
         assert isinstance(problem, ConvProblem)
-        if problem.weight.shape[1] != 1 or problem.groups != problem.x.shape[1]:
-            return refused(
-                self.name, f"its groups have {problem.weight.shape[1]} input channels, not one"
-            )
         dtype, reason = arithmetic(problem, policy)
-        reason = reason or why_not_as_it_is(problem, dtype)
+        reason = why_not_depthwise(problem) or reason or why_not(problem, dtype)
+        if not reason and operands_dtype(problem) != problem.dtype:
+            reason = f"{problem.dtype} results of {operands_dtype(problem)} operands aren't served"
         if reason:
             return refused(self.name, reason)
-        if any(operand.size == 0 for operand in (problem.x, problem.weight, problem.y)):
-            return refused(self.name, "an array is empty")
         if problem.operation == "conv_input_grad" and max(problem.stride) > MOST_STRIDE:
             return refused(
                 self.name, f"strides {problem.stride} exceed {MOST_STRIDE} in an input gradient"
             )
-        return self._within_limit(problem, policy)
+        return self._within_limit(problem, dtype, policy)
 
-    def _within_limit(self, problem: ConvProblem, policy: Policy) -> Decision:
+    def _within_limit(self, problem: ConvProblem, dtype: str, policy: Policy) -> Decision:
         threads, limit = threads_for(policy), policy.workspace_limit
         splits = split_count(problem, limit // 2)
         plan = DepthwisePlan(problem, threads, splits)
@@ -67,13 +63,14 @@ class Depthwise:
             plan = DepthwisePlan(problem, threads, splits)
         if plan.workspace_bytes > limit:
             return over_limit(self.name, "its bands and tables", plan.workspace_bytes, limit)
+        widened = f", widening {problem.dtype} on the way" if problem.dtype in HALVES else ""
         return Decision(
             True,
-            f"{active()} kernels on bands of single channels",
+            f"{active()} kernels on bands of single channels{widened}",
             self.name,
-            precision_name(problem.dtype),
-            error_bound(problem, problem.dtype),
-            _seconds(problem, threads),
+            precision_name(dtype),
+            error_bound(problem, dtype),
+            predicted_seconds(problem, dtype, threads),
             plan.workspace_bytes,
             threads=threads,
             detail=splits,
@@ -86,11 +83,21 @@ class Depthwise:
         return DepthwisePlan(problem, decision.threads, decision.detail)
 
 
-def _seconds(problem: ConvProblem, threads: int) -> float:
-    flops = problem.flops / (_PEAK_SHARE * peak_flops(active(), problem.dtype, 1))
-    size = itemsize(problem.dtype)
+def why_not_depthwise(problem: ConvProblem) -> str:
+    """Return why a problem isn't a depthwise one with something to sum."""
+    if problem.weight.shape[1] != 1 or problem.groups != problem.x.shape[1]:
+        return f"its groups have {problem.weight.shape[1]} input channels, not one"
+    if any(operand.size == 0 for operand in (problem.x, problem.weight, problem.y)):
+        return "an array is empty"
+    return ""
+
+
+def predicted_seconds(problem: ConvProblem, dtype: str, threads: int) -> float:
+    """Return what a depthwise problem with sums in a dtype takes on so many threads."""
+    flops = problem.flops / (_PEAK_SHARE * peak_flops(active(), dtype, 1))
     seconds = flops + prod(problem.y.shape[:2]) * _PLANE_SECONDS
     for operand in (problem.x, problem.y):
+        size = itemsize(operand.dtype)
         seconds += operand.size * size / _BYTES_PER_SECOND
         if operand.strides[-1] != size and not channels_adjoin(problem):
             seconds += operand.size / _ITEMS_PER_SECOND

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.cpu.conversion import convert
 from fastconv.cpu.epilogue import CODES, LEAKY_SLOPE
 from fastconv.cpu.geometry import geometry_of
 from fastconv.cpu.isa import core
 from fastconv.cpu.plans import HostPlan, Scratch, is_contiguous, itemsize
+from fastconv.precision import sum_dtype
 from fastconv.problem import ConvProblem
 
 # A band and the results of a tile stay in the first-level cache; with a third axis, where each
@@ -25,26 +27,40 @@ _SUM_BYTES = 4 * 2**20
 
 def channels_adjoin(problem: ConvProblem) -> bool:
     """Whether vectors run along channels, which lie side by side, unlike a line's elements."""
-    size = itemsize(problem.dtype)
     x, y = problem.x, problem.y
     if x.shape[1] != y.shape[1] or x.shape[1] == 1:
         return False
-    return x.strides[1] == y.strides[1] == size and size not in (x.strides[-1], y.strides[-1])
+    sizes = ((operand, itemsize(operand.dtype)) for operand in (x, y))
+    return all(a.strides[1] == size and a.strides[-1] != size for a, size in sizes)
 
 
 def split_count(problem: ConvProblem, limit: int) -> int:
     """Return into how many sums a weight gradient's images are split; whatever the threads."""
     batch, channels = problem.x.shape[:2]
-    affordable = min(_SUM_BYTES, limit) // max(1, problem.weight.size * itemsize(problem.dtype))
+    size = itemsize(sum_dtype(problem.dtype))
+    affordable = min(_SUM_BYTES, limit) // max(1, problem.weight.size * size)
     return max(1, min(-(-_PIECES // channels), batch, affordable))
 
 
 class DepthwisePlan(HostPlan):
-    """Lets the core go over the channels; adds the splits of a weight gradient up."""
+    """Lets the core go over the channels; adds the splits of a weight gradient up.
 
-    def __init__(self, problem: ConvProblem, threads: int, splits: int) -> None:
+    Parameters
+    ----------
+    problem : ConvProblem
+        A depthwise one.
+    threads, splits : int
+        On how many threads; the sums of a weight gradient, over parts of the images.
+    dtype : str or None, default None
+        What the core takes the arrays for, if it isn't the problem's own dtype.
+    """
+
+    def __init__(
+        self, problem: ConvProblem, threads: int, splits: int = 1, dtype: str | None = None
+    ) -> None:
         assert core is not None
         self._problem = problem
+        self._dtype = dtype or problem.dtype
         self._threads = threads
         self._geometry = geometry_of(problem)
         self._pixels = channels_adjoin(problem)
@@ -54,7 +70,7 @@ class DepthwisePlan(HostPlan):
             self._geometry,
             problem.operation,
             multiplier,
-            problem.dtype,
+            self._dtype,
             self._pixels,
             self._band_bytes,
         )
@@ -64,8 +80,9 @@ class DepthwisePlan(HostPlan):
         self._gathers = problem.operation == "conv_weight_grad"
         if self._gathers:
             self._sums = (splits, problem.weight.shape[0], prod(problem.kernel))
-            if splits > 1 or not is_contiguous(problem.weight):
-                self._scratch.add("sums", self._sums, problem.dtype)
+            sums = sum_dtype(problem.dtype)
+            if splits > 1 or not is_contiguous(problem.weight) or sums != problem.dtype:
+                self._scratch.add("sums", self._sums, sums)
 
     @property
     def workspace_bytes(self) -> int:  # type: ignore[override]
@@ -78,7 +95,7 @@ class DepthwisePlan(HostPlan):
         outputs: Sequence[Any],
         workspace: Any,
         stream: object | None = None,
-    ) -> None:
+    ) -> bool | None:
         """Fill the output; see :class:`fastconv.backend.Plan`."""
         bias = None
         if self._gathers:
@@ -89,27 +106,43 @@ class DepthwisePlan(HostPlan):
             backward = self._problem.operation == "conv_input_grad"
             x, y = (outputs[0], source) if backward else (source, outputs[0])
             bias = np.ascontiguousarray(rest[0]) if rest else None
-        self._call(x, weight, y, bias, workspace)
+        overflowed = self._call(x, weight, y, bias, workspace)
         if "sums" in self._scratch:
             for part in weight[1:]:
                 np.add(weight[0], part, out=weight[0])
-            outputs[0][...] = weight[0].reshape(outputs[0].shape)
+            convert(outputs[0], weight[0].reshape(outputs[0].shape), 1)
+            return None
+        return overflowed
+
+    def convolve(
+        self,
+        x: Any,
+        weight: Any,
+        y: Any,
+        bias: Any,
+        workspace: Any,
+        integers: tuple[tuple[int, int], Any, tuple[Any, ...]],
+    ) -> None:
+        """Fill y with a convolution of bytes; see ``core.depthwise``."""
+        self._call(x, weight, y, bias, workspace, integers)
 
     def _sums_in(self, weight: Any, workspace: Any) -> Any:
         if "sums" in self._scratch:
             return self._scratch.cut("sums", workspace)
         return weight.reshape(self._sums)
 
-    def _call(self, x: Any, weight: Any, y: Any, bias: Any, workspace: Any) -> None:
+    def _call(
+        self, x: Any, weight: Any, y: Any, bias: Any, workspace: Any, integers: Any = None
+    ) -> bool | None:
         assert core is not None
-        core.depthwise(
+        overflowed: bool | None = core.depthwise(
             self._geometry,
             self._problem.operation,
             x,
             weight,
             y,
             bias,
-            self._problem.dtype,
+            self._dtype,
             self._pixels,
             CODES[self._problem.activation],
             LEAKY_SLOPE,
@@ -117,7 +150,9 @@ class DepthwisePlan(HostPlan):
             self._scratch.cut("table", workspace),
             self._scratch.cut("scratch", workspace),
             self._threads,
+            integers,
         )
+        return overflowed
 
 
 def _is_deep(problem: ConvProblem) -> bool:

@@ -1,5 +1,6 @@
 """Convolution of integers of 8 bits by the products that serve floating types."""
 
 from fastconv.cpu.integer.candidate import IntegerGemm, IntegerPointwise
+from fastconv.cpu.integer.depthwise import IntegerDepthwise
 
-__all__ = ["IntegerGemm", "IntegerPointwise"]
+__all__ = ["IntegerDepthwise", "IntegerGemm", "IntegerPointwise"]

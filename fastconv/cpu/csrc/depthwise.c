@@ -1,0 +1,40 @@
+/* Depthwise convolution at one instruction-set level; compiled once per level, FC_ISA naming it. */
+#include "columns.h"
+#include "common.h"
+#include "depthwise.h"
+#include "depthwise_level.h"
+#include "finish.h"
+#include "vector.h"
+
+#define FC_TEMPLATE "activate.inc"
+#include "each_float.h"
+#define FC_TEMPLATE "depthwise_floats.inc"
+#include "each_float.h"
+#define FC_TEMPLATE "depthwise_halves.inc"
+#include "each_narrow_float.h"
+#define FC_N(name) name##_int8
+#define FC_V float
+#define FC_T fc_uint8
+#include "depthwise_bytes.inc"
+#undef FC_N
+#undef FC_V
+#undef FC_T
+#define FC_TEMPLATE "depthwise_lines.inc"
+#include "each_depth.h"
+#define FC_TEMPLATE "depthwise_tiles.inc"
+#include "each_depth.h"
+#define FC_TEMPLATE "depthwise_band.inc"
+#include "each_depth.h"
+#define FC_TEMPLATE "depthwise_gather.inc"
+#include "each_depth.h"
+#define FC_TEMPLATE "depthwise_units.inc"
+#include "each_depth.h"
+#define FC_TEMPLATE "depthwise_direct.inc"
+#include "each_depth.h"
+#define FC_TEMPLATE "depthwise_direct_grad.inc"
+#include "each_depth.h"
+#define FC_TEMPLATE "depthwise_pairs.inc"
+#include "each_depth.h"
+#define FC_TEMPLATE "depthwise_direct_units.inc"
+#include "each_depth.h"
+#include "depthwise.inc"

@@ -1,0 +1,185 @@
+/* Some items of 16 or 8 bits of a line: the first ones, or those of a vector that lie within. */
+#ifndef FC_DEPTHWISE_PARTS_H
+#define FC_DEPTHWISE_PARTS_H
+
+#include "narrow_formats.h"
+
+#if !defined(__AVX512BW__)
+/* Fewer bytes than `size`, which the compiler knows, in one or two moves that may overlap. */
+FC_INLINE void copy_few(char *to, const char *from, int64_t bytes, const int64_t size)
+{
+    if (size > 8 && bytes >= 8) {
+        memcpy(to, from, 8);
+        memcpy(to + bytes - 8, from + bytes - 8, 8);
+    } else if (size > 4 && bytes >= 4) {
+        memcpy(to, from, 4);
+        memcpy(to + bytes - 4, from + bytes - 4, 4);
+    } else if (bytes >= 2) {
+        memcpy(to, from, 2);
+        memcpy(to + bytes - 2, from + bytes - 2, 2);
+    } else if (bytes == 1)
+        *to = *from;
+}
+#endif
+
+FC_INLINE fc_vector_u16 load_few_u16(const char *from, int64_t n)
+{
+#if defined(__AVX512BW__)
+    return load_some_u16(from, n);
+#else
+    fc_vector_u16 v = {0};
+    copy_few((char *)&v, from, 2 * n, sizeof v);
+    return v;
+#endif
+}
+
+FC_INLINE void store_few_u16(char *to, fc_vector_u16 v, int64_t n)
+{
+#if defined(__AVX512BW__)
+    store_some_u16(to, v, n);
+#else
+    copy_few(to, (const char *)&v, 2 * n, sizeof v);
+#endif
+}
+
+/* The other lanes are a given byte. */
+FC_INLINE fc_vector_u8 load_few_u8(const char *from, int64_t n, int other)
+{
+#if defined(__AVX512BW__)
+    const __m128i rest = _mm_set1_epi8((char)other);
+    return (fc_vector_u8)_mm_mask_loadu_epi8(rest, (__mmask16)((1u << n) - 1), from);
+#else
+    fc_vector_u8 v = {0};
+    v += (uint8_t)other;
+    copy_few((char *)&v, from, n, sizeof v);
+    return v;
+#endif
+}
+
+FC_INLINE void store_few_u8(char *to, fc_vector_u8 v, int64_t n)
+{
+#if defined(__AVX512BW__)
+    store_some_u8(to, v, n);
+#else
+    copy_few(to, (const char *)&v, n, sizeof v);
+#endif
+}
+
+#if defined(__AVX512BW__)
+typedef __mmask16 fc_part_u16, fc_part_u8;
+
+FC_INLINE fc_part_u16 part_of_u16(int64_t at, int64_t items)
+{
+    const int64_t end = max64(0, min64(NARROW_LANES, items - at));
+    return (__mmask16)((1u << end) - (1u << min64(end, max64(0, -at))));
+}
+
+FC_INLINE fc_part_u8 part_of_u8(int64_t at, int64_t items)
+{
+    return part_of_u16(at, items);
+}
+
+FC_INLINE fc_vector_u16 load_part_u16(const char *from, const fc_part_u16 *part, int outside)
+{
+    (void)outside;
+    return (fc_vector_u16)_mm256_maskz_loadu_epi16(*part, from);
+}
+
+FC_INLINE fc_vector_u8 load_part_u8(const char *from, const fc_part_u8 *part, int outside,
+                                    int other)
+{
+    (void)outside;
+    return (fc_vector_u8)_mm_mask_loadu_epi8(_mm_set1_epi8((char)other), *part, from);
+}
+
+enum { LEAST_LINE = 1 };
+#elif defined(__AVX2__)
+/* Without masks for such items a whole vector is read, `move` items on, where it does not leave the
+ * line, and its bytes are shifted to their lanes. Lines must not be shorter than it. */
+typedef struct {
+    int64_t move;
+    __m128i bytes; /* of what was read; a set sign bit stands for none */
+} fc_part_u16;
+typedef fc_part_u16 fc_part_u8;
+
+FC_INLINE fc_part_u16 part_of_items(int64_t at, int64_t items, int64_t size)
+{
+    const int64_t place = max64(0, min64(at, items - NARROW_LANES));
+    fc_part_u16 part = {.move = place - at};
+    signed char bytes[16];
+
+    for (int64_t i = 0; i < 16; i++) {
+        const int64_t from = i - part.move * size;
+        bytes[i] = (signed char)(from >= 0 && from < NARROW_LANES * size ? from : -1);
+    }
+    memcpy(&part.bytes, bytes, sizeof bytes);
+    return part;
+}
+
+FC_INLINE fc_part_u16 part_of_u16(int64_t at, int64_t items)
+{
+    return part_of_items(at, items, 2);
+}
+
+FC_INLINE fc_part_u8 part_of_u8(int64_t at, int64_t items)
+{
+    return part_of_items(at, items, 1);
+}
+
+FC_INLINE fc_vector_u16 load_part_u16(const char *from, const fc_part_u16 *part, int outside)
+{
+    const int64_t move = outside ? 0 : 2 * part->move;
+    const __m128i v = _mm_loadu_si128((const __m128i *)(from + move));
+
+    return (fc_vector_u16)_mm_shuffle_epi8(v, part->bytes);
+}
+
+FC_INLINE fc_vector_u8 load_part_u8(const char *from, const fc_part_u8 *part, int outside,
+                                    int other)
+{
+    const __m128i rest = _mm_set1_epi8((char)other);
+    const int64_t move = outside ? 0 : part->move;
+    const __m128i v = _mm_loadl_epi64((const __m128i *)(from + move));
+    const __m128i moved = _mm_shuffle_epi8(v, part->bytes);
+    fc_vector_u8 found;
+
+    _mm_storel_epi64((__m128i *)&found, _mm_blendv_epi8(moved, rest, part->bytes));
+    return found;
+}
+
+enum { LEAST_LINE = NARROW_LANES };
+#else
+/* Lines are copied here. */
+typedef struct {
+    char none;
+} fc_part_u16;
+typedef fc_part_u16 fc_part_u8;
+
+FC_INLINE fc_part_u16 part_of_u16(int64_t at, int64_t items)
+{
+    (void)at, (void)items;
+    return (fc_part_u16){0};
+}
+
+FC_INLINE fc_part_u8 part_of_u8(int64_t at, int64_t items)
+{
+    return part_of_u16(at, items);
+}
+
+FC_INLINE fc_vector_u16 load_part_u16(const char *from, const fc_part_u16 *part, int outside)
+{
+    (void)part, (void)outside;
+    return *(const fc_vector_u16 *)from;
+}
+
+FC_INLINE fc_vector_u8 load_part_u8(const char *from, const fc_part_u8 *part, int outside,
+                                    int other)
+{
+    (void)part, (void)outside, (void)other;
+    return *(const fc_vector_u8 *)from;
+}
+
+enum { LEAST_LINE = 1 };
+#endif
+
+#endif
