@@ -300,6 +300,7 @@ def product(
     parameter: float,
     scratch: _Array,
     threads: int,
+    target_size: int = 0,
 ) -> None: ...
 def bias_grad(
     y: _Array, bias: _Array, sums: _Array, dtype: str, splits: int, threads: int

@@ -262,6 +262,8 @@ cdef extern from "fc.h" nogil:
         void (*pointwise_layout)(fc_pointwise *) noexcept nogil
         void (*pointwise_pack)(const fc_pointwise *, int) noexcept nogil
         void (*pointwise_run)(const fc_pointwise *, int) noexcept nogil
+        void (*product)(const fc_dense *, int) noexcept nogil
+        int64_t (*product_scratch)(int) noexcept nogil
         void (*convert)(int, const char *, char *, int64_t, int, int) noexcept nogil
 
     ctypedef struct fc_kernels:

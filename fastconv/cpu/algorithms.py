@@ -45,7 +45,7 @@ _CANDIDATES: dict[type[Problem], tuple[Candidate, ...]] = {
     IntegerConvProblem: (IntegerPointwise(), IntegerGemm(), _REFERENCE),
     BiasProblem: (CompiledSum(), NumpySum(), _REFERENCE),
     ColumnsProblem: (CompiledColumns(), _REFERENCE),
-    GemmProblem: (Widened(Gemm(), GemmProblem.OPERATIONS), Blas(), _REFERENCE),
+    GemmProblem: (Paired(Gemm()), Blas(), _REFERENCE),
     PoolProblem: (CompiledPools(), _REFERENCE),
 }
 

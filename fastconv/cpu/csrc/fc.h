@@ -316,7 +316,7 @@ typedef struct {
     void (*pointwise_run)(const fc_pointwise *, int threads);
 } fc_kernels;
 
-/* Convolutions of narrow types: as fc_kernels' functions of these names, dtype being one of
+/* Products of narrow types: as fc_kernels' functions of these names, dtype being one of
  * FC_NARROW_TYPES. A level may have these alone, and share all else with a lower one. */
 typedef struct {
     int64_t (*channels)(int dtype); /* source channels of an item */
@@ -328,6 +328,8 @@ typedef struct {
     void (*pointwise_layout)(fc_pointwise *);
     void (*pointwise_pack)(const fc_pointwise *, int threads);
     void (*pointwise_run)(const fc_pointwise *, int threads);
+    void (*product)(const fc_dense *, int threads);
+    int64_t (*product_scratch)(int dtype);
     /* n items side by side, float16 or bfloat16 to float32, or, unless `widens`, back. */
     void (*convert)(int dtype, const char *from, char *to, int64_t n, int widens, int threads);
 } fc_narrow_kernels;

@@ -137,12 +137,15 @@
 #define FC_TEMPLATE "depthwise_direct_units.inc"
 #include "each_float.h"
 
+#define FC_TEMPLATE "dense_tile.inc"
+#include "each_float.h"
 #define FC_TEMPLATE "dense_gemm.inc"
 #include "each_float.h"
 #define FC_TEMPLATE "dense_dot.inc"
 #include "each_float.h"
 
 #include "columns.inc"
+#include "dense_cut.inc"
 #include "dense.inc"
 #include "indexed.inc"
 #include "pools.inc"
