@@ -7,7 +7,15 @@ from typing import Any
 
 from fastconv.backend import Decision, Plan, Policy
 from fastconv.cpu import narrow
-from fastconv.cpu.candidate import arithmetic, error_bound, precision_name, refused, threads_for
+from fastconv.cpu.candidate import (
+    arithmetic,
+    error_bound,
+    over_limit,
+    precision_name,
+    refused,
+    threads_for,
+    threads_within,
+)
 from fastconv.cpu.epilogue import CODES, LEAKY_SLOPE
 from fastconv.cpu.isa import active, core, why_no_core
 from fastconv.cpu.plans import HostPlan, itemsize, padded
@@ -88,14 +96,9 @@ class Gemm:
             return refused(self.name, "it writes rows whose items lie side by side only")
         given = narrow.operands_dtype(problem)
         scratch = _scratch_bytes(given)
-        # Fewer threads where memory is short: sums don't depend on their number.
-        threads = min(threads_for(policy), policy.workspace_limit // scratch)
-        if threads < 1:
-            return refused(
-                self.name,
-                f"its panels take {scratch} bytes, over the limit of {policy.workspace_limit}",
-                over_limit=True,
-            )
+        threads = threads_within(threads_for(policy), policy.workspace_limit, 0, scratch)
+        if threads == 0:
+            return over_limit(self.name, "its panels", scratch, policy.workspace_limit)
         return Decision(
             True,
             narrow.described(given).rstrip(","),
