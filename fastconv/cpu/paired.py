@@ -145,7 +145,7 @@ def _mixed(problem: Product) -> Product:
     """Return the problem on rounded copies of its two factors."""
     factors = problem.inputs[:2]
     names = names_of(problem, factors)
-    copies = {
+    copies: dict[str, Any] = {
         name: copy_of(factor).operand(_DTYPE) for name, factor in zip(names, factors, strict=True)
     }
     return replace(problem, **copies)
