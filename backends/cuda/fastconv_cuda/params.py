@@ -49,6 +49,9 @@ GATHER = np.dtype(
         ("tap_step", "i8", 3),
     ]
 )
+BOXES = np.dtype(
+    [("gather", GATHER)] + [(name, "i8") for name in ("axes", "row_tiles", "column_tiles", "wide")]
+)
 WEIGHT_SUM = np.dtype([("conv", CONV), ("splits", "i8"), ("part", "i8")])
 FINISH = np.dtype(
     [(name, "i8") for name in ("batch", "channels", "positions", "bias", "activation")]
@@ -62,6 +65,7 @@ STRUCTURES = {
     "BiasSum": BIAS_SUM,
     "IntegerConv": INTEGER_CONV,
     "Gather": GATHER,
+    "Boxes": BOXES,
     "WeightSum": WEIGHT_SUM,
     "Finish": FINISH,
 }

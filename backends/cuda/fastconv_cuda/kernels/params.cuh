@@ -53,6 +53,13 @@ struct Gather {
   long long phases[3], tap_step[3];
 };
 
+// The same by boxes of `axes` spatial axes: tiles of the result, and whether 16 bytes of its
+// channels lie side by side.
+struct Boxes {
+  Gather gather;
+  long long axes, row_tiles, column_tiles, wide;
+};
+
 // The weight gradient: the pixels are summed in `splits` parts of `part` each.
 struct WeightSum {
   Conv conv;
