@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product
-from math import gcd, prod
+from math import gcd
 
 from fastconv.problem import Ints
 from fastconv_cuda.geometry import Axis, Geometry
@@ -132,55 +132,82 @@ def boxes_of(shape: Shape, dtype: str) -> tuple[Boxes | None, str]:
     depth = _depth(shape, SIZES[dtype])
     if not depth:
         return None, f"groups of {shape.channels} channels end inside a box"
-    axes = max(3 - next((i for i in range(3) if g.axes[i] != Axis()), 3), 1)
-    if shape.strides[1] != SIZES[dtype] and g.groups * shape.channels > 1:
-        return None, "channels don't lie side by side (channels-last arrays have it so)"
+    axes = axes_of(g)
     images = []
     for phase in views:
         image = None
         if all(view.rows > 0 and view.taps > 0 for view in phase):
-            image = _image(shape, dtype, depth, phase[3 - axes :])
-            reason = why_not(image) or _why_too_far(phase[3 - axes :])
+            array = Array(dtype, g.groups * shape.channels, g.batch, shape.strides)
+            image, reason = image_of(array, phase[3 - axes :], (depth, ROWS))
             if reason:
-                return None, f"no box has such pixels: {reason}"
+                return None, reason
         images.append(image)
     boxes = Boxes(shape, dtype, depth, axes, tuple(images))
     reason = why_not(boxes.weight(1))
     return (None, f"no box has such a weight: {reason}") if reason else (boxes, "")
 
 
+def axes_of(geometry: Geometry) -> int:
+    """Return how many of the last axes windows move along, one at least."""
+    return max(3 - next((i for i in range(3) if geometry.axes[i] != Axis()), 3), 1)
+
+
+def row_bytes_of(channels: int, size: int) -> Iterator[tuple[int, int]]:
+    """Yield (cost, bytes) of each row that boxes may have, for so many channels."""
+    for row_bytes in SWIZZLES:
+        boxes = -(-channels * size // row_bytes)
+        yield boxes * (row_bytes + _STEP_BYTES), row_bytes
+
+
 def _depth(shape: Shape, size: int) -> int:
     """Return the channels of a step: those that waste least; 0 where a group would end inside."""
-
-    def cost(row_bytes: int) -> int:
-        return -(-shape.channels * size // row_bytes) * (row_bytes + _STEP_BYTES)
-
     alone = shape.geometry.groups == 1
-    fits = [b for b in SWIZZLES if alone or shape.channels * size % b == 0]
-    return min(reversed(fits), key=cost) // size if fits else 0
+    fits = [
+        (cost, -row_bytes)
+        for cost, row_bytes in row_bytes_of(shape.channels, size)
+        if alone or shape.channels * size % row_bytes == 0
+    ]
+    return -min(fits)[1] // size if fits else 0
 
 
-def _image(shape: Shape, dtype: str, depth: int, views: tuple[View, ...]) -> TensorMap:
-    g, size = shape.geometry, SIZES[dtype]
+@dataclass(frozen=True, slots=True)
+class Array:
+    """Images that boxes are taken of: channels of all groups, and (n, c, ...) strides in bytes."""
+
+    dtype: str
+    channels: int
+    batch: int
+    strides: Ints
+
+
+def image_of(
+    array: Array, views: tuple[View, ...], box: tuple[int, int]
+) -> tuple[TensorMap | None, str]:
+    """Return the map of an image's pixels as windows read them; without it why there is none."""
+    size = SIZES[array.dtype]
+    if array.strides[1] != size and array.channels > 1:
+        return None, "channels don't lie side by side (channels-last arrays have it so)"
     inner = tuple(reversed(views))
-    extents = (g.groups * shape.channels, *(view.limit for view in inner), g.batch)
-    strides = (*reversed(shape.strides[5 - len(views) :]), shape.strides[0])
-    return TensorMap(
-        dtype,
+    extents = (array.channels, *(view.limit for view in inner), array.batch)
+    strides = (*reversed(array.strides[5 - len(views) :]), array.strides[0])
+    found = TensorMap(
+        array.dtype,
         extents,
-        _lone(extents, strides, size),
-        (depth, ROWS),
+        _described(extents, strides, size),
+        box,
         Pixels(
             tuple(view.lower for view in inner),
             tuple(view.upper for view in inner),
             tuple(view.step for view in inner),
         ),
     )
+    reason = why_not(found) or _why_too_far(views)
+    return (None, f"no box has such pixels: {reason}") if reason else (found, "")
 
 
-def _lone(extents: Ints, strides: Ints, size: int) -> Ints:
+def _described(extents: Ints, strides: Ints, size: int) -> Ints:
     """Return strides that may be described: those of lone elements are nobody's business."""
-    whole = -(-prod(extents[:1]) * size // 16) * 16
+    whole = -(-extents[0] * size // 16) * 16
     return tuple(
         whole if extent == 1 else stride
         for extent, stride in zip(extents[1:], strides, strict=True)

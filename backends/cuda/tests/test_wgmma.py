@@ -186,33 +186,33 @@ def test_bounding_boxes_hold_what_windows_read(taps, dilation, stride):
         assert (view.lower, view.limit - 1 + view.upper) == (first, last)
 
 
-TILE, RESULTS, KERNEL = "group_tile.cuh", "group_results.cuh", "wgmma_gemm.cu"
+RING, TILE, WORK = "group_ring.cuh", "group_tile.cuh", "group_work.cuh"
+RESULTS = "group_results.cuh"
 BREAKS = [
-    (TILE, "block_barrier();", "", 0),
-    (TILE, "publish_barriers();", "", 0),
-    (TILE, "barrier_wait(free + turn.stage, turn.parity ^ 1);", "", 0),
-    (TILE, "barrier_wait(ring.full + turn.stage, turn.parity);", "", 0),
-    (TILE, "turn.parity ^ 1", "turn.parity", 0),
-    (TILE, "parity ^= 1;", "", 0),
-    (TILE, "barrier_expect(full + turn.stage, STAGE_BYTES)", "barrier_arrive(full)", 0),
-    (TILE, "turn.stage, STAGE_BYTES)", "turn.stage, A_BYTES)", 0),
-    (TILE, "if (threadIdx.x % 32 == 0) barrier_arrive", "barrier_arrive", 0),
-    (TILE, "MULTIPLYING / 32);", "1);", 0),
-    (TILE, "open_products();", "", 0),
-    (TILE, "close_products();", "", 0),
-    (TILE, "await_products<1>();", "", 0),
-    (TILE, "await_products<1>();", "await_products<2>();", 0),
-    (TILE, "await_products<0>();", "", 0),
-    (TILE, "await_products<0>();", "await_products<1>();", 0),
-    (TILE, "if (before >= 0) ring.release(before);", "", 0),
-    (TILE, "if (before >= 0) ring.release(before);", "", 1),
+    (RING, "block_barrier();", "", 0),
+    (RING, "publish_barriers();", "", 0),
+    (RING, "barrier_wait(free + turn.stage, turn.parity ^ 1);", "", 0),
+    (RING, "barrier_wait(ring.full + turn.stage, turn.parity);", "", 0),
+    (RING, "turn.parity ^ 1", "turn.parity", 0),
+    (RING, "parity ^= 1;", "", 0),
+    (RING, "barrier_expect(full + turn.stage, STAGE_BYTES)", "barrier_arrive(full)", 0),
+    (RING, "turn.stage, STAGE_BYTES)", "turn.stage, A_BYTES)", 0),
+    (RING, "if (threadIdx.x % 32 == 0) barrier_arrive", "barrier_arrive", 0),
+    (RING, "MULTIPLYING / 32);", "1);", 0),
+    (RING, "open_products();", "", 0),
+    (RING, "close_products();", "", 0),
+    (RING, "await_products<1>();", "", 0),
+    (RING, "await_products<1>();", "await_products<2>();", 0),
+    (RING, "await_products<0>();", "", 0),
+    (RING, "await_products<0>();", "await_products<1>();", 0),
+    (RING, "if (before >= 0) ring.release(before);", "", 0),
+    (RING, "if (before >= 0) ring.release(before);", "", 1),
     (TILE, "ROW_BYTES == 128 ? 1", "ROW_BYTES == 128 ? 2", 0),
     (TILE, "(8 * ROW_BYTES >> 4)", "(16 * ROW_BYTES >> 4)", 0),
     (TILE, "a + k * (32 >> 4)", "a", 0),
     (TILE, "threadIdx.x / GROUP * (64 * ROW_BYTES)", "0", 0),
-    *((KERNEL, "warp_barrier();", "", occurrence) for occurrence in range(3)),
-    (KERNEL, "p.column_tiles) * COLUMNS;", "p.column_tiles) * 64;", 0),
-]  # fmt: skip
+    *((RESULTS, "warp_barrier();", "", occurrence) for occurrence in range(3)),
+    (WORK, "p.column_tiles) * COLUMNS;", "p.column_tiles) * 64;", 0),]  # fmt: skip
 # Two tiles for one block, of more steps than a ring has stages.
 SMALL = {"x": (3, 128, 9, 10), "w": (72, 128, 3, 3)}
 

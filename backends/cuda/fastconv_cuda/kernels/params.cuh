@@ -66,4 +66,10 @@ struct WeightSum {
   long long splits, part;
 };
 
+// The same by boxes: tiles of the result, and the boxes of x's channels that hold each tap's.
+struct WeightBoxes {
+  WeightSum sum;
+  long long axes, row_tiles, column_tiles, chunks;
+};
+
 struct Finish { long long batch, channels, positions, bias, activation; };

@@ -210,34 +210,66 @@ static void finish_products(int groups_left) {
   m.open = false;
 }
 
-// Words 0 to 7 of a row, 32 bytes along the reduction.
-static void row_words(Matrix d, int row, unsigned *words) {
-  int kind = (int)(d >> 62), row_bytes = kind ? 256 >> kind : 0;
-  unsigned start = (unsigned)(d & 0x3fff) << 4, step = (unsigned)(d >> 32 & 0x3fff) << 4;
+struct Layout { unsigned start, leading, stride; int row_bytes; };
+
+static Layout layout_of(Matrix d) {
+  int kind = (int)(d >> 62);
+  Layout l = {(unsigned)(d & 0x3fff) << 4, (unsigned)(d >> 16 & 0x3fff) << 4,
+              (unsigned)(d >> 32 & 0x3fff) << 4, kind ? 256 >> kind : 0};
   if (!kind) fail("a matrix without a swizzle");
   if (d & 0x3fffc000c000c000ull) fail("a matrix whose reserved or base bits are set");
-  if (start % (8 * row_bytes) >= (unsigned)row_bytes || step % (8 * row_bytes))
+  if (l.start % (8 * l.row_bytes) >= (unsigned)l.row_bytes || l.stride % (8 * l.row_bytes))
     fail("a matrix that starts inside its swizzle's pattern");
-  if (start % row_bytes + 32 > (unsigned)row_bytes) fail("a matrix past its row");
-  unsigned at = start + row / 8 * step + row % 8 * row_bytes;
-  if ((int)at + 32 > shared_bytes) fail("a matrix past the shared memory");
-  for (int w = 0; w < 8; w++) memcpy(&words[w], shared + swizzled(at + 4 * w, row_bytes), 4);
+  return l;
+}
+
+static void read_matrix(void *to, unsigned at, int bytes, int row_bytes) {
+  if ((int)at + bytes > shared_bytes) fail("a matrix past the shared memory");
+  memcpy(to, shared + swizzled(at, row_bytes), bytes);
+}
+
+// Words 0 to 7 of a row, 32 bytes along the reduction.
+static void row_words(Matrix d, int row, unsigned *words) {
+  Layout l = layout_of(d);
+  if (l.start % l.row_bytes + 32 > (unsigned)l.row_bytes) fail("a matrix past its row");
+  unsigned at = l.start + row / 8 * l.stride + row % 8 * l.row_bytes;
+  for (int w = 0; w < 8; w++) read_matrix(&words[w], at + 4 * w, 4, l.row_bytes);
+}
+
+// The same where 2-byte elements of neighbouring rows lie side by side: as many as a swizzle spans,
+// then the next ones a leading offset on.
+static void across_words(Matrix d, int row, unsigned *words) {
+  Layout l = layout_of(d);
+  int across = l.row_bytes / 2;
+  if (l.start % l.row_bytes) fail("a matrix that starts inside a row");
+  if (row >= across && l.leading % (8 * l.row_bytes))
+    fail("a matrix whose next part starts inside its swizzle's pattern");
+  unsigned at = l.start + row / across * l.leading + row % across * 2;
+  for (int w = 0; w < 8; w++) {
+    unsigned short pair[2];
+    for (int e = 0; e < 2; e++) {
+      int step = 2 * w + e;
+      read_matrix(&pair[e], at + step / 8 * l.stride + step % 8 * l.row_bytes, 2, l.row_bytes);
+    }
+    words[w] = pair[0] | (unsigned)pair[1] << 16;
+  }
 }
 
 // This thread's sums of 64 x COLUMNS.
+typedef void Words(Matrix, int, unsigned *);
 template <int COLUMNS, int VALUES, class N, class A, class B>
-static void multiply_rows(N *c, Matrix a, Matrix b, A a_in, B b_in) {
+static void multiply_matrices(N *c, Matrix a, Matrix b, A a_in, B b_in, Words words_of) {
   int lane = current % 32, row = current / 32 % 4 * 16 + lane / 4;
   unsigned words[8];
   N left[2][8 * VALUES];
   for (int half = 0; half < 2; half++) {
-    row_words(a, row + half * 8, words);
+    words_of(a, row + half * 8, words);
     for (int i = 0; i < 8 * VALUES; i++)
       left[half][i] = a_in(words[i / VALUES], i % VALUES);
   }
   for (int j = 0; j < COLUMNS / 8; j++)
     for (int e = 0; e < 2; e++) {
-      row_words(b, j * 8 + lane % 4 * 2 + e, words);
+      words_of(b, j * 8 + lane % 4 * 2 + e, words);
       for (int i = 0; i < 8 * VALUES; i++) {
         N right = b_in(words[i / VALUES], i % VALUES);
         for (int half = 0; half < 2; half++) c[j * 4 + half * 2 + e] += left[half][i] * right;
@@ -270,6 +302,7 @@ static inline void barrier_init(Barrier *b, int arrivals) {
   simt::unpublished = true;
   *(simt::Counted *)b = simt::Counted{(unsigned)arrivals, (unsigned)arrivals, 0, 0};
 }
+static inline void publish_shared() {}
 static inline void publish_barriers() { simt::unpublished = false; }
 static inline void barrier_arrive(Barrier *b) {
   simt::Counted *c = simt::counted(b);
@@ -306,13 +339,19 @@ static inline void open_products() { simt::multiplying[simt::current].open = tru
 static inline void close_products() { simt::multiplying[simt::current].groups++; }
 template <int N> static inline void await_products() { simt::finish_products(N); }
 
-#define FC_GROUP_TWIN(name, values, number, left, right)                                 \
+#define FC_GROUP_TWIN(name, values, number, left, right, words)                          \
   template <int SUMS> static void run_##name(void *sums, Matrix a, Matrix b) {           \
-    simt::multiply_rows<2 * SUMS, values>((number *)sums, a, b, left, right);            \
+    simt::multiply_matrices<2 * SUMS, values>((number *)sums, a, b, left, right, words); \
   }                                                                                      \
   template <int SUMS> static inline void name(number (&d)[SUMS], Matrix a, Matrix b) {   \
     simt::begin_product(run_##name<SUMS>, d, sizeof d, a, b);                            \
   }
-FC_GROUP_TWIN(multiply_group_float16, 2, float, float16_in, float16_in)
-FC_GROUP_TWIN(multiply_group_bfloat16, 2, float, bfloat16_in, bfloat16_in)
-FC_GROUP_TWIN(multiply_group_tf32, 1, float, tf32_in, tf32_in)
+FC_GROUP_TWIN(multiply_group_float16, 2, float, float16_in, float16_in, simt::row_words)
+FC_GROUP_TWIN(multiply_group_bfloat16, 2, float, bfloat16_in, bfloat16_in, simt::row_words)
+FC_GROUP_TWIN(multiply_group_tf32, 1, float, tf32_in, tf32_in, simt::row_words)
+FC_GROUP_TWIN(multiply_group_int8_int8, 4, int, int8_in, int8_in, simt::row_words)
+FC_GROUP_TWIN(multiply_group_int8_uint8, 4, int, int8_in, uint8_in, simt::row_words)
+FC_GROUP_TWIN(multiply_group_uint8_int8, 4, int, uint8_in, int8_in, simt::row_words)
+FC_GROUP_TWIN(multiply_group_uint8_uint8, 4, int, uint8_in, uint8_in, simt::row_words)
+FC_GROUP_TWIN(multiply_across_float16, 2, float, float16_in, float16_in, simt::across_words)
+FC_GROUP_TWIN(multiply_across_bfloat16, 2, float, bfloat16_in, bfloat16_in, simt::across_words)
