@@ -61,4 +61,6 @@ def product(a, b, c, bias, dtype, int activation, double parameter, scratch, thr
         raise ValueError(f"scratch: {space.bytes} bytes are too few for {t} threads")
     if p.c.shape[1] > 0 and p.c.shape[2] > 0:
         with nogil:
+            clear_overflow()
             kernels.product(&p, t)
+    return seen_overflow(kernels.notes_overflow)

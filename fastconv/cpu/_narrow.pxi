@@ -45,6 +45,7 @@ cdef fc_narrow_kernels products_of(dtype) except *:
     found.conv_run, found.pointwise_layout = kernels.conv_run, kernels.pointwise_layout
     found.pointwise_pack, found.pointwise_run = kernels.pointwise_pack, kernels.pointwise_run
     found.product, found.product_scratch = kernels.product, kernels.product_scratch
+    found.weight_grad, found.weight_grad_bytes = kernels.weight_grad, kernels.weight_grad_bytes
     return found
 
 

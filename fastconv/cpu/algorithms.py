@@ -38,7 +38,7 @@ _CANDIDATES: dict[type[Problem], tuple[Candidate, ...]] = {
         Widened(Depthwise(), ConvProblem.OPERATIONS),
         Widened(Winograd(6), ("conv_weight_grad",)),
         Winograd(4),
-        Widened(Paired(ImplicitGemm()), ("conv_weight_grad",)),
+        Paired(ImplicitGemm()),
         Im2colBlas(),
         _REFERENCE,
     ),

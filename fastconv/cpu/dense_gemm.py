@@ -42,7 +42,7 @@ class ProductPlan(HostPlan):
         outputs: Sequence[Any],
         workspace: Any,
         stream: object | None = None,
-    ) -> None:
+    ) -> bool | None:
         """Fill the output; see :class:`fastconv.backend.Plan`."""
         assert core is not None
         operation = self._problem.operation
@@ -56,7 +56,7 @@ class ProductPlan(HostPlan):
         bias = rest[0] if rest else None
         if bias is not None and not bias.flags.c_contiguous:
             bias = bias.copy()
-        core.product(
+        overflowed: bool | None = core.product(
             a[None],
             b[None],
             outputs[0][None],
@@ -68,6 +68,7 @@ class ProductPlan(HostPlan):
             self._threads,
             narrow.target_bytes(self._problem),
         )
+        return overflowed
 
 
 def _scratch_bytes(dtype: str) -> int:

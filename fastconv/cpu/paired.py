@@ -135,7 +135,6 @@ def _is_asked_for(problem: Problem, policy: Policy) -> bool:
         policy.precision == _DTYPE
         and core is not None
         and isinstance(problem, ConvProblem | GemmProblem)
-        and problem.operation != "conv_weight_grad"
         and problem.dtype == problem.inputs[0].dtype == "float32"
         and narrow.flushes(_DTYPE)
     )

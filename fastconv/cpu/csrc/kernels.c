@@ -122,6 +122,8 @@
 #include "each_float.h"
 #define FC_TEMPLATE "weight_grad.inc"
 #include "each_float.h"
+#define FC_TEMPLATE "weight_grad_units.inc"
+#include "each_float.h"
 #define FC_TEMPLATE "depthwise_tiles.inc"
 #include "each_float.h"
 #define FC_TEMPLATE "depthwise_lines.inc"
