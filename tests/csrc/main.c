@@ -33,6 +33,7 @@ static const test tests[] = {
     {"narrow_conv", test_narrow_conv, 100, NARROW},
     {"narrow_pointwise", test_narrow_pointwise, 100, NARROW},
     {"conv_weight_grad", test_conv_weight_grad, 50, KERNELS},
+    {"narrow_weight_grad", test_narrow_weight_grad, 50, NARROW},
     {"depthwise", test_depthwise, 50, KERNELS},
     {"depthwise_input_grad", test_depthwise_input_grad, 50, KERNELS},
     {"depthwise_weight_grad", test_depthwise_weight_grad, 50, KERNELS},
