@@ -38,8 +38,9 @@ def product(a, b, c, bias, dtype, int activation, double parameter, scratch, thr
         raise ValueError("dtype: expected a floating one, got int8")
     p.a, p.b, p.c, p.dtype = left.a, right.a, target.a, code
     take_sizes(dtype, target_size, &p.a, &p.b, &p.c)
-    for name, array, size in (("a", left, p.a.size), ("b", right, p.b.size), ("c", target, p.c.size)):
-        check_size(name, array, size)
+    check_size("a", left, p.a.size)
+    check_size("b", right, p.b.size)
+    check_size("c", target, p.c.size)
     size = p.c.size
     check_shape("a", left, (1, p.c.shape[1], p.a.shape[2]))
     check_shape("b", right, (1, p.a.shape[2], p.c.shape[2]))

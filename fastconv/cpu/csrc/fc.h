@@ -148,7 +148,7 @@ typedef struct {
  *
  * Items of narrow types may hold two positions. Then the halves of an axis, `mates`, are taken
  * together, 0 being images and 1 to 3 outputs: boxes are of the first half, each position with its
- * mate half of the axis away, and what is left over has boxes of its own. -1: there are no mates. */
+ * mate half of the axis away, and what is left over has boxes of its own. -1: there are none. */
 typedef struct {
     fc_geometry g;
     fc_array x, y, weight;
