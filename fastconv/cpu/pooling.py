@@ -49,6 +49,10 @@ class CompiledPools:
             )
         threads = threads_for(policy)
         plan = _plan(problem, dtype, how, threads)
+        while plan.workspace_bytes > policy.workspace_limit and threads > 1:
+            # Where threads have scratch memory of their own. One fits.
+            threads -= 1
+            plan = _plan(problem, dtype, how, threads)
         return Decision(
             True,
             f"{active()} code",
@@ -70,7 +74,7 @@ class CompiledPools:
 def _plan(problem: PoolProblem, dtype: str, how: Rows | Cut, threads: int) -> HostPlan:
     if isinstance(how, Rows):
         return IndexPlan(problem, dtype, how, threads)
-    return WindowPlan(problem, dtype, how, threads)
+    return WindowPlan(problem, problem.dtype if how.halves else dtype, how, threads)
 
 
 def _sums(problem: PoolProblem, policy: Policy) -> tuple[str, str]:

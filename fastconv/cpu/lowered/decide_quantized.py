@@ -52,7 +52,6 @@ def integer_problem(problem: Product, rows: int | None = None) -> IntegerConvPro
         x=copy_of(conv.x, rows).operand("int8"),
         weight=copy_of(conv.weight).operand("int8"),
         x_zero_point=_ONE,
-        w_zero_point=_ONE,
         y=copy_of(conv.y, rows).operand("int32"),
         stride=conv.stride,
         padding=conv.padding,
