@@ -12,7 +12,8 @@ step() {
 }
 kit=(-p fastconv.testing.plugin --pyargs fastconv.testing.conformance --fastconv-backend cuda)
 step "what is here" python -c "import fastconv; print(*fastconv.backends(), sep='\n')"
-step "primitives against their twins" timeout 60 python -m pytest -q tests/test_primitives.py
+step "primitives against their twins" timeout 60 python -m pytest -q tests/test_primitives.py \
+    tests/test_hopper_primitives.py
 step "the conformance kit" timeout 150 python -m pytest -q "${kit[@]}"
 if command -v compute-sanitizer >/dev/null; then
     step "memory" timeout 90 compute-sanitizer --error-exitcode 9 python -m pytest -q -x \

@@ -39,6 +39,29 @@ def refused(name: str, reason: str, *, over_limit: bool = False) -> Decision:
     return Decision(False, reason, name, over_limit=over_limit)
 
 
+def threads_within(threads: int, limit: int, once: int, each: int) -> int:
+    """Return how many of the threads have room in a workspace, 0 where none has.
+
+    Short memory takes threads, and nothing that would change the order of a sum.
+
+    Parameters
+    ----------
+    threads, limit : int
+        As many as may run, and the bytes of the workspace.
+    once, each : int
+        Bytes that all of them share, and that each takes besides.
+    """
+    return max(0, min(threads, (limit - once) // max(each, 1)))
+
+
+def over_limit(name: str, what: str, size: int, limit: int) -> Decision:
+    """Return the decision that declines a problem for want of memory.
+
+    `what` takes `size` bytes at the least.
+    """
+    return refused(name, f"{what} take {size} bytes, over the limit of {limit}", over_limit=True)
+
+
 def arithmetic(problem: Problem, policy: Policy) -> tuple[str, str]:
     """Return the dtype of sums under a policy's precision, and a reason if it isn't served.
 

@@ -9,9 +9,11 @@ from fastconv.backend import Decision, Plan, Policy
 from fastconv.cpu.candidate import (
     arithmetic,
     error_bound,
+    over_limit,
     precision_name,
     refused,
     threads_for,
+    threads_within,
     why_not_as_it_is,
 )
 from fastconv.cpu.epilogue import CODES, LEAKY_SLOPE
@@ -91,14 +93,9 @@ class Gemm:
         if result.shape[1] > 1 and result.strides[1] != itemsize(dtype):
             return refused(self.name, "it writes rows whose items lie side by side only")
         scratch = _scratch_bytes(dtype)
-        # Fewer threads where memory is short: sums don't depend on their number.
-        threads = min(threads_for(policy), policy.workspace_limit // scratch)
-        if threads < 1:
-            return refused(
-                self.name,
-                f"its panels take {scratch} bytes, over the limit of {policy.workspace_limit}",
-                over_limit=True,
-            )
+        threads = threads_within(threads_for(policy), policy.workspace_limit, 0, scratch)
+        if threads == 0:
+            return over_limit(self.name, "its panels", scratch, policy.workspace_limit)
         return Decision(
             True,
             f"{active()} kernels",

@@ -13,7 +13,7 @@ import numpy as np
 
 from fastconv.backend import Decision, Plan, Policy
 from fastconv.cpu import narrow
-from fastconv.cpu.candidate import Candidate, refused, threads_for
+from fastconv.cpu.candidate import Candidate, over_limit, threads_for
 from fastconv.cpu.conversion import round_to_bfloat16
 from fastconv.cpu.isa import core
 from fastconv.cpu.lowered.problem import copy_of
@@ -107,11 +107,8 @@ class Paired:
             return found
         made = self._plan(problem, found)
         if made.workspace_bytes > policy.workspace_limit:
-            return refused(
-                self.name,
-                f"16-bit copies take {copies} bytes, over the limit of {policy.workspace_limit}",
-                over_limit=True,
-            )
+            what = "16-bit copies, and what multiplies them,"
+            return over_limit(self.name, what, made.workspace_bytes, policy.workspace_limit)
         return replace(
             found,
             reason=f"operands rounded to {_DTYPE}; {found.reason}",

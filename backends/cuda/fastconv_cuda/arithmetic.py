@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from fastconv.backend import Policy
@@ -15,6 +15,7 @@ Product = ConvProblem | GemmProblem
 # Tensor cores may cut off what they add rather than round it, and add in blocks.
 _TENSOR_ROUNDINGS = 4
 TENSOR_CAPABILITY = (8, 0)
+HOPPER = (9, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +30,14 @@ class Kind:
         The decision's word.
     rate : str
         Whose peak rate counts.
+    rounds : bool
+        Whether factors are rounded to nearest where they are rounded; else maybe cut off.
     """
 
     math: str
     precision: str
     rate: str
+    rounds: bool = True
 
     def bound(self, problem: Product) -> float:
         """Return the published error bound."""
@@ -43,7 +47,7 @@ class Kind:
         bound = _TENSOR_ROUNDINGS * classical_error_bound(length, "float32", "float32")
         if self.math == "tf32":
             # Both factors are rounded.
-            unit = 2.0**-11
+            unit = 2.0**-11 if self.rounds else 2.0**-10
             return bound + (2 * unit + unit * unit) * (1 + bound)
         return bound + real_format(problem.dtype).unit_roundoff * (1 + bound)
 
@@ -100,4 +104,19 @@ class Mma:
         return kind, why_not_in(problem, policy, "float32")
 
 
-FMA, MMA = Fma(), Mma()
+class Wgmma(Mma):
+    """The same by four warps at a time, which only capability 9.0 has."""
+
+    name = "wgmma"
+    share = 0.6
+
+    def choose(self, problem: Product, policy: Policy, card: Card) -> tuple[Kind, str]:
+        """Return the format that tensor cores take."""
+        kind, reason = super().choose(problem, policy, card)
+        if card.capability != HOPPER:
+            have, need = (".".join(map(str, c)) for c in (card.capability, HOPPER))
+            reason = f"its instructions are those of capability {need} alone, not {have}"
+        return replace(kind, rounds=False), reason
+
+
+FMA, MMA, WGMMA = Fma(), Mma(), Wgmma()

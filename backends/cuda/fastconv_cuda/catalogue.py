@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from fastconv_cuda import depthwise
-from fastconv_cuda.arithmetic import TENSOR_CAPABILITY
+from fastconv_cuda import depthwise, wgmma, wgmma_weight
+from fastconv_cuda.arithmetic import HOPPER, TENSOR_CAPABILITY
 from fastconv_cuda.candidate import itemsize
 from fastconv_cuda.direct import copying, typed
 from fastconv_cuda.geometry import Axis
@@ -151,6 +151,8 @@ FAMILIES: dict[str, dict[str, Unit]] = {
     "reduce_weight": _typed("reduce_weight.cu", _REALS),
     "implicit_gemm_mma": dict(_gemms(tensor=True)),
     "implicit_gemm_fma": dict(_gemms(tensor=False)),
+    "wgmma_gemm": dict(wgmma.every_unit()),
+    "wgmma_weight": dict(wgmma_weight.every_unit()),
     "weight_gemm_last": dict(_weight_gemms_last()),
     "integer_gemm": dict(_integer_gemms()),
     "sum_weight": _typed("sum_weight.cu", ("int8", "uint8")),
@@ -165,6 +167,8 @@ TUNED = frozenset(
         "pool_2d",
         "implicit_gemm_mma",
         "implicit_gemm_fma",
+        "wgmma_gemm",
+        "wgmma_weight",
         "integer_gemm",
         "weight_gemm_mma",
         "weight_gemm_fma",
@@ -176,6 +180,21 @@ LEAST_CAPABILITY = dict.fromkeys(
     ("implicit_gemm_mma", "integer_gemm", "weight_gemm_mma", "weight_gemm_last"),
     TENSOR_CAPABILITY,
 )
+# Families whose instructions one capability has and no later one.
+ONLY_CAPABILITY = dict.fromkeys(("wgmma_gemm", "wgmma_weight"), HOPPER)
+
+
+def runs_on(family: str, capability: tuple[int, int]) -> bool:
+    """Return whether a family's kernels are ever chosen on cards of a capability.
+
+    Examples
+    --------
+    >>> runs_on("wgmma_gemm", (9, 0)), runs_on("wgmma_gemm", (10, 0))
+    (True, False)
+    """
+    if family in ONLY_CAPABILITY:
+        return capability == ONLY_CAPABILITY[family]
+    return capability >= LEAST_CAPABILITY.get(family, capability)
 
 
 def units_for(family: str, types: Iterable[str]) -> list[Unit]:

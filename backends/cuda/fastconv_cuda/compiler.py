@@ -35,16 +35,16 @@ class CompileError(RuntimeError):
     """NVRTC refused a source; the message is its log."""
 
 
-def architecture(capability: Capability, tensor_cores: bool = False) -> str:
-    """Return NVRTC's name of an architecture.
+def architecture(capability: Capability) -> str:
+    """Return NVRTC's name of an architecture, with all that only it has.
 
     Examples
     --------
-    >>> architecture((8, 6)), architecture((9, 0), tensor_cores=True)
+    >>> architecture((8, 6)), architecture((9, 0))
     ('sm_86', 'sm_90a')
     """
     major, minor = capability
-    suffix = "a" if tensor_cores and capability == (9, 0) else ""
+    suffix = "a" if capability == (9, 0) else ""
     return f"sm_{major}{minor}{suffix}"
 
 

@@ -13,7 +13,9 @@ import numpy as np
 
 from fastconv_cuda.bus import Bus, remembered, timed
 from fastconv_cuda.device import Card, Grid
+from fastconv_cuda.driver import encode
 from fastconv_cuda.store import compiled, folder
+from fastconv_cuda.tensor_maps import TensorMap
 from fastconv_cuda.units import Unit
 
 # What a kernel may have without asking for more.
@@ -76,6 +78,10 @@ class CupyDevice:
                 f"{self.card.device}. Move it first, or leave device= away"
             )
         return int(memory.ptr)
+
+    def tensor_map(self, wanted: TensorMap, address: int) -> bytes:
+        """Return what the driver makes of an array at an address."""
+        return encode(wanted, address)
 
     def launch(
         self,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from fastconv_cuda.bus import Bus
+from fastconv_cuda.tensor_maps import TensorMap
 from fastconv_cuda.units import Unit
 
 Grid = tuple[int, int, int]
@@ -63,6 +64,9 @@ class Device(Protocol):
 
     def pointer(self, array: Any) -> int:
         """Return the address of an array's first element."""
+
+    def tensor_map(self, wanted: TensorMap, address: int) -> bytes:
+        """Return what the copying unit reads of an array at an address."""
 
     def launch(
         self,

@@ -178,14 +178,18 @@ def why_too_large(rows: int, columns: int, products: int) -> str:
     return ""
 
 
+def pack_launch(problem: ConvProblem | GemmProblem, shape: Shape) -> Launch:
+    """Return the launch that packs the weight at the workspace's start."""
+    unit = typed("pack_weight.cu", problem.dtype)
+    return over_elements(unit, "pack_weight", shape.packed, (1, Scratch(0)), shape.params())
+
+
 def gemm_plan(problem: ConvProblem | GemmProblem, math: str, device: Device) -> PackedPlan:
     """Return a plan: pack the weight, then multiply."""
     shape = shape_of(problem)
     tile = tile_of(shape, device.card, tiles_of(problem.dtype))
     params = shape.params()
-    pack = over_elements(
-        typed("pack_weight.cu", problem.dtype), "pack_weight", shape.packed, (1, Scratch(0)), params
-    )
+    pack = pack_launch(problem, shape)
     with_bias = len(problem.inputs) == 3
     grid = (
         -(-shape.rows // tile.rows),

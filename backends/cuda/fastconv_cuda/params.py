@@ -49,7 +49,14 @@ GATHER = np.dtype(
         ("tap_step", "i8", 3),
     ]
 )
+BOXES = np.dtype(
+    [("gather", GATHER)] + [(name, "i8") for name in ("axes", "row_tiles", "column_tiles", "wide")]
+)
 WEIGHT_SUM = np.dtype([("conv", CONV), ("splits", "i8"), ("part", "i8")])
+WEIGHT_BOXES = np.dtype(
+    [("sum", WEIGHT_SUM)]
+    + [(name, "i8") for name in ("axes", "row_tiles", "column_tiles", "chunks")]
+)
 FINISH = np.dtype(
     [(name, "i8") for name in ("batch", "channels", "positions", "bias", "activation")]
 )
@@ -62,7 +69,9 @@ STRUCTURES = {
     "BiasSum": BIAS_SUM,
     "IntegerConv": INTEGER_CONV,
     "Gather": GATHER,
+    "Boxes": BOXES,
     "WeightSum": WEIGHT_SUM,
+    "WeightBoxes": WEIGHT_BOXES,
     "Finish": FINISH,
 }
 ACTIVATIONS = (None, "relu", "relu6", "leaky_relu", "sigmoid", "tanh", "silu", "gelu")

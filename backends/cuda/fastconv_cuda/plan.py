@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from fastconv_cuda.device import Device, Grid
+from fastconv_cuda.tensor_maps import MAP_BYTES, TensorMap
 from fastconv_cuda.units import Unit
 
 THREADS = 256
@@ -19,38 +22,90 @@ class Scratch:
     offset: int
 
 
+Place = int | Scratch | None
+
+
+def _address(place: Place, addresses: Sequence[int], scratch: int) -> int:
+    if place is None:
+        return 0
+    return scratch + place.offset if isinstance(place, Scratch) else addresses[place]
+
+
+class TensorMaps:
+    """Tensor maps that a launch passes by value as one structure, made once for the same arrays.
+
+    Parameters
+    ----------
+    maps : sequence of (Place, TensorMap or None)
+        Which array each describes; None leaves a place empty.
+    """
+
+    # A caller that makes new arrays all the time finds those of the pool again before long.
+    KEPT = 64
+
+    def __init__(self, maps: Sequence[tuple[Place, TensorMap | None]]) -> None:
+        self._maps = tuple(maps)
+        self._made: dict[tuple[int, ...], Any] = {}
+
+    def argument(self, device: Device, addresses: Sequence[int], scratch: int) -> Any:
+        """Return the structure for these addresses, as an array of one element."""
+        at = tuple(_address(place, addresses, scratch) for place, _ in self._maps)
+        made = self._made.get(at)
+        if made is None:
+            maps = zip(self._maps, at, strict=True)
+            made = aligned_structure(
+                b"".join(
+                    bytes(MAP_BYTES) if wanted is None else device.tensor_map(wanted, address)
+                    for (_, wanted), address in maps
+                )
+            )
+            if len(self._made) >= self.KEPT:
+                self._made.clear()
+            self._made[at] = made
+        return made
+
+
+def aligned_structure(content: bytes) -> Any:
+    """Return an array of one structure with this content, at a multiple of 64 bytes."""
+    room = np.zeros(len(content) + 64, np.uint8)
+    start = -room.__array_interface__["data"][0] % 64
+    inside = room[start : start + len(content)]
+    inside[...] = np.frombuffer(content, np.uint8)
+    return inside.view(np.dtype([("bytes", "u1", len(content))]))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Launch:
     """One launch of a kernel.
 
     Attributes
     ----------
-    unit, kernel, grid, block, shared
-        What to launch, over how much, with how much shared memory.
+    unit, kernel, grid, block
+        What to launch, over how much.
     arrays : tuple of (int, Scratch or None)
         Which array of the plan (inputs, then outputs) each address is of; None passes 0.
     params : tuple
         Structures that follow the addresses.
+    shared : int
+        Bytes of shared memory.
+    maps : TensorMaps, optional
+        Come between the two.
     """
 
     unit: Unit
     kernel: str
     grid: Grid
     block: Grid
-    arrays: tuple[int | Scratch | None, ...]
+    arrays: tuple[Place, ...]
     params: tuple[Any, ...] = ()
     shared: int = 0
+    maps: TensorMaps | None = None
 
     def start(self, device: Device, addresses: Sequence[int], scratch: int, stream: Any) -> None:
         """Launch it for these addresses."""
-        arguments: list[Any] = []
-        for place in self.arrays:
-            if place is None:
-                arguments.append(0)
-            elif isinstance(place, Scratch):
-                arguments.append(scratch + place.offset)
-            else:
-                arguments.append(addresses[place])
+        arguments: list[Any] = [_address(place, addresses, scratch) for place in self.arrays]
+        if self.maps is not None:
+            arguments.append(self.maps.argument(device, addresses, scratch))
         arguments.extend(self.params)
         device.launch(self.unit, self.kernel, self.grid, self.block, self.shared, arguments, stream)
 
@@ -63,7 +118,7 @@ def over_elements(
     unit: Unit,
     kernel: str,
     count: int,
-    arrays: tuple[int | Scratch | None, ...],
+    arrays: tuple[Place, ...],
     *params: Any,
 ) -> Launch:
     """Return a launch with a thread for each of `count` elements."""

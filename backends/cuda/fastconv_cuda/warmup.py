@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from fastconv_cuda.backend import BACKEND
-from fastconv_cuda.catalogue import FAMILIES, LEAST_CAPABILITY, units_for
+from fastconv_cuda.catalogue import FAMILIES, runs_on, units_for
 from fastconv_cuda.store import compiled, folder
 
 
@@ -26,7 +26,7 @@ def warmup(
     count = 0
     for capability in sorted(capabilities):
         for family in FAMILIES:
-            if capability >= LEAST_CAPABILITY.get(family, capability):
+            if runs_on(family, capability):
                 for unit in units_for(family, wanted):
                     compiled(unit, capability)
                     count += 1

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
-from fastconv_cuda.catalogue import FAMILIES, LEAST_CAPABILITY, TUNED, every_unit
+from fastconv_cuda.catalogue import FAMILIES, ONLY_CAPABILITY, TUNED, every_unit, runs_on
 from fastconv_cuda.compiler import CompileError, compile_unit, load_nvrtc, options, usage
 from fastconv_cuda.units import KERNELS, Unit
 
@@ -24,7 +26,7 @@ ARCHITECTURES = ("sm_75", "sm_80", "sm_86", "sm_89", "sm_90", "sm_90a", "sm_100"
 def may_be_unaligned(family, unit):
     """Whether a plan may ask for the unit that reads byte by byte: gathers and what is simple."""
     words = dict(unit.definitions)
-    if family in ("integer_gemm", "weight_gemm_last"):
+    if family in ("integer_gemm", "weight_gemm_last", *ONLY_CAPABILITY):
         return False  # they leave such arrays to others
     return "FC_VECTOR" not in words and words.get("FC_LANES", "1") == "1"
 
@@ -39,7 +41,9 @@ EVERY = [
 
 def skip_where_it_never_runs(family, arch):
     number = int(arch.removeprefix("sm_").removesuffix("a"))
-    if divmod(number, 10) < LEAST_CAPABILITY.get(family, (0, 0)):
+    # sm_90 stands for cards that lack what sm_90a has.
+    lacks = family in ONLY_CAPABILITY and not arch.endswith("a")
+    if lacks or not runs_on(family, divmod(number, 10)):
         pytest.skip(f"{family} is never chosen on {arch}")
 
 
@@ -49,6 +53,8 @@ def check(family, unit, arch, record):
     assert code.startswith(b"\x7fELF")
     found = usage(log)
     assert found, log
+    # What ptxas says where products of warpgroups can't overlap as they are written.
+    assert "(C75" not in log
     for kernel, used in found.items():
         record(f"{unit.file} {' '.join(unit.flags)} {arch} {kernel}", used)
         assert used.registers <= 255
@@ -62,7 +68,7 @@ def test_every_source_is_of_a_family():
 
 
 @needs_nvrtc
-@pytest.mark.parametrize("arch", ["sm_75", "sm_90", "sm_120"])
+@pytest.mark.parametrize("arch", ["sm_75", "sm_90a", "sm_120"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_one_of_each_family(family, arch, record_property):
     check(family, every_unit(family)[0], arch, record_property)
@@ -74,6 +80,32 @@ def test_one_of_each_family(family, arch, record_property):
 @pytest.mark.parametrize(("family", "unit"), EVERY)
 def test_every_unit(family, unit, arch, record_property):
     check(family, unit, arch, record_property)
+
+
+HERE = Path(__file__).parent
+PROBES = [
+    Unit(str(HERE / "probe.cu"), (("FC_NUMBER", "int"), ("FC_MULTIPLY_BY", "multiply_int8_int8"))),
+    *(
+        Unit(
+            str(HERE / "probe_hopper.cu"),
+            (
+                ("FC_BYTES", "65536"),
+                ("FC_COLUMNS", "64"),
+                ("FC_NUMBER", "float"),
+                ("FC_MULTIPLY_BY", name),
+            ),
+        )
+        for name in ("multiply_group_bfloat16", "multiply_across_float16")
+    ),
+]
+
+
+@needs_nvrtc
+@pytest.mark.parametrize("unit", PROBES, ids=lambda unit: unit.definitions[-1][1])
+def test_what_a_day_with_a_gpu_asks_first_is_compiled(unit):
+    code, log = compile_unit(unit, "sm_90a")
+    assert code.startswith(b"\x7fELF")
+    assert all(name.startswith("probe_") for name in usage(log))
 
 
 @needs_nvrtc

@@ -8,9 +8,11 @@ from fastconv.backend import Decision, Plan, Policy
 from fastconv.cpu.candidate import (
     arithmetic,
     error_bound,
+    over_limit,
     precision_name,
     refused,
     threads_for,
+    threads_within,
     why_not_as_it_is,
 )
 from fastconv.cpu.depthwise.plan import DepthwisePlan, channels_adjoin, split_count
@@ -60,16 +62,11 @@ class Depthwise:
         splits = split_count(problem, limit // 2)
         plan = DepthwisePlan(problem, threads, splits)
         if plan.workspace_bytes > limit:
-            left = limit - DepthwisePlan(problem, 0, splits).workspace_bytes
-            threads = max(1, min(threads, left // plan.thread_bytes))
+            once = DepthwisePlan(problem, 0, splits).workspace_bytes
+            threads = max(1, threads_within(threads, limit, once, plan.thread_bytes))
             plan = DepthwisePlan(problem, threads, splits)
         if plan.workspace_bytes > limit:
-            return refused(
-                self.name,
-                f"its bands and tables take {plan.workspace_bytes} bytes, over the limit of "
-                f"{limit}",
-                over_limit=True,
-            )
+            return over_limit(self.name, "its bands and tables", plan.workspace_bytes, limit)
         return Decision(
             True,
             f"{active()} kernels on bands of single channels",

@@ -6,7 +6,15 @@ from math import prod
 
 from fastconv.backend import Decision, Plan, Policy
 from fastconv.cpu import narrow
-from fastconv.cpu.candidate import arithmetic, error_bound, refused, threads_for, why_not_as_it_is
+from fastconv.cpu.candidate import (
+    arithmetic,
+    error_bound,
+    over_limit,
+    refused,
+    threads_for,
+    threads_within,
+    why_not_as_it_is,
+)
 from fastconv.cpu.implicit_gemm.blocking import second_level_bytes
 from fastconv.cpu.implicit_gemm.phases import phase_count
 from fastconv.cpu.implicit_gemm.plan import ProductPlan
@@ -55,12 +63,8 @@ class ImplicitGemm:
         dtype = narrow.operands_dtype(problem)
         plan, threads, detail = _plan_within(problem, dtype, threads_for(policy), limit)
         if plan.workspace_bytes > limit:
-            return refused(
-                self.name,
-                f"its packed weight and narrowest panels take {plan.workspace_bytes} bytes, "
-                f"over the limit of {limit}",
-                over_limit=True,
-            )
+            what = "its packed weight and narrowest panels"
+            return over_limit(self.name, what, plan.workspace_bytes, limit)
         return Decision(
             True,
             f"{narrow.described(dtype)} on panels of columns",
@@ -98,14 +102,15 @@ def _plan_within(
         return plan, threads, budget
     alone, alone_budget = _alone_within(problem, dtype, limit)
     least = ProductPlan(problem, dtype, 1, 0)
-    left = max(0, limit - least.workspace_bytes + least.scratch_bytes)
-    some = max(1, min(threads, left // max(least.scratch_bytes, 1)))
+    once = least.workspace_bytes - least.scratch_bytes
+    left = max(0, limit - once)
+    some = max(1, threads_within(threads, limit, once, least.scratch_bytes))
     for budget in (left // some, 0):
         plan = ProductPlan(problem, dtype, some, budget)
         if plan.workspace_bytes <= limit and plan.kind == alone.kind:
             return plan, some, budget
-    more = max(0, limit - alone.workspace_bytes) // max(alone.scratch_bytes, 1)
-    some = min(threads, 1 + more)
+    once = alone.workspace_bytes - alone.scratch_bytes
+    some = max(1, threads_within(threads, limit, once, alone.scratch_bytes))
     return ProductPlan(problem, dtype, some, alone_budget), some, alone_budget
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from fastconv.backend import Decision, Plan, Policy
-from fastconv.cpu.candidate import Candidate, refused
+from fastconv.cpu.candidate import Candidate, over_limit, refused
 from fastconv.cpu.lowered.problem import Product, copy_of
 from fastconv.cpu.lowered.quantized import (
     LARGEST,
@@ -79,12 +79,7 @@ def decide(candidate: Candidate, problem: Product, policy: Policy) -> Decision:
     own = max(inner.workspace_bytes - made.inner_bytes, 0)  # what it takes beside its workspace
     size = made.workspace_bytes + made.finish_bytes + own
     if size > policy.workspace_limit:
-        return refused(
-            candidate.name,
-            f"integer copies and sums take {size} bytes, over the limit of "
-            f"{policy.workspace_limit}",
-            over_limit=True,
-        )
+        return over_limit(candidate.name, "integer copies and sums", size, policy.workspace_limit)
     moved = sum(operand.size for operand in problem.inputs + problem.outputs)
     return replace(
         inner,

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from fastconv.backend import Decision, Plan, Policy
 from fastconv.cpu import narrow
-from fastconv.cpu.candidate import arithmetic, error_bound, precision_name, refused, threads_for
+from fastconv.cpu.candidate import (
+    arithmetic,
+    error_bound,
+    over_limit,
+    precision_name,
+    refused,
+    threads_for,
+    threads_within,
+)
 from fastconv.cpu.implicit_gemm.blocking import stream_bytes
 from fastconv.cpu.isa import active, core, why_no_core
 from fastconv.cpu.plans import itemsize, merged_stride
@@ -40,15 +48,11 @@ class Pointwise:
             # Narrow units and fewer threads where memory is short: no sum's order changes.
             pieces = Pieces(pieces.images, 1, 1, min(pieces.depth, 64))
             plan = PointwisePlan(problem, given, 1, pieces)
-            left = limit - plan.workspace_bytes + plan.scratch_bytes
-            threads = min(threads, left // plan.scratch_bytes)
-            if threads < 1:
-                return refused(
-                    self.name,
-                    f"its packed weight and panels take {plan.workspace_bytes} bytes, over the "
-                    f"limit of {limit}",
-                    over_limit=True,
-                )
+            once = plan.workspace_bytes - plan.scratch_bytes
+            threads = threads_within(threads, limit, once, plan.scratch_bytes)
+            if threads == 0:
+                what = "its packed weight and panels"
+                return over_limit(self.name, what, plan.workspace_bytes, limit)
             plan = PointwisePlan(problem, given, threads, pieces)
         # A cycle of the model has two multiply-adds of whole vectors.
         flops = 4 * shape.lanes * cycles

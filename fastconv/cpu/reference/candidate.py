@@ -10,6 +10,7 @@ from fastconv.backend import Decision, Plan, Policy
 from fastconv.cpu.candidate import (
     arithmetic,
     error_bound,
+    over_limit,
     precision_of,
     rate_dtype,
     refused,
@@ -98,12 +99,7 @@ class Reference:
             return refused(self.name, reason)
         size = solver.workspace(problem, itemsize(dtype))
         if size > policy.workspace_limit:
-            return refused(
-                self.name,
-                f"its temporary arrays take {size} bytes, over the limit of "
-                f"{policy.workspace_limit}",
-                over_limit=True,
-            )
+            return over_limit(self.name, "its temporary arrays", size, policy.workspace_limit)
         empty = any(operand.size == 0 for operand in problem.inputs + problem.outputs)
         return Decision(
             True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import ceil, prod
 
 from fastconv.backend import Decision, Plan, Policy
-from fastconv.cpu.candidate import error_bound, precision_name, refused, threads_for
+from fastconv.cpu.candidate import error_bound, precision_name, refused, threads_for, threads_within
 from fastconv.cpu.isa import active
 from fastconv.cpu.pixels import adjoin
 from fastconv.cpu.plans import itemsize
@@ -29,9 +29,8 @@ def decide(problem: ConvProblem, policy: Policy, name: str) -> Decision:
     pieces = choose_pieces(problem, extents, limit)
     if pieces is None:
         return refused(name, f"its smallest pieces exceed {limit} bytes", over_limit=True)
-    # Where memory is short, fewer threads: other pieces would round otherwise.
     once, each = scratch_bytes(problem, extents, pieces)
-    threads = max(1, min(threads, (limit - once) // each))
+    threads = max(1, threads_within(threads, limit, once, each))
     return Decision(
         True,
         f"{active()} kernels on boxes of outputs",

@@ -8,10 +8,11 @@ from math import prod
 from typing import Any
 
 from fastconv.backend import Decision, Plan, Policy
-from fastconv.cpu.candidate import refused, threads_for
+from fastconv.cpu.candidate import over_limit, refused, threads_for, threads_within
 from fastconv.cpu.isa import active, core, why_no_core
 from fastconv.cpu.narrow import HALVES
 from fastconv.cpu.pixels import adjoin
+from fastconv.cpu.plans import padded
 from fastconv.cpu.winograd.cost import grad_seconds, seconds
 from fastconv.cpu.winograd.plan import WinogradPlan
 from fastconv.cpu.winograd.shape import Shape, alpha_of, choose_shape, kernels_of
@@ -99,18 +100,14 @@ class Winograd:
         bound: float,
     ) -> Decision:
         plan = _plan(detail, threads)
-        left = policy.workspace_limit - plan.workspace_bytes + plan.thread_bytes * threads
-        # Fewer threads where memory is short: another algorithm would round otherwise.
-        threads = min(threads, (left - 64) // plan.thread_bytes)
-        if threads < 1:
-            return refused(
-                self.name,
-                f"its transformed weight and tiles take {plan.workspace_bytes} bytes, over the "
-                f"limit of {policy.workspace_limit}",
-                over_limit=True,
-            )
+        limit = policy.workspace_limit
+        once = plan.workspace_bytes - padded(plan.thread_bytes * threads)
+        threads = threads_within(threads, limit, once, padded(plan.thread_bytes))
+        if threads == 0:
+            what = "its transformed weight and tiles"
+            return over_limit(self.name, what, plan.workspace_bytes, limit)
         alone = replace(detail, panels=threads)
-        if threads <= detail.splits and _bytes(alone, threads) <= policy.workspace_limit:
+        if threads <= detail.splits and _bytes(alone, threads) <= limit:
             detail = alone
         return Decision(
             True,

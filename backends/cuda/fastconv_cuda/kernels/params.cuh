@@ -53,10 +53,23 @@ struct Gather {
   long long phases[3], tap_step[3];
 };
 
+// The same by boxes of `axes` spatial axes: tiles of the result, and whether 16 bytes of its
+// channels lie side by side.
+struct Boxes {
+  Gather gather;
+  long long axes, row_tiles, column_tiles, wide;
+};
+
 // The weight gradient: the pixels are summed in `splits` parts of `part` each.
 struct WeightSum {
   Conv conv;
   long long splits, part;
+};
+
+// The same by boxes: tiles of the result, and the boxes of x's channels that hold each tap's.
+struct WeightBoxes {
+  WeightSum sum;
+  long long axes, row_tiles, column_tiles, chunks;
 };
 
 struct Finish { long long batch, channels, positions, bias, activation; };

@@ -17,6 +17,8 @@ from fastconv_cuda.device import Card
 from fastconv_cuda.finding import Found
 from fastconv_cuda.units import KERNELS
 
+from simt.maps import encoded
+
 HERE = Path(__file__).parent
 COMPILER = shutil.which(os.environ.get("CXX", "g++")) or shutil.which("clang++")
 CARD = Card(0, "simulated", (9, 0), 2, 1e9, 1 << 32, 1e11, 227 * 1024)
@@ -70,6 +72,7 @@ class SimulatedDevice:
         self.kernels = kernels
         self._turns = {}
         self.launches = []
+        self.maps = []
         self._functions = {}
 
     def empty(self, shape, dtype):
@@ -81,6 +84,10 @@ class SimulatedDevice:
 
     def pointer(self, array):
         return array.__array_interface__["data"][0]
+
+    def tensor_map(self, wanted, address):
+        self.maps.append((wanted, address))
+        return encoded(wanted, address)
 
     def source(self, unit):
         """Return the text that is compiled."""

@@ -24,7 +24,7 @@ static Three gridDim, blockDim, blockIdx, threadIdx;
 namespace simt {
 
 enum { MOST_THREADS = 1024, MOST_SHARED = 232448, GUARD = 64, STACK = 1 << 16, LANES = 32 };
-enum State { RUNNABLE, AT_BLOCK_BARRIER, AT_WARP_BARRIER, DONE };
+enum State { RUNNABLE, AT_BLOCK_BARRIER, AT_WARP_BARRIER, AT_CONDITION, DONE };
 
 struct Copy { void *to; const void *from; int bytes, group; };
 enum { MOST_COPIES = 256, MOST_EXCHANGED = 64 };
@@ -38,6 +38,9 @@ struct Fiber {
   int exchanges;             // how many this thread took part in
   int copies, groups;        // asynchronous copies under way, and groups closed so far
   Copy copy[MOST_COPIES];
+  bool (*may_go)(const void *, unsigned);  // what a thread AT_CONDITION waits for
+  const void *what;
+  unsigned which;
 };
 
 static Fiber fibers[MOST_THREADS];
@@ -49,6 +52,16 @@ static void **arguments;
 alignas(1024) static unsigned char shared[MOST_SHARED + GUARD];
 // Two of each, used in turn: a lane may be one exchange ahead of another.
 static unsigned char slots[2][MOST_THREADS][MOST_EXCHANGED];
+static int shared_bytes;
+// What happens beside the threads, for twins that need it: at a block's start, where no thread can
+// go on (whether anything happened), as a thread ends, and as a block does.
+struct Beside {
+  void (*start)();
+  bool (*go_on)(bool reverse);
+  void (*end_thread)();
+  void (*end_block)();
+};
+static Beside beside;
 
 static inline void resume_scheduler() {
   if (_setjmp(fibers[current].here) == 0) _longjmp(scheduler, 1);
@@ -65,11 +78,21 @@ static inline void wait_at(State barrier) {
   resume_scheduler();
 }
 
+static inline void wait_until(bool (*may_go)(const void *, unsigned), const void *what,
+                              unsigned which) {
+  Fiber &f = fibers[current];
+  f.may_go = may_go;
+  f.what = what;
+  f.which = which;
+  wait_at(AT_CONDITION);
+}
+
 // A fiber outlives its block: starting one anew costs more than most kernels do.
 static void live() {
   for (;;) {
     kernel(arguments);
     if (fibers[current].copies) fail("a thread ended with asynchronous copies under way");
+    if (beside.end_thread) beside.end_thread();
     wait_at(DONE);
   }
 }
@@ -108,7 +131,9 @@ static bool run_warp(int first, int last, bool reverse) {
   for (;;) {
     for (int i = first; i < last; i++) {
       int t = reverse ? first + last - 1 - i : i;
-      if (fibers[t].state != RUNNABLE) continue;
+      Fiber &f = fibers[t];
+      if (f.state == AT_CONDITION && f.may_go(f.what, f.which)) f.state = RUNNABLE;
+      if (f.state != RUNNABLE) continue;
       moved = true;
       resume(t);
       if (failure) return false;
@@ -122,6 +147,8 @@ static bool run_warp(int first, int last, bool reverse) {
 static const unsigned short POISON[2] = {0x7fff, 0x7ff8};
 
 static void run_block(bool reverse, int bytes) {
+  shared_bytes = bytes;
+  if (beside.start) beside.start();
   for (int i = 0; i < bytes + GUARD; i += 2) memcpy(shared + i, &POISON[i / 2 % 2], 2);
   for (int t = 0; t < threads; t++) {
     Fiber &f = fibers[t];
@@ -138,8 +165,10 @@ static void run_block(bool reverse, int bytes) {
     }
     if (failure || count(0, threads, DONE) == threads) break;
     if (count(0, threads, AT_BLOCK_BARRIER) == threads) release(0, threads);
-    else if (!moved) failure = "threads wait for a barrier that others never reach";
+    else if (!moved && !(beside.go_on && beside.go_on(reverse)) && !failure)
+      failure = "threads wait for a barrier that others never reach";
   }
+  if (!failure && beside.end_block) beside.end_block();
   for (int i = bytes; i < bytes + GUARD && !failure; i += 2)
     if (memcmp(shared + i, &POISON[i / 2 % 2], 2))
       failure = "a write past the shared memory asked for";

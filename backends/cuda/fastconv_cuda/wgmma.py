@@ -1,0 +1,197 @@
+"""Implicit GEMM by Hopper's own instructions: boxes copied by a unit, products of four warps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from fastconv.backend import Decision, Plan, Policy
+from fastconv.problem import ConvProblem, GemmProblem, Problem
+from fastconv_cuda.arithmetic import WGMMA
+from fastconv_cuda.boxes import MOST_PHASES, ROWS, Boxes, boxes_of, flattened
+from fastconv_cuda.candidate import alignments, itemsize, refused, total_bytes
+from fastconv_cuda.device import Card, Device
+from fastconv_cuda.implicit_gemm import (
+    PackedPlan,
+    Shape,
+    gemm_plan,
+    pack_launch,
+    shape_of,
+    why_too_large,
+)
+from fastconv_cuda.params import BOXES
+from fastconv_cuda.plan import Launch, Scratch, TensorMaps
+from fastconv_cuda.rates import seconds
+from fastconv_cuda.tiles import Tile, tile_for
+from fastconv_cuda.units import Unit
+
+THREADS = 384
+# A block may have 227 KiB, of which results and barriers want some.
+_RING_BYTES = 192 * 1024
+_MOST_STAGES = 8
+_RESULT_BYTES = 8 * 16 * (40 * 4 + 8)
+ALIGNMENT = 1024
+# Operands are copied by a unit of its own, so that only narrow tiles wait for them.
+TILES = (Tile(ROWS, 256, 0, 1.0), Tile(ROWS, 128, 0, 0.9), Tile(ROWS, 64, 0, 0.65))
+MATHS = {"float16": "float16", "bfloat16": "bfloat16", "tf32": "float32"}
+ROW_BYTES = (128, 64, 32)
+
+
+def blocks_each(columns: int) -> int:
+    """Return how many blocks share a multiprocessor: one's stores hide behind the other's work."""
+    return 2 if columns == 64 else 1
+
+
+def stages(columns: int, row_bytes: int) -> int:
+    """Return how many steps may be under way."""
+    # Two blocks have their results' room each.
+    room = _RING_BYTES // blocks_each(columns) - (blocks_each(columns) - 1) * 16 * 1024
+    return min(room // ((ROWS + columns) * row_bytes), _MOST_STAGES)
+
+
+def shared_bytes(columns: int, row_bytes: int) -> int:
+    """Return the shared memory of a block."""
+    count = stages(columns, row_bytes)
+    return ALIGNMENT + count * ((ROWS + columns) * row_bytes + 16) + _RESULT_BYTES
+
+
+def unit_for(math: str, columns: int, row_bytes: int) -> Unit:
+    """Return wgmma_gemm for a tile."""
+    numbers = {
+        "FC_COLUMNS": columns,
+        "FC_ROW_BYTES": row_bytes,
+        "FC_STAGES": stages(columns, row_bytes),
+        "FC_BLOCKS": blocks_each(columns),
+    }
+    words = (("FC_ELEMENT", MATHS[math]), ("FC_MATH", math))
+    return Unit("wgmma_gemm.cu", (*words, *((name, str(n)) for name, n in numbers.items())))
+
+
+def every_unit() -> Iterator[tuple[str, Unit]]:
+    """Yield all units by what they are for."""
+    for math, dtype in MATHS.items():
+        for tile in TILES:
+            for row_bytes in ROW_BYTES:
+                key = f"{dtype},{math},{tile.columns},{row_bytes}"
+                yield key, unit_for(math, tile.columns, row_bytes)
+
+
+class WgmmaGemm:
+    """Forward and input gradient of arrays whose channels lie side by side."""
+
+    name = "implicit_gemm_wgmma"
+    operations = ("conv_forward", "conv_input_grad", "linear_forward", "linear_input_grad")
+
+    def decide(self, problem: Problem, policy: Policy, card: Card) -> Decision:
+        """Accept what boxes can be made of, on the one capability that has the instructions."""
+        assert isinstance(problem, ConvProblem | GemmProblem)
+        kind, reason = WGMMA.choose(problem, policy, card)
+        if reason:
+            return refused(self.name, reason)
+        shape = _shape(problem)
+        reason = why_too_large(shape.rows, shape.columns, shape.products)
+        if reason:
+            return refused(self.name, reason)
+        boxes, reason = boxes_of(shape, kind.math)
+        if boxes is None:
+            return refused(self.name, reason)
+        tile, size = _tile(shape, card), itemsize(problem.dtype)
+        whole = _whole(shape.rows, tile.rows) * _whole(shape.columns, tile.columns)
+        steps = boxes.steps * boxes.depth / shape.channels
+        share = WGMMA.share * tile.rate
+        moved = total_bytes(problem) + 2 * shape.packed * size
+        return Decision(
+            True,
+            f"tiles of {tile.rows} x {tile.columns}, boxes of {boxes.row_bytes} bytes a pixel",
+            self.name,
+            kind.precision,
+            kind.bound(problem),
+            seconds(card, problem.flops * whole * steps, kind.rate, share, moved),
+            shape.packed * size,
+            device=card.device,
+            detail=kind.math,
+        )
+
+    def plan(self, problem: Problem, decision: Decision, device: Device) -> Plan:
+        """Make it ready to run; arrays that start elsewhere than at 16 bytes go another way."""
+        assert isinstance(problem, ConvProblem | GemmProblem)
+        math = str(decision.detail)
+        otherwise = gemm_plan(problem, math, device)
+        shape = _shape(problem)
+        boxes, reason = boxes_of(shape, math)
+        assert boxes is not None, reason
+        wide = _is_wide(shape, itemsize(problem.dtype))
+        aligned = alignments(problem)
+        aligned[0] = 16
+        if wide:
+            aligned[-1] = 16
+        multiply = _launch(boxes, device.card, len(problem.inputs) == 3, wide)
+        return PackedPlan(
+            device,
+            (pack_launch(problem, shape), multiply),
+            aligned,
+            otherwise.workspace_bytes,
+            otherwise,
+            otherwise.pack_key,
+        )
+
+
+def _shape(problem: ConvProblem | GemmProblem) -> Shape:
+    shape = shape_of(problem)
+    return replace(shape, geometry=flattened(shape.geometry))
+
+
+def _tile(shape: Shape, card: Card) -> Tile:
+    return tile_for(card, shape.rows, shape.columns, shape.products, TILES)
+
+
+def _whole(extent: int, tile: int) -> float:
+    return -(-extent // tile) * tile / extent
+
+
+def _is_wide(shape: Shape, size: int) -> bool:
+    """Whether each pixel of the result has its channels in whole chunks of 16 bytes."""
+    g = shape.geometry
+    strides = g.x if shape.input_grad else g.y
+    extents = (g.batch, *((a.extent if shape.input_grad else a.out) for a in g.axes))
+    others = (strides[0], *strides[2:])
+    return (
+        shape.columns * size % 16 == 0
+        and strides[1] == size
+        and all(s % 16 == 0 for s, n in zip(others, extents, strict=True) if n > 1)
+    )
+
+
+def _launch(boxes: Boxes, card: Card, with_bias: bool, wide: bool) -> Launch:
+    shape = boxes.shape
+    tile = _tile(shape, card)
+    params: Any = np.zeros(1, BOXES)
+    p = params[0]
+    p["gather"] = shape.params()[0]
+    p["axes"], p["wide"] = boxes.axes, wide
+    p["row_tiles"] = -(-shape.rows // tile.rows)
+    p["column_tiles"] = -(-shape.columns // tile.columns)
+    tiles = int(p["row_tiles"] * p["column_tiles"]) * shape.products
+    blocks = min(tiles, card.processors * blocks_each(tile.columns))
+    return Launch(
+        unit_for(boxes.dtype, tile.columns, boxes.row_bytes),
+        "wgmma_gemm",
+        (blocks, 1, 1),
+        (THREADS, 1, 1),
+        (2, 3) if with_bias else (None, 2),
+        (params,),
+        shared_bytes(tile.columns, boxes.row_bytes),
+        _maps(boxes, tile),
+    )
+
+
+def _maps(boxes: Boxes, tile: Tile) -> TensorMaps:
+    images = [(0, image) for image in boxes.images]
+    images += [(0, None)] * (MOST_PHASES - len(images))
+    return TensorMaps([(Scratch(0), boxes.weight(tile.columns)), *images])
+
+
+WGMMA_GEMM = WgmmaGemm()
