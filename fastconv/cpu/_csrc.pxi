@@ -340,7 +340,7 @@ cdef extern from "fc.h" nogil:
         fc_grad_bytes (*weight_grad_bytes)(const fc_weight_grad *) noexcept nogil
         int64_t vector_bytes
         int64_t tile_pixels
-        void (*bias_grad)(const fc_array *, const fc_array *, int, char *, int64_t,
+        void (*bias_grad)(const fc_array *, const fc_array *, int, int, char *, int64_t,
                           int) noexcept nogil
         int64_t (*tile_rows)() noexcept nogil
         int64_t (*tile_vectors)() noexcept nogil

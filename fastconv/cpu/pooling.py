@@ -5,7 +5,14 @@ from __future__ import annotations
 from math import prod
 
 from fastconv.backend import Decision, Plan, Policy
-from fastconv.cpu.candidate import arithmetic, error_bound, precision_name, refused, threads_for
+from fastconv.cpu.candidate import (
+    arithmetic,
+    error_bound,
+    precision_name,
+    refused,
+    threads_for,
+    threads_within,
+)
 from fastconv.cpu.isa import active, core, why_no_core
 from fastconv.cpu.plans import HostPlan, itemsize
 from fastconv.cpu.pooling_indexed import IndexPlan, Rows, choose_rows
@@ -48,11 +55,9 @@ class CompiledPools:
                 over_limit=True,
             )
         threads = threads_for(policy)
+        if how.halves:
+            threads = threads_within(threads, policy.workspace_limit, 0, how.halves)
         plan = _plan(problem, dtype, how, threads)
-        while plan.workspace_bytes > policy.workspace_limit and threads > 1:
-            # Where threads have scratch memory of their own. One fits.
-            threads -= 1
-            plan = _plan(problem, dtype, how, threads)
         return Decision(
             True,
             f"{active()} code",

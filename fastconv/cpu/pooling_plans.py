@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Any
 
@@ -30,7 +30,7 @@ class Cut:
 
     parts: tuple[Part, ...]
     planes: Planes
-    halves: bool = False  # kernels take 16-bit arrays as they are
+    halves: int = 0  # scratch bytes of a thread, where kernels take 16-bit arrays as they are
 
 
 def takes_halves(problem: PoolProblem, dtype: str) -> bool:
@@ -77,9 +77,10 @@ def choose_cut(problem: PoolProblem, dtype: str, limit: int) -> Cut | None:
     rows = MOST_ROWS
     if takes_halves(problem, dtype):
         parts = _parts(windows, problem.operation, rows)
-        cut = Cut(parts, Planes(max(batch[0], 1), max(batch[1], 1)), halves=True)
-        if WindowPlan(problem, problem.dtype, cut, 1).workspace_bytes <= limit:
-            return cut
+        cut = Cut(parts, Planes(max(batch[0], 1), max(batch[1], 1)), halves=1)
+        needed = WindowPlan(problem, problem.dtype, cut, 1).workspace_bytes
+        if needed <= limit:
+            return replace(cut, halves=needed)
     while True:
         parts = _parts(windows, problem.operation, rows)
         split = len(parts) > 1
@@ -108,7 +109,7 @@ class WindowPlan(HostPlan):
         names = every[0] if every else ()
         largest = {name: max(sizes[name] for sizes in every) for name in names}
         self._blocks = Blocks(largest, cut.planes, inner)
-        self._kernels = Kernels(problem, windows, inner, threads, cut.halves)
+        self._kernels = Kernels(problem, windows, inner, threads, cut.halves > 0)
         for part in cut.parts:
             for _, channels in cut.planes.over(self._batch):
                 self._kernels.prepare(part, channels.stop - channels.start)

@@ -342,7 +342,7 @@ typedef struct {
     void (*weight_grad)(const fc_weight_grad *, int threads);
     fc_grad_bytes (*weight_grad_bytes)(const fc_weight_grad *);
     int64_t vector_bytes, tile_pixels;
-    void (*bias_grad)(const fc_array *y, const fc_array *bias, int dtype, char *sums,
+    void (*bias_grad)(const fc_array *y, const fc_array *bias, int dtype, int half, char *sums,
                       int64_t splits, int threads);
     int64_t (*tile_rows)(void);
     int64_t (*tile_vectors)(void);

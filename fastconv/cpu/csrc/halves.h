@@ -214,6 +214,17 @@ FC_INLINE fc_vector_float64 load_some_half_float64(int half, const char *from, i
     return load_some_float64(from, n);
 }
 
+FC_INLINE float load_half_item_float32(int half, const char *from)
+{
+    return half ? widen_item(half - 1, from) : *(const fc_float32 *)from;
+}
+
+FC_INLINE double load_half_item_float64(int half, const char *from)
+{
+    (void)half;
+    return *(const fc_float64 *)from;
+}
+
 /* Each of the first n items to a place of its own. */
 FC_INLINE void put_halves_float32(int half, fc_vector_float32 v, int64_t n, char **to)
 {
