@@ -155,12 +155,19 @@ class Plan(Protocol):
         outputs: Sequence[Any],
         workspace: Any,
         stream: object | None = None,
-    ) -> None:
+    ) -> bool | None:
         """Fill `outputs` from `inputs`.
 
         The arrays are in the order of ``problem.inputs`` and ``problem.outputs``; the
         workspace is a uint8 array of `workspace_bytes`, or None if that is 0. Nothing is
         allocated beyond it. Outputs never overlap inputs, and hold arbitrary bits before.
+
+        Returns
+        -------
+        bool or None
+            False where it knows that no float16 result was rounded to infinity, which spares
+            its callers a look at all of them. None, as ever where nothing is returned, says
+            nothing.
         """
 
 
@@ -182,7 +189,7 @@ class PackingPlan(Plan, Protocol):
         outputs: Sequence[Any],
         workspace: Any,
         stream: object | None = None,
-    ) -> None:
+    ) -> bool | None:
         """Do as `run`, bit for bit; among the inputs, what `pack` returned is the weight.
 
         It is shared by threads, and never written to.

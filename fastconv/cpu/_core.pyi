@@ -183,7 +183,7 @@ class Winograd:
         inputs: _Array | None,
         scratch: _Array,
         threads: int,
-    ) -> None: ...
+    ) -> bool | None: ...
 
 class WinogradGrad:
     tiles: int
@@ -257,7 +257,7 @@ class Convolution:
         threads: int,
         packed: bool = False,
         integers: tuple[int, _Array | None, int, int, int] | None = None,
-    ) -> None: ...
+    ) -> bool | None: ...
 
 @final
 class Pointwise:
@@ -291,7 +291,7 @@ class Pointwise:
         threads: int,
         packed: bool = False,
         integers: tuple[int, _Array | None, int, int, int] | None = None,
-    ) -> None: ...
+    ) -> bool | None: ...
 
 def vector_items(dtype: str) -> int: ...
 def weight_grad_bytes(

@@ -253,6 +253,7 @@ cdef extern from "fc.h" nogil:
         fc_narrow narrow
 
     ctypedef struct fc_narrow_kernels:
+        int notes_overflow
         int64_t (*channels)(int) noexcept nogil
         int64_t (*conv_layout)(const fc_conv *, fc_product *) noexcept nogil
         int64_t (*conv_box)(fc_conv *) noexcept nogil
@@ -379,3 +380,8 @@ cdef extern from "fc.h" nogil:
     void fc_memory_release()
     int64_t fc_memory_idle()
     void fc_window_runs(const int64_t *begin, const int64_t *taps, int64_t outputs, int64_t *run)
+
+
+cdef extern from "overflow.h" nogil:
+    int overflow_noted()
+    void clear_overflow()

@@ -39,11 +39,18 @@ cdef fc_narrow_kernels products_of(dtype) except *:
     if dtype in NARROW:
         return fc_active_narrow()[0]
     found.channels, found.convert = NULL, NULL
+    found.notes_overflow = fc_active_narrow().notes_overflow
     found.conv_layout, found.conv_box = kernels.conv_layout, kernels.conv_box
     found.conv_offsets, found.conv_pack = kernels.conv_offsets, kernels.conv_pack
     found.conv_run, found.pointwise_layout = kernels.conv_run, kernels.pointwise_layout
     found.pointwise_pack, found.pointwise_run = kernels.pointwise_pack, kernels.pointwise_run
     return found
+
+
+cdef object seen_overflow(int notes_overflow):
+    """What kernels return that end on float16: False where the flag, which they note overflow in,
+    is still clear, None where there's no telling."""
+    return False if notes_overflow and not overflow_noted() else None
 
 
 cdef int product_code(dtype) except -1:

@@ -175,23 +175,24 @@ cdef class Pointwise:
             p.narrow.sums = p.packed + self.sums_at
             multiplier = take_integers(&p.narrow, integers, p.y.shape[1], p.y.size)
         if bias is None:
-            self.go(&p, t, given)
-            return
+            return self.go(&p, t, given)
         PyObject_GetBuffer(bias, &view, PyBUF_STRIDES)
         try:
             size = 4 if self.integers else p.y.size
             if view.ndim != 1 or view.shape[0] != p.y.shape[1] or view.itemsize != size:
                 raise ValueError(f"bias: expected {p.y.shape[1]} items of {size} bytes")
             p.bias, p.bias_step = <const char *>view.buf, view.strides[0]
-            self.go(&p, t, given)
+            return self.go(&p, t, given)
         finally:
             PyBuffer_Release(&view)
 
-    cdef void go(self, const fc_pointwise *p, int threads, bint packed) noexcept:
+    cdef object go(self, const fc_pointwise *p, int threads, bint packed):
         with nogil:
+            clear_overflow()
             if not packed:
                 self.kernels.pointwise_pack(p, threads)
             self.kernels.pointwise_run(p, threads)
+        return seen_overflow(self.kernels.notes_overflow)
 
     cdef int fits(self, str name, Array array, const fc_array *expected, int which) except -1:
         check_size(name, array, expected.size)

@@ -269,7 +269,7 @@ cdef class Convolution:
             self.kernels.conv_pack(&c, t)
 
     def run(self, x, weight, y, bias, workspace, threads, packed=False, integers=None):
-        """Fill the target.
+        """Fill the target; return False if no result is known to have overflowed, else None.
 
         Parameters
         ----------
@@ -319,23 +319,24 @@ cdef class Convolution:
             c.narrow.sums = c.packed + self.sums_at
             multiplier = take_integers(&c.narrow, integers, c.y.shape[1], c.y.size)
         if bias is None:
-            self.go(&c, t, given)
-            return
+            return self.go(&c, t, given)
         PyObject_GetBuffer(bias, &view, PyBUF_STRIDES)
         try:
             size = 4 if self.integers else c.y.size
             if view.ndim != 1 or view.shape[0] != c.y.shape[1] or view.itemsize != size:
                 raise ValueError(f"bias: expected {c.y.shape[1]} items of {size} bytes")
             c.bias, c.bias_step = <const char *>view.buf, view.strides[0]
-            self.go(&c, t, given)
+            return self.go(&c, t, given)
         finally:
             PyBuffer_Release(&view)
 
-    cdef void go(self, const fc_conv *c, int threads, bint packed) noexcept:
+    cdef object go(self, const fc_conv *c, int threads, bint packed):
         with nogil:
+            clear_overflow()
             if not packed:
                 self.kernels.conv_pack(c, threads)
             self.kernels.conv_run(c, threads)
+        return seen_overflow(self.kernels.notes_overflow)
 
     cdef int fits(self, str name, Array array, const fc_array *expected, int which) except -1:
         check_size(name, array, expected.size)

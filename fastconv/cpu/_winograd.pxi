@@ -47,6 +47,7 @@ cdef class Winograd:
     cdef tuple x_shape, y_shape, weight_shape
     cdef readonly int64_t tiles, depth, phases, products, packed_bytes
     cdef const fc_kernels *kernels
+    cdef int notes_overflow
 
     def __init__(self, Geometry geometry not None, batch, groups, inner, channels, tuple alpha,
                  bint adjoint, int activation, double parameter, pixels=0, tuple up=(),
@@ -62,6 +63,7 @@ cdef class Winograd:
         if not 0 <= activation < FC_ACTIVATIONS:
             raise ValueError(f"activation: expected 0 to {FC_ACTIVATIONS - 1}, got {activation}")
         self.kernels = fc_active()
+        self.notes_overflow = fc_active_narrow().notes_overflow
         take_sizes(dtype, 0, &self.c.x, &unused, &self.c.y)
         if self.c.x.size not in (2, 4) or dtype == "int8" or (pixels and self.c.x.size == 2):
             raise ValueError(f"dtype: got {dtype!r} over {pixels} channels")
@@ -225,4 +227,6 @@ cdef class Winograd:
             raise ValueError(f"scratch: {space.bytes} bytes are too few for {t} threads")
         c.scratch = space.data
         with nogil:
+            clear_overflow()
             self.kernels.winograd_forward(&c, t)
+        return seen_overflow(self.notes_overflow)

@@ -9,6 +9,7 @@ from fastconv._version import __version__
 from fastconv.backend import API_VERSION, Decision, Info, Plan, Policy, Probe
 from fastconv.cpu import lowered
 from fastconv.cpu.algorithms import REFERENCE, candidates, named, operations_by_algorithm
+from fastconv.cpu.candidate import least_gain
 from fastconv.cpu.isa import active, core, why_no_core
 from fastconv.problem import OPERATIONS, Problem
 
@@ -73,13 +74,13 @@ def _seconds_alone(problem: Problem, alone: Policy, decision: Decision) -> float
     """Return the seconds of one thread, times the gain that an algorithm must bring to be taken."""
     listed = lowered.candidates(problem, alone, candidates)
     candidate = next(each for each in listed if each.name == decision.algorithm)
-    least_gain = getattr(candidate, "least_gain", 1.0)
+    gain = least_gain(candidate, problem)
     if decision.threads == 1:
-        return decision.seconds * least_gain
+        return decision.seconds * gain
     again = lowered.decide(candidate, problem, alone)
     # BLAS may be unable to be held to one thread.
     seconds = again.seconds if again.can else decision.seconds * decision.threads
-    return seconds * least_gain
+    return seconds * gain
 
 
 BACKEND = CpuBackend()

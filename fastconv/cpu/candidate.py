@@ -29,6 +29,12 @@ class Candidate(Protocol):
         """Make it ready to run."""
 
 
+def least_gain(candidate: Candidate, problem: Problem) -> float:
+    """Return how many times faster than others a candidate must be to be taken."""
+    own = getattr(candidate, "least_gain", None)
+    return 1.0 if own is None else float(own(problem))
+
+
 def threads_for(policy: Policy) -> int:
     """Return the number of threads that a policy lets our kernels use."""
     return policy.threads or usable_cores()

@@ -39,9 +39,9 @@ class PackedPlan(HostPlan):
         outputs: Sequence[Any],
         workspace: Any,
         stream: object | None = None,
-    ) -> None:
+    ) -> bool | None:
         """Fill the output; see :class:`fastconv.backend.Plan`."""
-        self._run(inputs, outputs[0], workspace, False)
+        return self._run(inputs, outputs[0], workspace, False)
 
     def run_packed(
         self,
@@ -49,9 +49,9 @@ class PackedPlan(HostPlan):
         outputs: Sequence[Any],
         workspace: Any,
         stream: object | None = None,
-    ) -> None:
+    ) -> bool | None:
         """Fill the output, given what :meth:`pack` returned in the weight's place."""
-        self._run(inputs, outputs[0], workspace, True)
+        return self._run(inputs, outputs[0], workspace, True)
 
     def pack(self, weight: Any) -> Any:
         """Return a weight in the order in which the plan reads it: read-only bytes."""
@@ -73,6 +73,9 @@ class PackedPlan(HostPlan):
         """Fill the target of a product of integers; see ``core.Convolution.run``."""
         self._product.run(x, weight, target, bias, workspace, self._threads, packed, integers)
 
-    def _run(self, inputs: Sequence[Any], target: Any, workspace: Any, packed: bool) -> None:
-        bias = inputs[2] if len(inputs) > 2 else None
-        self._product.run(inputs[0], inputs[1], target, bias, workspace, self._threads, packed)
+    def _run(self, inputs: Sequence[Any], target: Any, workspace: Any, packed: bool) -> bool | None:
+        run, bias = self._product.run, inputs[2] if len(inputs) > 2 else None
+        found: bool | None = run(
+            inputs[0], inputs[1], target, bias, workspace, self._threads, packed
+        )
+        return found

@@ -73,7 +73,7 @@ class HostPlan:
         outputs: Sequence[Any],
         workspace: Any,
         stream: object | None = None,
-    ) -> None:
+    ) -> bool | None:
         """Fill `outputs` from `inputs`; see :class:`fastconv.backend.Plan`."""
         raise NotImplementedError
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastconv.backend import Decision, Plan, Policy
-from fastconv.cpu.candidate import Candidate
+from fastconv.cpu.candidate import Candidate, least_gain
 from fastconv.cpu.lowered import decide_rounded
 from fastconv.cpu.lowered.decide_rounded import Lowered
 from fastconv.cpu.narrow import HALVES
@@ -28,7 +28,10 @@ class Widened:
         self._inner = inner
         self._operations = operations
         self.name = inner.name
-        self.least_gain: float = getattr(inner, "least_gain", 1.0)
+
+    def least_gain(self, problem: Problem) -> float:
+        """Return the candidate's."""
+        return least_gain(self._inner, problem)
 
     def decide(self, problem: Problem, policy: Policy) -> Decision:
         """Return the candidate's decision, on copies where it needs them."""

@@ -25,9 +25,11 @@ CANDIDATES = {"winograd": Winograd(6), "winograd_2x2": Winograd(4)}
 # Random data stay far within the published bounds; what these let pass is no mistake in a formula.
 MEASURED = {"winograd": 2.0**-19, "winograd_2x2": 2.0**-20}
 every_candidate = pytest.mark.parametrize("name", list(CANDIDATES))
+UNITS = {"float32": 0.0, "float16": 2.0**-11, "bfloat16": 2.0**-8}
+every_half = pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 
 
-def problem_of(operation, x, channels, kernel, *, groups=1, **rest):
+def problem_of(operation, x, channels, kernel, *, groups=1, dtype="float32", **rest):
     """Return a convolution; `x` and `channels` count all groups."""
     ndim = len(kernel)
     padding = rest.pop("padding", ((0, 0),) * ndim)
@@ -41,10 +43,10 @@ def problem_of(operation, x, channels, kernel, *, groups=1, **rest):
         "weight": (channels, x[1] // groups, *kernel),
         "y": (x[0], channels, *out),
     }
-    operands = {name: Operand(s, contiguous(s, 4), "float32") for name, s in shapes.items()}
     if rest.pop("bias", False) and operation != "conv_weight_grad":
-        count = x[1] if operation == "conv_input_grad" else channels
-        operands["bias"] = Operand((count,), (4,), "float32")
+        shapes["bias"] = (x[1] if operation == "conv_input_grad" else channels,)
+    size = np.dtype(dtype).itemsize
+    operands = {name: Operand(s, contiguous(s, size), dtype) for name, s in shapes.items()}
     return ConvProblem(
         function="conv",
         operation=operation,
@@ -94,8 +96,14 @@ def problems(draw, operations=OPERATIONS):
     )
 
 
-def values_of(problem, rng):
-    return [rng.standard_normal(o.shape).astype("float32") for o in problem.inputs]
+def values_of(problem, rng, dtype="float32"):
+    return [rng.standard_normal(o.shape).astype(dtype) for o in problem.inputs]
+
+
+def with_dtype(problem, operands):
+    """Return the problem that arrays of any dtype and strides pose, given by name."""
+    posed = {k: Operand(v.shape, v.strides, str(v.dtype)) for k, v in operands.items()}
+    return replace(problem, **posed)
 
 
 def run(name, problem, inputs, output, threads=1):
@@ -142,14 +150,39 @@ def test_any_layout_against_the_oracle(level, layouts, name, problem, seed, thre
     operands = dict(zip(_names(problem), arrays, strict=True)) | {
         _output_name(problem): target.array
     }
-    problem = replace(
-        problem,
-        **{k: Operand(v.shape, v.strides, "float32") for k, v in operands.items()},
-    )
+    problem = with_dtype(problem, operands)
     if not supported(name, problem):
         return
     run(name, problem, arrays, target.array, threads)
     check(problem, [np.ascontiguousarray(a) for a in arrays], target.result(), MEASURED[name])
+
+
+@every_candidate
+@every_half
+@settings(max_examples=40, deadline=None)
+@given(problems(OPERATIONS[:2]), st.integers(0, 2**32 - 1), st.integers(1, 3), st.booleans())
+def test_16_bits_are_widened_and_rounded_once(
+    level, layouts, name, dtype, problem, seed, threads, plain
+):
+    pytest.importorskip("ml_dtypes")
+    rng = np.random.default_rng(seed)
+    values = values_of(problem, rng, dtype)
+    arrays = values if plain else [layouts.strided(rng, v) for v in values[:2]] + values[2:]
+    shape = problem.outputs[0].shape
+    target = layouts.Target(rng, shape, dtype, fill=np.nan)
+    output = np.empty(shape, dtype) if plain else target.array
+    operands = dict(zip(_names(problem), arrays, strict=True)) | {_output_name(problem): output}
+    halves = with_dtype(problem, operands)
+    if not supported(name, halves):
+        return
+    run(name, halves, arrays, output, threads)
+    result = output if plain else target.result()
+    wide = [np.ascontiguousarray(a).astype("float32") for a in arrays]
+    check(problem, wide, result.astype("float32"), MEASURED[name] + UNITS[dtype])
+    if plain:
+        expected = np.empty(shape, "float32")
+        run(name, problem, wide, expected, threads)
+        np.testing.assert_array_equal(result, expected.astype(dtype))
 
 
 def _names(problem):
@@ -245,7 +278,7 @@ PROT_NONE = 0
 
 
 class Fenced:
-    """float32 arrays that end where memory that can't be read begins, or begin where it ends."""
+    """Arrays that end where memory that can't be read begins, or begin where it ends."""
 
     def __init__(self):
         self.page = mmap.PAGESIZE
@@ -260,7 +293,7 @@ class Fenced:
             address = ctypes.c_void_p(whole.ctypes.data + place * self.page)
             assert protect(address, ctypes.c_size_t(self.page), PROT_NONE) == 0
         start = (pages + 1) * self.page - values.nbytes if at_end else self.page
-        array = whole[start : start + values.nbytes].view("float32").reshape(values.shape)
+        array = whole[start : start + values.nbytes].view(values.dtype).reshape(values.shape)
         array[...] = values
         self.maps.append(memory)
         return array
@@ -271,19 +304,21 @@ class Fenced:
 @pytest.mark.parametrize("at_end", [True, False])
 @pytest.mark.parametrize("stride", [1, 2, 4])
 @pytest.mark.parametrize("extents", [(1, 1), (3, 5), (14, 14), (6, 70)])
-def test_nothing_beyond_an_array_is_read_or_written(level, name, at_end, extents, stride):
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_nothing_beyond_an_array_is_read_or_written(level, name, at_end, extents, stride, dtype):
     fence = Fenced()
+    geometry = {"padding": ((1, 1), (1, 1)), "stride": (stride,) * 2}
     for operation in OPERATIONS:
-        problem = problem_of(
-            operation, (1, 2, *extents), 3, (3, 3), padding=((1, 1), (1, 1)), stride=(stride,) * 2
-        )
+        problem = problem_of(operation, (1, 2, *extents), 3, (3, 3), dtype=dtype, **geometry)
         if not supported(name, problem):
             continue
-        values = values_of(problem, np.random.default_rng(2))
+        values = values_of(problem, np.random.default_rng(2), dtype)
         inputs = [fence(v, at_end) for v in values]
-        output = fence(np.full(problem.outputs[0].shape, np.nan, "float32"), at_end)
+        output = fence(np.full(problem.outputs[0].shape, np.nan, dtype), at_end)
         run(name, problem, inputs, output)
-        check(problem, values, output, MEASURED[name])
+        wide = problem_of(operation, (1, 2, *extents), 3, (3, 3), **geometry)
+        values = [v.astype("float32") for v in values]
+        check(wide, values, output.astype("float32"), MEASURED[name] + UNITS[dtype])
 
 
 def test_two_outputs_by_two_are_more_accurate():
@@ -327,7 +362,7 @@ def test_a_small_gain_is_not_worth_its_rounding():
     first, *others = BACKEND.decide(problem, Policy())
     assert first.algorithm == "winograd"
     direct = min(d.seconds for d in others if not d.algorithm.startswith("winograd"))
-    assert first.seconds * Winograd.least_gain <= direct
+    assert first.seconds * Winograd(6).least_gain(problem) <= direct
     tiny = problem_of("conv_forward", (1, 1, 9, 9), 1, (3, 3))
     assert not BACKEND.decide(tiny, Policy())[0].algorithm.startswith("winograd")
 

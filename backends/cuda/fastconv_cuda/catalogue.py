@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from fastconv_cuda import depthwise, wgmma, wgmma_weight
+from fastconv_cuda import depthwise, wgmma, wgmma_integer, wgmma_weight
 from fastconv_cuda.arithmetic import HOPPER, TENSOR_CAPABILITY
 from fastconv_cuda.candidate import itemsize
 from fastconv_cuda.direct import copying, typed
@@ -153,6 +153,7 @@ FAMILIES: dict[str, dict[str, Unit]] = {
     "implicit_gemm_fma": dict(_gemms(tensor=False)),
     "wgmma_gemm": dict(wgmma.every_unit()),
     "wgmma_weight": dict(wgmma_weight.every_unit()),
+    "wgmma_integer": dict(wgmma_integer.every_unit()),
     "weight_gemm_last": dict(_weight_gemms_last()),
     "integer_gemm": dict(_integer_gemms()),
     "sum_weight": _typed("sum_weight.cu", ("int8", "uint8")),
@@ -169,6 +170,7 @@ TUNED = frozenset(
         "implicit_gemm_fma",
         "wgmma_gemm",
         "wgmma_weight",
+        "wgmma_integer",
         "integer_gemm",
         "weight_gemm_mma",
         "weight_gemm_fma",
@@ -181,7 +183,7 @@ LEAST_CAPABILITY = dict.fromkeys(
     TENSOR_CAPABILITY,
 )
 # Families whose instructions one capability has and no later one.
-ONLY_CAPABILITY = dict.fromkeys(("wgmma_gemm", "wgmma_weight"), HOPPER)
+ONLY_CAPABILITY = dict.fromkeys(("wgmma_gemm", "wgmma_weight", "wgmma_integer"), HOPPER)
 
 
 def runs_on(family: str, capability: tuple[int, int]) -> bool:

@@ -13,7 +13,7 @@ from fastconv.problem import ConvProblem, GemmProblem, Problem
 from fastconv_cuda.arithmetic import WGMMA
 from fastconv_cuda.boxes import MOST_PHASES, ROWS, Boxes, boxes_of, flattened
 from fastconv_cuda.candidate import alignments, itemsize, refused, total_bytes
-from fastconv_cuda.device import Card, Device
+from fastconv_cuda.device import Card, Device, Grid
 from fastconv_cuda.implicit_gemm import (
     PackedPlan,
     Shape,
@@ -45,16 +45,16 @@ def blocks_each(columns: int) -> int:
     return 2 if columns == 64 else 1
 
 
-def stages(columns: int, row_bytes: int) -> int:
-    """Return how many steps may be under way."""
+def stages(columns: int, row_bytes: int, blocks: int) -> int:
+    """Return how many steps may be under way, where so many blocks share a multiprocessor."""
     # Two blocks have their results' room each.
-    room = _RING_BYTES // blocks_each(columns) - (blocks_each(columns) - 1) * 16 * 1024
+    room = _RING_BYTES // blocks - (blocks - 1) * 16 * 1024
     return min(room // ((ROWS + columns) * row_bytes), _MOST_STAGES)
 
 
-def shared_bytes(columns: int, row_bytes: int) -> int:
+def shared_bytes(columns: int, row_bytes: int, blocks: int) -> int:
     """Return the shared memory of a block."""
-    count = stages(columns, row_bytes)
+    count = stages(columns, row_bytes, blocks)
     return ALIGNMENT + count * ((ROWS + columns) * row_bytes + 16) + _RESULT_BYTES
 
 
@@ -63,7 +63,7 @@ def unit_for(math: str, columns: int, row_bytes: int) -> Unit:
     numbers = {
         "FC_COLUMNS": columns,
         "FC_ROW_BYTES": row_bytes,
-        "FC_STAGES": stages(columns, row_bytes),
+        "FC_STAGES": stages(columns, row_bytes, blocks_each(columns)),
         "FC_BLOCKS": blocks_each(columns),
     }
     words = (("FC_ELEMENT", MATHS[math]), ("FC_MATH", math))
@@ -98,9 +98,8 @@ class WgmmaGemm:
         boxes, reason = boxes_of(shape, kind.math)
         if boxes is None:
             return refused(self.name, reason)
-        tile, size = _tile(shape, card), itemsize(problem.dtype)
-        whole = _whole(shape.rows, tile.rows) * _whole(shape.columns, tile.columns)
-        steps = boxes.steps * boxes.depth / shape.channels
+        tile, size = tile_of(shape, card), itemsize(problem.dtype)
+        waste = waste_of(boxes, tile)
         share = WGMMA.share * tile.rate
         moved = total_bytes(problem) + 2 * shape.packed * size
         return Decision(
@@ -109,7 +108,7 @@ class WgmmaGemm:
             self.name,
             kind.precision,
             kind.bound(problem),
-            seconds(card, problem.flops * whole * steps, kind.rate, share, moved),
+            seconds(card, problem.flops * waste, kind.rate, share, moved),
             shape.packed * size,
             device=card.device,
             detail=kind.math,
@@ -123,7 +122,7 @@ class WgmmaGemm:
         shape = _shape(problem)
         boxes, reason = boxes_of(shape, math)
         assert boxes is not None, reason
-        wide = _is_wide(shape, itemsize(problem.dtype))
+        wide = is_wide(shape, itemsize(problem.dtype))
         aligned = alignments(problem)
         aligned[0] = 16
         if wide:
@@ -144,15 +143,24 @@ def _shape(problem: ConvProblem | GemmProblem) -> Shape:
     return replace(shape, geometry=flattened(shape.geometry))
 
 
-def _tile(shape: Shape, card: Card) -> Tile:
+def tile_of(shape: Shape, card: Card) -> Tile:
+    """Return the tile for a product on a card."""
     return tile_for(card, shape.rows, shape.columns, shape.products, TILES)
 
 
-def _whole(extent: int, tile: int) -> float:
-    return -(-extent // tile) * tile / extent
+def waste_of(boxes: Boxes, tile: Tile) -> float:
+    """Return how many products are made for each that is wanted."""
+    shape, waste = boxes.shape, 1.0
+    for extent, whole in (
+        (shape.rows, tile.rows),
+        (shape.columns, tile.columns),
+        (shape.channels, boxes.depth),
+    ):
+        waste *= -(-extent // whole) * whole / extent
+    return waste
 
 
-def _is_wide(shape: Shape, size: int) -> bool:
+def is_wide(shape: Shape, size: int) -> bool:
     """Whether each pixel of the result has its channels in whole chunks of 16 bytes."""
     g = shape.geometry
     strides = g.x if shape.input_grad else g.y
@@ -165,33 +173,44 @@ def _is_wide(shape: Shape, size: int) -> bool:
     )
 
 
-def _launch(boxes: Boxes, card: Card, with_bias: bool, wide: bool) -> Launch:
+def box_params(boxes: Boxes, tile: Tile, wide: bool) -> Any:
+    """Return a Boxes of one element, the kernels' word for it."""
     shape = boxes.shape
-    tile = _tile(shape, card)
     params: Any = np.zeros(1, BOXES)
     p = params[0]
     p["gather"] = shape.params()[0]
     p["axes"], p["wide"] = boxes.axes, wide
     p["row_tiles"] = -(-shape.rows // tile.rows)
     p["column_tiles"] = -(-shape.columns // tile.columns)
-    tiles = int(p["row_tiles"] * p["column_tiles"]) * shape.products
-    blocks = min(tiles, card.processors * blocks_each(tile.columns))
-    return Launch(
-        unit_for(boxes.dtype, tile.columns, boxes.row_bytes),
-        "wgmma_gemm",
-        (blocks, 1, 1),
-        (THREADS, 1, 1),
-        (2, 3) if with_bias else (None, 2),
-        (params,),
-        shared_bytes(tile.columns, boxes.row_bytes),
-        _maps(boxes, tile),
-    )
+    return params
 
 
-def _maps(boxes: Boxes, tile: Tile) -> TensorMaps:
+def grid_of(boxes: Boxes, tile: Tile, blocks: int) -> Grid:
+    """Return as many blocks as a card holds at once, and no more than there are tiles."""
+    shape = boxes.shape
+    tiles = -(-shape.rows // tile.rows) * -(-shape.columns // tile.columns) * shape.products
+    return (min(tiles, blocks), 1, 1)
+
+
+def maps_of(boxes: Boxes, tile: Tile) -> TensorMaps:
+    """Return the maps of the packed weight, at the workspace's start, and of the first input."""
     images = [(0, image) for image in boxes.images]
     images += [(0, None)] * (MOST_PHASES - len(images))
     return TensorMaps([(Scratch(0), boxes.weight(tile.columns)), *images])
+
+
+def _launch(boxes: Boxes, card: Card, with_bias: bool, wide: bool) -> Launch:
+    tile = tile_of(boxes.shape, card)
+    return Launch(
+        unit_for(boxes.dtype, tile.columns, boxes.row_bytes),
+        "wgmma_gemm",
+        grid_of(boxes, tile, card.processors * blocks_each(tile.columns)),
+        (THREADS, 1, 1),
+        (2, 3) if with_bias else (None, 2),
+        (box_params(boxes, tile, wide),),
+        shared_bytes(tile.columns, boxes.row_bytes, blocks_each(tile.columns)),
+        maps_of(boxes, tile),
+    )
 
 
 WGMMA_GEMM = WgmmaGemm()

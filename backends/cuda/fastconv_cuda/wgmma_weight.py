@@ -119,7 +119,7 @@ def maps_of(
 
 def _stages(columns: int) -> int:
     # 64 pixels of 2-byte channels are what rows of 128 bytes are in the other kernel.
-    return stages(columns, 128)
+    return stages(columns, 128, blocks_each(columns))
 
 
 def unit_for(dtype: str, columns: int, row_bytes: int) -> Unit:

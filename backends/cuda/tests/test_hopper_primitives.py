@@ -183,6 +183,27 @@ def test_products_of_four_warps_are_exact(runner, name, columns, row_bytes):
     np.testing.assert_array_equal(got, wide)
 
 
+@pytest.mark.parametrize("columns", [8, 64, 128, 256])
+@pytest.mark.parametrize("right", ["int8", "uint8"])
+@pytest.mark.parametrize("left", ["int8", "uint8"])
+def test_products_of_bytes_are_exact(runner, left, right, columns):
+    rng, depth = np.random.default_rng(4), 64
+
+    def made(rows, name):
+        ends = np.iinfo(name)
+        array = rng.integers(ends.min, ends.max, (rows, depth), name, endpoint=True)
+        return array, TensorMap(name, (depth, 1, rows), (depth, depth), (depth, 1, rows))
+
+    a, b = made(64, left), made(columns, right)
+    places = [64 * depth, *signed([*descriptor(depth, 16, 8 * depth)] * 2)]
+    out = np.full((64, columns), 99, np.int32)
+    size = (64 + columns) * depth
+    multiply = f"multiply_group_{left}_{right}"
+    got = runner("probe_group", places, out, [a, b], size, columns, "int", multiply)
+    expected = a[0][:, :32].astype(np.int32) @ b[0][:, :32].astype(np.int32).T
+    np.testing.assert_array_equal(got, expected)
+
+
 @pytest.mark.parametrize("row_bytes", [128, 64, 32])
 @pytest.mark.parametrize("columns", [64, 128, 256])
 @pytest.mark.parametrize("name", ["float16", "bfloat16"])

@@ -12,6 +12,7 @@ from fastconv_cuda.driver import encode
 from fastconv_cuda.plan import Scratch, TensorMaps
 from fastconv_cuda.tensor_maps import MAP_BYTES, Pixels, TensorMap, why_not
 from fastconv_cuda.wgmma import TILES, WGMMA_GEMM, shared_bytes
+from fastconv_cuda.wgmma_integer import _MORE_BYTES as integers_more
 from problems import conv_problem, linear_problem
 from simt.device import CARD, SimulatedDevice, simulated
 
@@ -184,9 +185,10 @@ def test_factors_that_may_be_cut_off_have_a_wider_bound():
 def test_blocks_fit_a_multiprocessor():
     for tile in TILES:
         for row_bytes in (128, 64, 32):
-            assert shared_bytes(tile.columns, row_bytes) <= CARD.shared_memory
+            size = shared_bytes(tile.columns, row_bytes, 1) + integers_more
+            assert size <= CARD.shared_memory
     # Two of the smallest share one, which has 228 KiB, 1 KiB of each block taken.
-    assert 2 * (shared_bytes(64, 128) + 1024) <= 228 * 1024
+    assert 2 * (shared_bytes(64, 128, 2) + 1024) <= 228 * 1024
 
 
 def test_a_linear_layer_is_a_row_of_pixels():

@@ -186,7 +186,8 @@ def test_bounding_boxes_hold_what_windows_read(taps, dilation, stride):
         assert (view.lower, view.limit - 1 + view.upper) == (first, last)
 
 
-RING, TILE, KERNEL = "group_ring.cuh", "group_tile.cuh", "wgmma_gemm.cu"
+RING, TILE, WORK = "group_ring.cuh", "group_tile.cuh", "group_work.cuh"
+RESULTS = "group_results.cuh"
 BREAKS = [
     (RING, "block_barrier();", "", 0),
     (RING, "publish_barriers();", "", 0),
@@ -210,8 +211,8 @@ BREAKS = [
     (TILE, "(8 * ROW_BYTES >> 4)", "(16 * ROW_BYTES >> 4)", 0),
     (TILE, "a + k * (32 >> 4)", "a", 0),
     (TILE, "threadIdx.x / GROUP * (64 * ROW_BYTES)", "0", 0),
-    *((KERNEL, "warp_barrier();", "", occurrence) for occurrence in range(3)),
-    (KERNEL, "p.column_tiles) * COLUMNS;", "p.column_tiles) * 64;", 0),]  # fmt: skip
+    *((RESULTS, "warp_barrier();", "", occurrence) for occurrence in range(3)),
+    (WORK, "p.column_tiles) * COLUMNS;", "p.column_tiles) * 64;", 0),]  # fmt: skip
 # Two tiles for one block, of more steps than a ring has stages.
 SMALL = {"x": (3, 128, 9, 10), "w": (72, 128, 3, 3)}
 

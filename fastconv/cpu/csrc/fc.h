@@ -367,6 +367,7 @@ typedef struct {
  * FC_NARROW_TYPES. A level may have these alone, and share all else with a lower one. */
 typedef struct {
     int64_t (*channels)(int dtype); /* source channels of an item */
+    int notes_overflow; /* whether rounding to float16 sets the processor's flag; see overflow.h */
     int64_t (*conv_layout)(const fc_conv *, fc_product *);
     int64_t (*conv_box)(fc_conv *);
     void (*conv_offsets)(const fc_conv *, const fc_product *);

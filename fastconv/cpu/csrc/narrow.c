@@ -69,6 +69,7 @@
 extern const fc_narrow_kernels FC_TABLE(FC_ISA);
 const fc_narrow_kernels FC_TABLE(FC_ISA) = {
     .channels = narrow_channels,
+    .notes_overflow = NOTES_OVERFLOW,
     .conv_layout = conv_layout,
     .conv_box = conv_box,
     .conv_offsets = conv_offsets,

@@ -263,6 +263,7 @@ FC_INLINE fc_vector_u16 rounded_float16(fc_vector_float32 v)
     return (fc_vector_u16)vcvt_f16_f32((float32x4_t)v);
 }
 #else
+#define NOTES_OVERFLOW 0
 /* Exponents differ by 112: a product moves them, which serves denormals as well. */
 FC_INLINE fc_vector_float32 widened_float16(fc_vector_u16 v)
 {
@@ -288,6 +289,10 @@ FC_INLINE fc_vector_u16 rounded_float16(fc_vector_float32 v)
 }
 #endif
 
+#ifndef NOTES_OVERFLOW
+#define NOTES_OVERFLOW 1 /* an instruction rounds */
+#endif
+
 /* Of either type: FC_NARROW_float16 or FC_NARROW_bfloat16. */
 FC_INLINE fc_vector_float32 widened_half(int dtype, fc_vector_u16 v)
 {
@@ -303,6 +308,39 @@ FC_INLINE fc_vector_u16 rounded_half(int dtype, fc_vector_float32 v)
     return rounded_bfloat16(v);
 }
 
+/* The first n lanes, and zeros: what lies beyond may be anything, and would note an overflow. */
+FC_INLINE fc_vector_float32 first_lanes(fc_vector_float32 v, int64_t n)
+{
+#if defined(__AVX512F__)
+    return (fc_vector_float32)_mm512_maskz_mov_ps((__mmask16)((1u << n) - 1), (__m512)v);
+#else
+    for (int64_t i = n; i < NARROW_LANES; i++)
+        v[i] = 0;
+    return v;
+#endif
+}
+
+FC_INLINE void store_some_halves(int dtype, char *to, fc_vector_float32 v, int64_t n)
+{
+    store_some_u16(to, rounded_half(dtype, first_lanes(v, n)), n);
+}
+
+/* Items of an array that has either type, or FC_WIDE: float32. */
+enum { FC_WIDE = -1 };
+
+FC_INLINE int64_t format_size(const int format)
+{
+    return format == FC_WIDE ? 4 : 2;
+}
+
+/* The first of each pair. */
+FC_INLINE fc_vector_float32 widened_firsts(int dtype, fc_vector_u32 pairs)
+{
+    if (dtype == FC_NARROW_float16)
+        return widened_float16(low_u16(pairs));
+    return (fc_vector_float32)(pairs << 16);
+}
+
 /* n items side by side; what fills the last vector is written as well. */
 FC_INLINE void widen_items(int dtype, const char *from, int64_t n, float *to)
 {
@@ -315,6 +353,11 @@ FC_INLINE float widen_item(int dtype, const char *from)
 {
     const fc_vector_u16 v = {*(const fc_uint16 *)from};
     return widened_half(dtype, v)[0];
+}
+
+FC_INLINE float load_item(const int format, const char *from)
+{
+    return format == FC_WIDE ? *(const fc_float32 *)from : widen_item(format, from);
 }
 
 FC_INLINE void round_items(int dtype, const float *from, int64_t n, char *to)

@@ -10,6 +10,7 @@
 #define _GNU_SOURCE /* for the affinity mask */
 #define _DARWIN_C_SOURCE
 #include "fc.h"
+#include "overflow.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -23,6 +24,7 @@ typedef struct {
     fc_slot_body body;
     void *context;
     fc_shares *left;
+    _Atomic int overflow; /* whether a worker's overflow flag was set */
 } fc_job;
 
 typedef struct {
@@ -104,7 +106,10 @@ static void *worker(void *given)
         joined++;
         fc_job *j = job;
         pthread_mutex_unlock(&lock);
+        clear_overflow();
         j->body(j->context, slot, j->left);
+        if (overflow_noted())
+            atomic_store_explicit(&j->overflow, 1, memory_order_relaxed);
         pthread_mutex_lock(&lock);
         if (--joined == 0)
             pthread_cond_signal(&finished);
@@ -222,11 +227,12 @@ static void await_workers(void)
 
 /* Calls body once for each slot that a thread is found for, in that thread: 0 is the caller's. The
  * ranges that fc_next_range gives them cover [0, count). They are no shorter than grain, except
- * the last of all; how they are cut depends on speed, so an index's result may not. */
+ * the last of all; how they are cut depends on speed, so an index's result may not. The caller's
+ * overflow flag is set where any thread's was. */
 void fc_parallel_slots(fc_slot_body body, void *context, int64_t count, int64_t grain, int threads)
 {
     fc_shares left;
-    fc_job j = {body, context, &left};
+    fc_job j = {body, context, &left, 0};
 
     if (count <= 0)
         return;
@@ -250,6 +256,8 @@ void fc_parallel_slots(fc_slot_body body, void *context, int64_t count, int64_t 
     await_workers();
     pthread_mutex_unlock(&lock);
     pthread_mutex_unlock(&in_use);
+    if (atomic_load_explicit(&j.overflow, memory_order_relaxed))
+        note_overflow();
 }
 
 typedef struct {

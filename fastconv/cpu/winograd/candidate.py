@@ -26,6 +26,9 @@ from fastconv.problem import ConvProblem, Problem
 ERROR_BOUNDS = {6: 2.0**-16, 4: 2.0**-18}
 
 
+_LEAST_GAIN = 1.2
+
+
 @dataclass(frozen=True, slots=True)
 class _Detail:
     """The core's object, and how a forward pass or input gradient is cut."""
@@ -47,12 +50,17 @@ class Winograd:
         smaller.
     """
 
-    # Rounding that classical sums don't have must pay, against the best of the other candidates.
-    least_gain = 1.2
-
     def __init__(self, alpha: int) -> None:
         self._alpha = alpha
         self.name = "winograd" if alpha == 6 else "winograd_2x2"
+
+    def least_gain(self, problem: Problem) -> float:
+        """Return how many times faster than others it must be to be taken.
+
+        Rounding that classical sums don't have must pay; beside that of 16-bit results it is
+        nothing.
+        """
+        return 1.0 if problem.dtype in HALVES else _LEAST_GAIN
 
     def decide(self, problem: Problem, policy: Policy) -> Decision:
         """Accept float32 convolutions where there is enough memory."""

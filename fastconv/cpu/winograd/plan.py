@@ -34,13 +34,13 @@ class WinogradPlan(HostPlan):
         outputs: Sequence[Any],
         workspace: Any,
         stream: object | None = None,
-    ) -> None:
+    ) -> bool | None:
         """Fill the output; see :class:`fastconv.backend.Plan`."""
         packed = None
         if not self._shape.shared:
             packed = self._scratch.cut("packed", workspace)
             self._kernels.pack(inputs[1], packed, self._threads)
-        self._run(inputs, packed, outputs[0], workspace)
+        return self._run(inputs, packed, outputs[0], workspace)
 
     def pack(self, weight: Any) -> Any:
         """Return a weight transformed, for `run_packed`."""
@@ -55,13 +55,13 @@ class WinogradPlan(HostPlan):
         outputs: Sequence[Any],
         workspace: Any,
         stream: object | None = None,
-    ) -> None:
+    ) -> bool | None:
         """As `run`, with what `pack` returned in the place of the weight."""
-        self._run(inputs, inputs[1], outputs[0], workspace)
+        return self._run(inputs, inputs[1], outputs[0], workspace)
 
-    def _run(self, inputs: Sequence[Any], packed: Any, target: Any, workspace: Any) -> None:
+    def _run(self, inputs: Sequence[Any], packed: Any, target: Any, workspace: Any) -> bool | None:
         shape, scratch = self._shape, self._scratch
-        self._kernels.run(
+        overflowed: bool | None = self._kernels.run(
             inputs[0],
             inputs[1],
             packed,
@@ -73,3 +73,4 @@ class WinogradPlan(HostPlan):
             scratch.cut("threads", workspace),
             self._threads,
         )
+        return overflowed

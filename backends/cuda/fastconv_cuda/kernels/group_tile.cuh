@@ -14,15 +14,18 @@ enum {
   STAGE_BYTES = A_BYTES + B_BYTES,
   WARP_ROWS = 16,
   SWIZZLE = ROW_BYTES == 128 ? 1 : ROW_BYTES == 64 ? 2 : 3,
-  CHUNK = 16 / (int)sizeof(element),
 };
 
 #include "group_ring.cuh"
 
-struct alignas(16) Chunk { element e[CHUNK]; };
+#ifdef FC_SUM
+typedef FC_SUM number;
+#else
+typedef float number;
+#endif
 
 struct Sums {
-  float v[COLUMNS / 2];
+  number v[COLUMNS / 2];
 
   __device__ __forceinline__ void clear() {
 #pragma unroll

@@ -39,6 +39,11 @@ __device__ __forceinline__ void publish_barriers() {
   asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
 }
 
+// Lets products see what this thread wrote to shared memory.
+__device__ __forceinline__ void publish_shared() {
+  asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+}
+
 __device__ __forceinline__ void barrier_arrive(Barrier *b) {
   asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(shared_address(b)) : "memory");
 }
@@ -112,6 +117,7 @@ template <int N> __device__ __forceinline__ void await_products() {
 
 // d (64 x columns) += a (64 x 32 bytes) b (columns x 32 bytes)^T, of four warps. Warp w has rows
 // 16 w to 16 w + 15; of each 8 columns its lanes have four sums as after multiply_*.
+#define FC_NAMES_4 "%0, %1, %2, %3"
 #define FC_NAMES_32 \
   "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15" \
   ", %16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31"
@@ -123,9 +129,10 @@ template <int N> __device__ __forceinline__ void await_products() {
   ", %80, %81, %82, %83, %84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, %95" \
   ", %96, %97, %98, %99, %100, %101, %102, %103, %104, %105, %106, %107, %108, %109, %110, %111" \
   ", %112, %113, %114, %115, %116, %117, %118, %119, %120, %121, %122, %123, %124, %125, %126, %127"
-#define FC_SUMS_4(l, i) "+" l(d[i]), "+" l(d[i + 1]), "+" l(d[i + 2]), "+" l(d[i + 3])
+#define FC_FOUR(l, i) "+" l(d[i]), "+" l(d[i + 1]), "+" l(d[i + 2]), "+" l(d[i + 3])
 #define FC_SUMS_16(l, i)                                                                         \
-  FC_SUMS_4(l, i), FC_SUMS_4(l, i + 4), FC_SUMS_4(l, i + 8), FC_SUMS_4(l, i + 12)
+  FC_FOUR(l, i), FC_FOUR(l, i + 4), FC_FOUR(l, i + 8), FC_FOUR(l, i + 12)
+#define FC_SUMS_4(l) FC_FOUR(l, 0)
 #define FC_SUMS_32(l) FC_SUMS_16(l, 0), FC_SUMS_16(l, 16)
 #define FC_SUMS_64(l) FC_SUMS_32(l), FC_SUMS_16(l, 32), FC_SUMS_16(l, 48)
 #define FC_SUMS_128(l)                                                                           \
@@ -144,6 +151,13 @@ template <int N> __device__ __forceinline__ void await_products() {
 FC_GROUPS(multiply_group_float16, "k16", "f32.f16.f16", ", 1, 1, 0, 0", float, "f")
 FC_GROUPS(multiply_group_bfloat16, "k16", "f32.bf16.bf16", ", 1, 1, 0, 0", float, "f")
 FC_GROUPS(multiply_group_tf32, "k8", "f32.tf32.tf32", ", 1, 1", float, "f")
+#define FC_INTEGERS(name, types)                                                                 \
+  FC_GROUPS(name, "k32", types, "", int, "r")                                                    \
+  FC_GROUP(name, 4, "%4", "%5", "m64n8k32", types, "", int, "r")
+FC_INTEGERS(multiply_group_int8_int8, "s32.s8.s8")
+FC_INTEGERS(multiply_group_int8_uint8, "s32.s8.u8")
+FC_INTEGERS(multiply_group_uint8_int8, "s32.u8.s8")
+FC_INTEGERS(multiply_group_uint8_uint8, "s32.u8.u8")
 // The same of matrices that lie across: 16 steps of the reduction one after another, whose rows or
 // columns lie side by side.
 FC_GROUPS(multiply_across_float16, "k16", "f32.f16.f16", ", 1, 1, 1, 1", float, "f")

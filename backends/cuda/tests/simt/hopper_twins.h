@@ -302,6 +302,7 @@ static inline void barrier_init(Barrier *b, int arrivals) {
   simt::unpublished = true;
   *(simt::Counted *)b = simt::Counted{(unsigned)arrivals, (unsigned)arrivals, 0, 0};
 }
+static inline void publish_shared() {}
 static inline void publish_barriers() { simt::unpublished = false; }
 static inline void barrier_arrive(Barrier *b) {
   simt::Counted *c = simt::counted(b);
@@ -348,5 +349,9 @@ template <int N> static inline void await_products() { simt::finish_products(N);
 FC_GROUP_TWIN(multiply_group_float16, 2, float, float16_in, float16_in, simt::row_words)
 FC_GROUP_TWIN(multiply_group_bfloat16, 2, float, bfloat16_in, bfloat16_in, simt::row_words)
 FC_GROUP_TWIN(multiply_group_tf32, 1, float, tf32_in, tf32_in, simt::row_words)
+FC_GROUP_TWIN(multiply_group_int8_int8, 4, int, int8_in, int8_in, simt::row_words)
+FC_GROUP_TWIN(multiply_group_int8_uint8, 4, int, int8_in, uint8_in, simt::row_words)
+FC_GROUP_TWIN(multiply_group_uint8_int8, 4, int, uint8_in, int8_in, simt::row_words)
+FC_GROUP_TWIN(multiply_group_uint8_uint8, 4, int, uint8_in, uint8_in, simt::row_words)
 FC_GROUP_TWIN(multiply_across_float16, 2, float, float16_in, float16_in, simt::across_words)
 FC_GROUP_TWIN(multiply_across_bfloat16, 2, float, bfloat16_in, bfloat16_in, simt::across_words)
