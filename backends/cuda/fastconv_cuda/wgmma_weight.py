@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,8 @@ TYPES = ("float16", "bfloat16")
 # Pixels of a box, and channels of y in each of its boxes.
 PIXELS = 64
 _Y_ACROSS = 64
+# Layers of 64 channels are common: a tile of 64 rows lets both groups of warps have half of it.
+WEIGHT_TILES = (*TILES, Tile(64, 256, 0, 0.85), Tile(64, 128, 0, 0.65))
 # Boxes that make a part worth its sums' way to memory and back.
 _LEAST_BOXES = 8
 _OTHER = WeightGemm(MMA)
@@ -78,23 +81,26 @@ def cut_for(geometry: Geometry, dtype: str, card: Card, limit: int) -> Cut:
     chunks = -(-g.c // across)
     boxes = chunks * g.taps
 
-    def columns(tile: Tile) -> int:
-        return -(-boxes * across // tile.columns)
+    def counts(tile: Tile) -> tuple[int, int]:
+        return -(-g.k // tile.rows), -(-boxes * across // tile.columns)
 
-    tile = min(TILES, key=lambda tile: columns(tile) * tile.columns / tile.rate)
-    row_tiles = -(-g.k // ROWS)
-    tiles = row_tiles * columns(tile) * g.groups
+    def work(tile: Tile) -> float:
+        return prod(counts(tile)) * tile.rows * tile.columns / tile.rate
+
+    tile = min(WEIGHT_TILES, key=work)
+    row_tiles, column_tiles = counts(tile)
+    tiles = row_tiles * column_tiles * g.groups
     pixels = g.batch * g.outputs
     each = g.groups * g.k * g.c * g.taps * 4
     most = min(
-        card.processors * blocks_each(tile.columns) // tiles,
+        card.processors * _blocks_each(tile) // tiles,
         pixels // (PIXELS * _LEAST_BOXES),
         limit // each,
     )
     part = -(-pixels // max(most, 1))
     part = -(-part // PIXELS) * PIXELS
     splits = -(-pixels // part)
-    return Cut(tile, across, row_tiles, columns(tile), chunks, splits, part, splits * each)
+    return Cut(tile, across, row_tiles, column_tiles, chunks, splits, part, splits * each)
 
 
 def maps_of(
@@ -117,18 +123,23 @@ def maps_of(
     return (None, f"y: {reason}") if y_map is None else ((x_map, y_map), "")
 
 
-def _stages(columns: int) -> int:
+def _blocks_each(tile: Tile) -> int:
+    return blocks_each(tile.columns) if tile.rows == ROWS else 1
+
+
+def _stages(tile: Tile) -> int:
     # 64 pixels of 2-byte channels are what rows of 128 bytes are in the other kernel.
-    return stages(columns, 128, blocks_each(columns))
+    return stages(tile.columns, 128, _blocks_each(tile))
 
 
-def unit_for(dtype: str, columns: int, row_bytes: int) -> Unit:
+def unit_for(dtype: str, tile: Tile, row_bytes: int) -> Unit:
     """Return wgmma_weight for a tile."""
     numbers = {
-        "FC_COLUMNS": columns,
+        "FC_ROWS": tile.rows,
+        "FC_COLUMNS": tile.columns,
         "FC_ROW_BYTES": row_bytes,
-        "FC_STAGES": _stages(columns),
-        "FC_BLOCKS": blocks_each(columns),
+        "FC_STAGES": _stages(tile),
+        "FC_BLOCKS": _blocks_each(tile),
     }
     words = (("FC_ELEMENT", dtype), ("FC_MATH", dtype))
     return Unit("wgmma_weight.cu", (*words, *((name, str(n)) for name, n in numbers.items())))
@@ -137,12 +148,10 @@ def unit_for(dtype: str, columns: int, row_bytes: int) -> Unit:
 def every_unit() -> Iterator[tuple[str, Unit]]:
     """Yield all units by what they are for."""
     for dtype in TYPES:
-        for tile in TILES:
+        for tile in WEIGHT_TILES:
             for row_bytes in ROW_BYTES:
-                yield (
-                    f"{dtype},{tile.columns},{row_bytes}",
-                    unit_for(dtype, tile.columns, row_bytes),
-                )
+                key = f"{dtype},{tile.rows}x{tile.columns},{row_bytes}"
+                yield key, unit_for(dtype, tile, row_bytes)
 
 
 class WgmmaWeight:
@@ -213,16 +222,16 @@ def _params(geometry: Geometry, cut: Cut) -> Any:
 def _launch(problem: Product, geometry: Geometry, cut: Cut, params: Any, card: Card) -> Launch:
     maps, reason = maps_of(geometry, problem.dtype, cut.across)
     assert maps is not None, reason
-    columns = cut.tile.columns
+    tile = cut.tile
     tiles = cut.row_tiles * cut.column_tiles * geometry.groups * cut.splits
     return Launch(
-        unit_for(problem.dtype, columns, cut.across * SIZES[problem.dtype]),
+        unit_for(problem.dtype, tile, cut.across * SIZES[problem.dtype]),
         "wgmma_weight",
-        (min(tiles, card.processors * blocks_each(columns)), 1, 1),
+        (min(tiles, card.processors * _blocks_each(tile)), 1, 1),
         (THREADS, 1, 1),
         (Scratch(0),),
         (params,),
-        ALIGNMENT + _stages(columns) * ((ROWS + columns) * 128 + 16),
+        ALIGNMENT + _stages(tile) * ((tile.rows + tile.columns) * 128 + 16),
         TensorMaps([(0, maps[0]), (1, maps[1])]),
     )
 

@@ -103,6 +103,12 @@ def test_a_stream_is_honoured(device, cupy):
     assert cupy.streams == ["in"]
 
 
+def test_tensor_maps_come_from_the_driver(device, monkeypatch):
+    module = sys.modules["fastconv_cuda.cupy_device"]
+    monkeypatch.setattr(module, "encode", lambda wanted, address: (wanted, address))
+    assert device.tensor_map("what", 4096) == ("what", 4096)
+
+
 def test_the_bus_is_timed_once_on_a_machine(device, cupy, monkeypatch, tmp_path):
     monkeypatch.setenv("FASTCONV_CUDA_CACHE", str(tmp_path / "kernels"))
     waits = []

@@ -9,8 +9,7 @@ import pytest
 from breaking import broken_kernels
 from fastconv_cuda.backend import CudaBackend
 from fastconv_cuda.geometry import geometry_of
-from fastconv_cuda.wgmma import TILES
-from fastconv_cuda.wgmma_weight import WGMMA_WEIGHT, cut_for
+from fastconv_cuda.wgmma_weight import WEIGHT_TILES, WGMMA_WEIGHT, cut_for
 from problems import array_of, conv_problem, linear_problem, run, small_values
 from simt.device import CARD, SimulatedDevice, SimulationError, simulated
 
@@ -63,9 +62,9 @@ def test_small_integers_are_exact(dtype, row, device):
 
 
 @pytest.mark.parametrize("row_bytes", [128, 64, 32])
-@pytest.mark.parametrize("tile", TILES, ids=[str(tile.columns) for tile in TILES])
+@pytest.mark.parametrize("tile", WEIGHT_TILES, ids=[f"{t.rows}x{t.columns}" for t in WEIGHT_TILES])
 def test_every_tile_and_swizzle_is_exact(tile, row_bytes, device, monkeypatch):
-    monkeypatch.setattr("fastconv_cuda.wgmma_weight.TILES", (tile,))
+    monkeypatch.setattr("fastconv_cuda.wgmma_weight.WEIGHT_TILES", (tile,))
     rows = [(0, row_bytes)]
     monkeypatch.setattr("fastconv_cuda.wgmma_weight.row_bytes_of", lambda channels, size: rows)
     for x in ((1, 72, 6, 7), (2, 24, 6, 7)):
@@ -178,7 +177,8 @@ BREAKS = [
     (KERNEL, "(Matrix)(8 * row_bytes >> 4) << 32", "(Matrix)(16 * row_bytes >> 4) << 32", 0),
     (KERNEL, "row_bytes == 128 ? 1", "row_bytes == 128 ? 2", 0),
     (KERNEL, "pixel * 128 >> 4", "pixel * 64 >> 4", 0),
-    (KERNEL, "threadIdx.x / GROUP * A_BOX", "0", 0),
+    (KERNEL, "threadIdx.x / GROUP * 64", "0", 0),
+    (KERNEL, "threadIdx.x / GROUP * WIDTH", "0", 0),
     (KERNEL, "walk.advance(DEPTH, conv.axis);", "", 0),
     (KERNEL, "i < ROWS / A_ACROSS", "i < 1", 0),
 ]
@@ -186,7 +186,9 @@ BREAKS = [
 
 @pytest.mark.parametrize("broken", BREAKS, ids=[f"{b[1]}-{b[2]}" for b in BREAKS])
 def test_what_is_missing_is_caught(broken, tmp_path, monkeypatch):
-    monkeypatch.setattr("fastconv_cuda.wgmma_weight.TILES", TILES[1:2])
+    narrow = "WIDTH" in broken[1]
+    tiles = WEIGHT_TILES[4:5] if narrow else WEIGHT_TILES[1:2]
+    monkeypatch.setattr("fastconv_cuda.wgmma_weight.WEIGHT_TILES", tiles)
     # More boxes of pixels than a ring has stages, and two boxes of channels in a tile.
     problem = conv_problem(PASS, (4, 64, 13, 12), (72, 64, 1, 2), dtype="float16", last=True)
     lone = replace(CARD, processors=1)

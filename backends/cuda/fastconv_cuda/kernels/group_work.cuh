@@ -94,6 +94,8 @@ __device__ __forceinline__ void each_tile(const Ring &ring, const Maps &maps, co
   divide_work(
       CROWDED,
       [&] {
+        prefetch_map(&maps.weight);
+        prefetch_map(&maps.image[0]);
         for (long long tile = blockIdx.x; tile < tiles; tile += gridDim.x) {
           Work work(p, tile);
           if (!work.empty()) copy_stages(work, maps, p, ring, turn);

@@ -65,6 +65,11 @@ __device__ __forceinline__ void barrier_wait(Barrier *b, unsigned parity) {
   } while (!passed);
 }
 
+// Has a map at hand before the first copy asks for it.
+__device__ __forceinline__ void prefetch_map(const TensorMap *map) {
+  asm volatile("prefetch.tensormap [%0];" ::"l"(map) : "memory");
+}
+
 // A box of a 3-d tensor, whose corner has these coordinates, the innermost first. What lies
 // outside the tensor is 0.
 __device__ __forceinline__ void copy_box(void *to, const TensorMap *map, Barrier *b, int x, int y,

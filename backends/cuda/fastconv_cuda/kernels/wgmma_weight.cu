@@ -6,9 +6,10 @@
 #include "walk.cuh"
 
 enum {
-  ROWS = 128,  // 64 for each group of warps
+  ROWS = FC_ROWS,  // 128: the groups of warps have 64 each; 64: they have half of the columns each
   COLUMNS = FC_COLUMNS,
-  CROWDED = COLUMNS == 256,
+  WIDTH = ROWS == 128 ? COLUMNS : COLUMNS / 2,
+  CROWDED = WIDTH == 256,
   DEPTH = 64,                           // pixels in a box
   ROW_BYTES = FC_ROW_BYTES,             // of x's channels in a box
   ACROSS = ROW_BYTES / (int)sizeof(element),
@@ -104,26 +105,33 @@ __device__ __forceinline__ Matrix matrix_across(const unsigned char *box, int ro
 #define FC_ACROSS_BY_OF(word) multiply_across_##word
 #define FC_ACROSS_BY(word) FC_ACROSS_BY_OF(word)
 
-__device__ __forceinline__ void multiply_pixels(float (&sums)[COLUMNS / 2],
+// Where a thread's group of warps begins in a tile.
+__device__ __forceinline__ int group_row() { return ROWS == 128 ? threadIdx.x / GROUP * 64 : 0; }
+__device__ __forceinline__ int group_column() {
+  return ROWS == 128 ? 0 : threadIdx.x / GROUP * WIDTH;
+}
+
+__device__ __forceinline__ void multiply_pixels(float (&sums)[WIDTH / 2],
                                                 const unsigned char *stage) {
-  Matrix a = matrix_across(stage + threadIdx.x / GROUP * A_BOX, 128, A_BOX);
-  Matrix b = matrix_across(stage + A_BYTES, ROW_BYTES, B_BOX);
+  Matrix a = matrix_across(stage + group_row() / A_ACROSS * A_BOX, 128, A_BOX);
+  Matrix b = matrix_across(stage + A_BYTES + group_column() / ACROSS * B_BOX, ROW_BYTES, B_BOX);
 #pragma unroll
   for (int pixel = 0; pixel < DEPTH; pixel += 16)
     FC_ACROSS_BY(FC_MATH)(sums, a + (pixel * 128 >> 4), b + (pixel * ROW_BYTES >> 4));
 }
 
 // Neighbouring columns are two channels of one tap, as groups have an even number of them.
-__device__ __forceinline__ void store_sums(const float (&sums)[COLUMNS / 2], const Work &work,
+__device__ __forceinline__ void store_sums(const float (&sums)[WIDTH / 2], const Work &work,
                                            const WeightBoxes &p, float *parts) {
   const Conv &conv = p.sum.conv;
   int lane = threadIdx.x % 32, taps = taps_of(conv);
-  int row0 = work.row0 + threadIdx.x / 32 * 16 + lane / 4;
+  int row0 = work.row0 + group_row() + threadIdx.x % GROUP / 32 * 16 + lane / 4;
+  int box0 = work.box0 + group_column() / ACROSS;
   long long columns = taps * conv.c;
   float *to = parts + ((work.split * conv.groups + work.group) * conv.k + row0) * columns;
 #pragma unroll
-  for (int j = 0; j < COLUMNS / 8; j++) {
-    int box = work.box0 + j * 8 / ACROSS, tap = box / (int)p.chunks;
+  for (int j = 0; j < WIDTH / 8; j++) {
+    int box = box0 + j * 8 / ACROSS, tap = box / (int)p.chunks;
     int c = box % (int)p.chunks * ACROSS + j * 8 % ACROSS + lane % 4 * 2;
     if (tap >= taps || c >= conv.c) continue;
 #pragma unroll
@@ -148,15 +156,17 @@ wgmma_weight(float *parts, const __grid_constant__ Maps maps, const WeightBoxes 
   divide_work(
       CROWDED,
       [&] {
+        prefetch_map(&maps.x);
+        prefetch_map(&maps.y);
         for (long long tile = blockIdx.x; tile < tiles; tile += gridDim.x)
           copy_stages(Work(p, tile), maps, p, ring, turn);
       },
       [&] {
         for (long long tile = blockIdx.x; tile < tiles; tile += gridDim.x) {
           Work work(p, tile);
-          float sums[COLUMNS / 2];
+          float sums[WIDTH / 2];
 #pragma unroll
-          for (int i = 0; i < COLUMNS / 2; i++) sums[i] = 0;
+          for (int i = 0; i < WIDTH / 2; i++) sums[i] = 0;
           multiply_stages(ring, turn, work.steps(),
                           [&](unsigned char *stage) { multiply_pixels(sums, stage); });
           store_sums(sums, work, p, parts);

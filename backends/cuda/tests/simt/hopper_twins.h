@@ -320,6 +320,7 @@ static inline void barrier_wait(Barrier *b, unsigned parity) {
   if (!simt::passed(b, parity)) simt::wait_until(simt::passed, b, parity);
 }
 
+static inline void prefetch_map(const TensorMap *) {}
 static inline void copy_box(void *to, const TensorMap *map, Barrier *b, int x, int y, int z) {
   int at[3] = {x, y, z};
   simt::begin_box(to, map, b, 3, false, at, 0);
