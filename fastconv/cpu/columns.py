@@ -18,7 +18,7 @@ from fastconv.problem import ColumnsProblem, Problem
 
 _BYTES_PER_SECOND = 6e9
 # Of widened columns, which should still be in a cache when they are added up.
-_BLOCK_BYTES = 2**19
+_BLOCK_BYTES = 2**22
 
 
 class ColumnsPlan(HostPlan):
