@@ -29,6 +29,8 @@ POOLS = {
 
 def images(pool: Pool, dtype: str) -> Any:
     """Return what is pooled."""
+    if dtype == "bfloat16":
+        dtype = __import__("ml_dtypes").bfloat16
     return np.random.default_rng(0).standard_normal(pool.x).astype(dtype)
 
 
@@ -40,7 +42,7 @@ def window(pool: Pool) -> tuple[int, int, int]:
 class Pooling:
     """Forward as inference calls it, and as training does, which needs indices; and backward."""
 
-    params = (tuple(POOLS), ("float32", "float64"))
+    params = (tuple(POOLS), ("float32", "float64", "float16", "bfloat16"))
     param_names = ("layer", "dtype")
     timeout = 300
 

@@ -60,12 +60,25 @@ def max_forward(
     channels_inner: bool,
     dtype: str,
     threads: int,
+    scratch: _Array | None = None,
 ) -> None: ...
 def avg_forward(
-    windows: Windows, x: _Array, y: _Array, divisor: int | None, dtype: str, threads: int
+    windows: Windows,
+    x: _Array,
+    y: _Array,
+    divisor: int | None,
+    dtype: str,
+    threads: int,
+    scratch: _Array | None = None,
 ) -> None: ...
 def avg_backward(
-    windows: Windows, grad: _Array, dx: _Array, divisor: int | None, dtype: str, threads: int
+    windows: Windows,
+    grad: _Array,
+    dx: _Array,
+    divisor: int | None,
+    dtype: str,
+    threads: int,
+    scratch: _Array | None = None,
 ) -> None: ...
 def lp_forward(
     windows: Windows,
@@ -76,6 +89,7 @@ def lp_forward(
     absolute: bool,
     dtype: str,
     threads: int,
+    scratch: _Array | None = None,
 ) -> None: ...
 def lp_backward(
     windows: Windows,
@@ -90,8 +104,16 @@ def lp_backward(
     threads: int,
 ) -> None: ...
 def scatter_add(
-    grad: _Array, indices: _Places, dx: _Array, dtype: str, clear: bool, threads: int
+    grad: _Array,
+    indices: _Places,
+    dx: _Array,
+    dtype: str,
+    clear: bool,
+    threads: int,
+    scratch: _Array | None = None,
 ) -> None: ...
+def half_pool_scratch(windows: Windows, backward: bool) -> int: ...
+def half_indexed_scratch(channels: int, inputs: int, outputs: int) -> int: ...
 def unpool(x: _Array, indices: _Places, y: _Array, threads: int) -> None: ...
 def gather(y: _Array, indices: _Places, x: _Array, threads: int) -> None: ...
 def isa_levels() -> tuple[tuple[str, bool, bool], ...]: ...
@@ -105,6 +127,22 @@ def peak(dtype: str, steps: int, threads: int) -> float: ...
 def gemm_tile(dtype: str) -> tuple[int, int]: ...
 def lanes(dtype: str) -> int: ...
 def item_channels(dtype: str) -> int: ...
+def reach_parts(rows: int, row: int) -> int: ...
+def reach(x: _Array, most: _Array, rows: int, threads: int) -> None: ...
+def drop_bits(values: _Array, bits: int, threads: int) -> None: ...
+def quantize(
+    source: _Array, target: _Array, scales: _Array, zero: int, low: int, high: int, threads: int
+) -> None: ...
+def rescale(
+    sums: _Array,
+    factors: _Array,
+    bias: _Array,
+    target: _Array,
+    inner: int,
+    activation: int,
+    parameter: float,
+    threads: int,
+) -> None: ...
 def convert(source: _Array, target: _Array, dtype: str, threads: int) -> None: ...
 
 class Winograd:

@@ -273,6 +273,27 @@ cdef extern from "fc.h" nogil:
         fc_grad_bytes (*weight_grad_bytes)(const fc_weight_grad *) noexcept nogil
         void (*convert)(int, const char *, char *, int64_t, int, int) noexcept nogil
 
+    ctypedef struct fc_halves:
+        char *scratch
+        int64_t each
+        int dtype
+
+    ctypedef struct fc_quantizer:
+        const char *from_ "from"
+        const char *scales
+        char *to
+        int64_t rows, row
+        int32_t zero, low, high
+
+    ctypedef struct fc_rescaler:
+        const char *sums
+        const char *factors
+        const char *bias
+        char *to
+        int64_t outer, channels, inner
+        double parameter
+        int activation
+
     ctypedef struct fc_kernels:
         void (*im2col)(const fc_geometry *, const fc_array *, const fc_array *, int64_t, int64_t,
                        int64_t, int) noexcept nogil
@@ -294,6 +315,18 @@ cdef extern from "fc.h" nogil:
                             int) noexcept nogil
         int64_t (*scatter_add)(const fc_array *, const fc_array *, const fc_array *, int,
                                int, int) noexcept nogil
+        int64_t (*half_pool_scratch)(const fc_windows *, int) noexcept nogil
+        void (*half_max_forward)(const fc_windows *, const fc_array *, const fc_array *,
+                                 const fc_array *, int, const fc_halves *, int) noexcept nogil
+        void (*half_avg_forward)(const fc_windows *, const fc_array *, const fc_array *, int64_t,
+                                 const fc_halves *, int) noexcept nogil
+        void (*half_avg_backward)(const fc_windows *, const fc_array *, const fc_array *, int64_t,
+                                  const fc_halves *, int) noexcept nogil
+        void (*half_lp_forward)(const fc_windows *, const fc_array *, const fc_array *,
+                                const fc_norm *, const fc_halves *, int) noexcept nogil
+        int64_t (*half_indexed_scratch)(int64_t, int64_t, int64_t) noexcept nogil
+        int64_t (*half_scatter_add)(const fc_array *, const fc_array *, const fc_array *,
+                                    const fc_halves *, int) noexcept nogil
         int64_t (*unpool)(const fc_array *, const fc_array *, const fc_array *, int) noexcept nogil
         double (*peak)(int, int64_t, int) noexcept nogil
         int64_t (*gather)(const fc_array *, const fc_array *, const fc_array *, int) noexcept nogil
@@ -316,7 +349,7 @@ cdef extern from "fc.h" nogil:
         fc_grad_bytes (*weight_grad_bytes)(const fc_weight_grad *) noexcept nogil
         int64_t vector_bytes
         int64_t tile_pixels
-        void (*bias_grad)(const fc_array *, const fc_array *, int, char *, int64_t,
+        void (*bias_grad)(const fc_array *, const fc_array *, int, int, char *, int64_t,
                           int) noexcept nogil
         int64_t (*tile_rows)() noexcept nogil
         int64_t (*tile_vectors)() noexcept nogil
@@ -328,6 +361,11 @@ cdef extern from "fc.h" nogil:
         void (*pointwise_layout)(fc_pointwise *) noexcept nogil
         void (*pointwise_pack)(const fc_pointwise *, int) noexcept nogil
         void (*pointwise_run)(const fc_pointwise *, int) noexcept nogil
+        void (*reach)(const char *, int64_t, int64_t, char *, int) noexcept nogil
+        int64_t (*reach_parts)(int64_t, int64_t) noexcept nogil
+        void (*drop_bits)(char *, int64_t, int, int) noexcept nogil
+        void (*quantize)(const fc_quantizer *, int) noexcept nogil
+        void (*rescale)(const fc_rescaler *, int) noexcept nogil
 
     ctypedef struct fc_level:
         const char *name

@@ -1,6 +1,7 @@
 # The pools. Every input x is (N, C, *spatial_in), every output y is (N, C, *spatial_out).
 
-def max_forward(Windows windows not None, x, y, indices, bint channels_inner, dtype, threads):
+def max_forward(Windows windows not None, x, y, indices, bint channels_inner, dtype, threads,
+                scratch=None):
     """Largest item of each window; the first of several, and NaN before all.
 
     Parameters
@@ -14,6 +15,8 @@ def max_forward(Windows windows not None, x, y, indices, bint channels_inner, dt
     dtype : str
         Of x and y.
     threads : int
+    scratch : writable contiguous buffer or None
+        Of 16-bit floats.
 
     Notes
     -----
@@ -21,13 +24,25 @@ def max_forward(Windows windows not None, x, y, indices, bint channels_inner, dt
     """
     cdef Array source = hold("x", x, False, True), target = hold("y", y, True, True), places = None
     cdef const fc_array *where = NULL
-    cdef int code = dtype_code(dtype, False), t = thread_count(threads)
-    windows.check_input("x", source, fc_dtypes[code].size)
-    windows.check_output("y", target, source, fc_dtypes[code].size)
+    cdef int code, t = thread_count(threads)
+    cdef int64_t size = item_bytes(dtype, False)
+    cdef fc_halves halves
+    windows.check_input("x", source, size)
+    windows.check_output("y", target, source, size)
     if indices is not None:
         places = hold("indices", indices, True, True)
         windows.check_output("indices", places, source, sizeof(int64_t))
         where = &places.a
+    if dtype in HALVES:
+        space = hold_scratch(
+            &halves, dtype, scratch, t, fc_active().half_pool_scratch(&windows.w, False)
+        )
+        with nogil:
+            fc_active().half_max_forward(
+                &windows.w, &source.a, &target.a, where, channels_inner, &halves, t
+            )
+        return
+    code = dtype_code(dtype, False)
     with nogil:
         fc_active().max_forward(
             &windows.w, &source.a, &target.a, where, channels_inner, code, t
@@ -43,7 +58,7 @@ cdef int64_t checked_divisor(object divisor) except? -1:
     return given
 
 
-def avg_forward(Windows windows not None, x, y, divisor, dtype, threads):
+def avg_forward(Windows windows not None, x, y, divisor, dtype, threads, scratch=None):
     """Sum of each window over `divisor`, or over the product of its sizes where that is None.
 
     Parameters
@@ -51,38 +66,59 @@ def avg_forward(Windows windows not None, x, y, divisor, dtype, threads):
     x : buffer
     y : writable buffer
     divisor : int or None
-    dtype : {"float32", "float64"}
-        Of x and y, and of sums; very long lines are summed in float64.
+    dtype : {"float32", "float64", "float16", "bfloat16"}
+        Of x and y, and of sums, which are float32 of 16 bits; very long lines are summed in
+        float64.
     threads : int
+    scratch : writable contiguous buffer or None
+        Of 16-bit floats.
 
     Notes
     -----
     A window without inputs gives 0.
     """
     cdef Array source = hold("x", x, False, True), target = hold("y", y, True, True)
-    cdef int code = dtype_code(dtype, True), t = thread_count(threads)
-    cdef int64_t by = checked_divisor(divisor)
-    windows.check_input("x", source, fc_dtypes[code].size)
-    windows.check_output("y", target, source, fc_dtypes[code].size)
+    cdef int code, t = thread_count(threads)
+    cdef int64_t by = checked_divisor(divisor), size = item_bytes(dtype, True)
+    cdef fc_halves halves
+    windows.check_input("x", source, size)
+    windows.check_output("y", target, source, size)
+    if dtype in HALVES:
+        space = hold_scratch(
+            &halves, dtype, scratch, t, fc_active().half_pool_scratch(&windows.w, False)
+        )
+        with nogil:
+            fc_active().half_avg_forward(&windows.w, &source.a, &target.a, by, &halves, t)
+        return
+    code = dtype_code(dtype, True)
     with nogil:
         fc_active().avg_forward(&windows.w, &source.a, &target.a, by, code, t)
 
 
-def avg_backward(Windows windows not None, grad, dx, divisor, dtype, threads):
+def avg_backward(Windows windows not None, grad, dx, divisor, dtype, threads, scratch=None):
     """Fill dx with the sums of the windows' shares of their gradients.
 
     Parameters
     ----------
     grad : buffer
     dx : writable buffer
-    divisor, dtype, threads
+    divisor, dtype, threads, scratch
         As in avg_forward.
     """
     cdef Array source = hold("grad", grad, False, True), target = hold("dx", dx, True, True)
-    cdef int code = dtype_code(dtype, True), t = thread_count(threads)
-    cdef int64_t by = checked_divisor(divisor)
-    windows.check_input("dx", target, fc_dtypes[code].size)
-    windows.check_output("grad", source, target, fc_dtypes[code].size)
+    cdef int code, t = thread_count(threads)
+    cdef int64_t by = checked_divisor(divisor), size = item_bytes(dtype, True)
+    cdef fc_halves halves
+    windows.check_input("dx", target, size)
+    windows.check_output("grad", source, target, size)
+    if dtype in HALVES:
+        space = hold_scratch(
+            &halves, dtype, scratch, t, fc_active().half_pool_scratch(&windows.w, True)
+        )
+        with nogil:
+            fc_active().half_avg_backward(&windows.w, &source.a, &target.a, by, &halves, t)
+        return
+    code = dtype_code(dtype, True)
     with nogil:
         fc_active().avg_backward(&windows.w, &source.a, &target.a, by, code, t)
 
@@ -94,7 +130,7 @@ cdef fc_norm norm_of(double p, object kernel_volume, bint absolute) except *:
 
 
 def lp_forward(Windows windows not None, x, y, double p, kernel_volume, bint absolute, dtype,
-               threads):
+               threads, scratch=None):
     """The p-norm of each window: (scale * sum of x^p)^(1/p).
 
     Parameters
@@ -109,15 +145,27 @@ def lp_forward(Windows windows not None, x, y, double p, kernel_volume, bint abs
     absolute : bool
         Sum |x|^p (ONNX) instead of x^p (PyTorch: an odd p keeps signs, and a negative sum has no
         root unless p is 1).
-    dtype : {"float32", "float64"}
+    dtype : {"float32", "float64", "float16", "bfloat16"}
         Of x and y; sums are float64.
     threads : int
+    scratch : writable contiguous buffer or None
+        Of 16-bit floats.
     """
     cdef Array source = hold("x", x, False, True), target = hold("y", y, True, True)
-    cdef int code = dtype_code(dtype, True), t = thread_count(threads)
+    cdef int code, t = thread_count(threads)
+    cdef int64_t size = item_bytes(dtype, True)
     cdef fc_norm norm = norm_of(p, kernel_volume, absolute)
-    windows.check_input("x", source, fc_dtypes[code].size)
-    windows.check_output("y", target, source, fc_dtypes[code].size)
+    cdef fc_halves halves
+    windows.check_input("x", source, size)
+    windows.check_output("y", target, source, size)
+    if dtype in HALVES:
+        space = hold_scratch(
+            &halves, dtype, scratch, t, fc_active().half_pool_scratch(&windows.w, False)
+        )
+        with nogil:
+            fc_active().half_lp_forward(&windows.w, &source.a, &target.a, &norm, &halves, t)
+        return
+    code = dtype_code(dtype, True)
     with nogil:
         fc_active().lp_forward(&windows.w, &source.a, &target.a, &norm, code, t)
 
@@ -177,7 +225,12 @@ cdef int check_fault(int64_t place, Array indices, Array plane) except -1:
     raise ValueError(f"indices: {value} in plane ({n}, {c}) is not inside [0, {elements})")
 
 
-def scatter_add(grad, indices, dx, dtype, bint clear, threads):
+cdef int64_t volume(Array array):
+    """Items of a plane."""
+    return array.a.shape[2] * array.a.shape[3] * array.a.shape[4]
+
+
+def scatter_add(grad, indices, dx, dtype, bint clear, threads, scratch=None):
     """Add each gradient to the place in its plane of dx that its index names.
 
     Parameters
@@ -188,9 +241,11 @@ def scatter_add(grad, indices, dx, dtype, bint clear, threads):
     dtype : str
         Of grad and dx. Integers wrap.
     clear : bool
-        Whether dx begins as zeros, else as it is.
+        Whether dx begins as zeros, else as it is; 16-bit floats always clear.
     threads : int
         Sums do not depend on it.
+    scratch : writable contiguous buffer or None
+        Of 16-bit floats.
 
     Raises
     ------
@@ -200,10 +255,26 @@ def scatter_add(grad, indices, dx, dtype, bint clear, threads):
     cdef Array source = hold("grad", grad, False, True)
     cdef Array places = hold("indices", indices, False, True)
     cdef Array target = hold("dx", dx, True, True)
-    cdef int code = sum_code(dtype), t = thread_count(threads)
+    cdef int code, t = thread_count(threads)
     cdef int64_t fault
-    check_size("dx", target, fc_dtypes[code].size)
+    cdef fc_halves halves
+    check_size("dx", target, item_bytes(dtype, False))
     check_listed("grad", source, places, target)
+    if dtype in HALVES:
+        space = hold_scratch(
+            &halves, dtype, scratch, t, half_indexed_scratch(
+                target.a.shape[1], volume(target), volume(source)
+            )
+        )
+        if not clear:
+            raise ValueError(f"clear: sums of {dtype} begin as zeros, got {clear}")
+        with nogil:
+            fault = fc_active().half_scatter_add(
+                &source.a, &places.a, &target.a, &halves, t
+            )
+        check_fault(fault, places, target)
+        return
+    code = sum_code(dtype)
     with nogil:
         fault = fc_active().scatter_add(&source.a, &places.a, &target.a, code, clear, t)
     check_fault(fault, places, target)

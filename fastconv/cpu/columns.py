@@ -10,12 +10,15 @@ import numpy as np
 
 from fastconv.backend import Decision, Plan, Policy
 from fastconv.cpu.candidate import arithmetic, error_bound, precision_name, refused, threads_for
+from fastconv.cpu.conversion import convert
 from fastconv.cpu.isa import active, core, why_no_core
 from fastconv.cpu.plans import HostPlan, Scratch, itemsize
 from fastconv.precision import FLOATING
 from fastconv.problem import ColumnsProblem, Problem
 
 _BYTES_PER_SECOND = 6e9
+# Of widened columns, which should still be in a cache when they are added up.
+_BLOCK_BYTES = 2**22
 
 
 class ColumnsPlan(HostPlan):
@@ -37,9 +40,11 @@ class ColumnsPlan(HostPlan):
         )
         self._widens = problem.operation == "col2im" and dtype != problem.dtype
         if self._widens:
-            self._scratch.add("sums", (1, 1, *problem.x.shape[2:]), dtype)
-            rows = (1, prod(problem.kernel), prod(problem.spatial_out))
-            self._scratch.add("columns", rows, dtype)
+            volume, positions = prod(problem.kernel), prod(problem.spatial_out)
+            each = itemsize(dtype) * max(1, volume * positions)
+            self._channels = max(1, min(problem.x.shape[1], _BLOCK_BYTES // each))
+            self._scratch.add("sums", (1, self._channels, *problem.x.shape[2:]), dtype)
+            self._scratch.add("columns", (1, self._channels * volume, positions), dtype)
 
     @property
     def workspace_bytes(self) -> int:  # type: ignore[override]
@@ -74,14 +79,15 @@ class ColumnsPlan(HostPlan):
     def _add_planes(self, columns: Any, x: Any, workspace: Any) -> None:
         sums = self._scratch.cut("sums", workspace)
         wide = self._scratch.cut("columns", workspace)
-        volume = prod(self._problem.kernel)
+        volume, channels = prod(self._problem.kernel), x.shape[1]
         for n in range(x.shape[0]):
-            for c in range(x.shape[1]):
-                np.copyto(wide[0], columns[n, c * volume : (c + 1) * volume])
-                sums[...] = 0
-                self._add(wide, sums)
-                with np.errstate(all="ignore"):
-                    x[n, c] = sums[0, 0]
+            for c in range(0, channels, self._channels):
+                end = min(c + self._channels, channels)
+                some, total = wide[:, : (end - c) * volume], sums[:, : end - c]
+                convert(some[0], columns[n, c * volume : end * volume], self._threads)
+                total[...] = 0
+                self._add(some, total)
+                convert(x[n, c:end], total[0], self._threads)
 
 
 class CompiledColumns:

@@ -35,6 +35,13 @@ def round_to_bfloat16(target: Any, source: Any, threads: int) -> None:
     core.convert(given, target.transpose(order), "bfloat16", threads)
 
 
+def as_line(array: Any) -> Any:
+    """Return an array's items as one line in their order in memory; None unless in one piece."""
+    order = np.argsort([-stride for stride in array.strides], kind="stable")
+    turned = array.transpose(order)
+    return turned.reshape(-1) if turned.flags.c_contiguous else None
+
+
 def _lie_alike(a: Any, b: Any) -> bool:
     """Whether two arrays of the same shape have their items in one piece, in the same order."""
     if a.shape != b.shape or a.size == 0:

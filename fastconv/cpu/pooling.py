@@ -5,7 +5,14 @@ from __future__ import annotations
 from math import prod
 
 from fastconv.backend import Decision, Plan, Policy
-from fastconv.cpu.candidate import arithmetic, error_bound, precision_name, refused, threads_for
+from fastconv.cpu.candidate import (
+    arithmetic,
+    error_bound,
+    precision_name,
+    refused,
+    threads_for,
+    threads_within,
+)
 from fastconv.cpu.isa import active, core, why_no_core
 from fastconv.cpu.plans import HostPlan, itemsize
 from fastconv.cpu.pooling_indexed import IndexPlan, Rows, choose_rows
@@ -48,6 +55,8 @@ class CompiledPools:
                 over_limit=True,
             )
         threads = threads_for(policy)
+        if how.halves:
+            threads = threads_within(threads, policy.workspace_limit, 0, how.halves)
         plan = _plan(problem, dtype, how, threads)
         return Decision(
             True,
@@ -70,7 +79,7 @@ class CompiledPools:
 def _plan(problem: PoolProblem, dtype: str, how: Rows | Cut, threads: int) -> HostPlan:
     if isinstance(how, Rows):
         return IndexPlan(problem, dtype, how, threads)
-    return WindowPlan(problem, dtype, how, threads)
+    return WindowPlan(problem, problem.dtype if how.halves else dtype, how, threads)
 
 
 def _sums(problem: PoolProblem, policy: Policy) -> tuple[str, str]:

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.cpu.conversion import convert
 from fastconv.cpu.isa import core
+from fastconv.cpu.narrow import HALVES
 from fastconv.cpu.plans import HostPlan
 from fastconv.cpu.pooling_blocks import Blocks, Planes
 from fastconv.cpu.pooling_indices import check_indices
@@ -32,6 +34,7 @@ class Rows:
     y_axis: int
     x_rows: int = 0
     y_rows: int = 0
+    halves: int = 0  # scratch bytes of a thread, where kernels take 16-bit arrays as they are
 
 
 def _row_size(shape: Ints, axis: int) -> int:
@@ -54,6 +57,11 @@ def choose_rows(problem: PoolProblem, dtype: str, limit: int) -> Rows | None:
     axes = cut_axis(x[2:]), cut_axis(y[2:])
     if dtype == problem.dtype:
         return Rows(Planes(1, 1), *axes)
+    if problem.dtype in HALVES and dtype == "float32":
+        assert core is not None
+        needed = core.half_indexed_scratch(x[1], prod(x[2:]), prod(y[2:]))
+        if needed <= limit:
+            return Rows(Planes(1, 1), *axes, halves=needed)
     whole = Rows(Planes(1, 1), *axes)
     per_plane = Blocks.plane_bytes(_sizes(problem, dtype, whole))
     planes = Planes.within(x[:2], per_plane, limit)
@@ -80,14 +88,15 @@ class IndexPlan(HostPlan):
         self._rows = rows
         self._threads = threads
         self._batch = problem.y.shape[:2]
-        self._widens = problem.operation == "max_pool_backward" and dtype != problem.dtype
+        wide = problem.operation == "max_pool_backward" and dtype != problem.dtype
+        self._widens = wide and not rows.halves
         sizes = _sizes(problem, dtype, rows) if self._widens else {}
         self._blocks = Blocks(sizes, rows.planes, False)
 
     @property
     def workspace_bytes(self) -> int:  # type: ignore[override]
         """Bytes of scratch memory that `run` needs."""
-        return self._blocks.bytes
+        return self._blocks.bytes + self._threads * self._rows.halves
 
     def run(
         self,
@@ -100,7 +109,7 @@ class IndexPlan(HostPlan):
         assert core is not None
         (source, indices), (target,) = inputs, outputs
         if self._problem.operation == "max_pool_backward" and not self._widens:
-            self._add_all(source, indices, target)
+            self._add_all(source, indices, target, workspace)
             return
         check_indices(self._problem, indices)
         if self._problem.operation == "max_unpool_backward":
@@ -112,18 +121,21 @@ class IndexPlan(HostPlan):
             target[...] = 0
             core.unpool(source, indices, target, self._threads)
 
-    def _add_all(self, grad: Any, indices: Any, x: Any) -> None:
+    def _add_all(self, grad: Any, indices: Any, x: Any, workspace: Any) -> None:
+        size = self._threads * self._rows.halves
+        scratch = np.ndarray((size,), np.uint8, workspace) if size else None
         try:
-            self._add(grad, indices, x, clear=True)
+            self._add(grad, indices, x, scratch, clear=True)
         except ValueError:
             # The core looks at indices on its way, and a fresh result may be half made.
             check_indices(self._problem, indices)
             raise
 
-    def _add(self, grad: Any, indices: Any, sums: Any, *, clear: bool) -> None:
+    def _add(self, grad: Any, indices: Any, sums: Any, scratch: Any = None, *, clear: bool) -> None:
         assert core is not None
         for source, target in parts_of(grad, sums):
-            core.scatter_add(source, indices, target, source.dtype.name, clear, self._threads)
+            name = source.dtype.name
+            core.scatter_add(source, indices, target, name, clear, self._threads, scratch)
 
     def _add_widened(self, grad: Any, indices: Any, x: Any, workspace: Any) -> None:
         for planes in self._rows.planes.over(self._batch):
@@ -131,10 +143,10 @@ class IndexPlan(HostPlan):
                 self._add_rows(grad[planes], indices[planes], x[planes], workspace)
                 continue
             wide = self._blocks.cut("y", grad[planes].shape, workspace)
-            np.copyto(wide, grad[planes])
+            convert(wide, grad[planes], self._threads)
             sums = self._blocks.cut("x", x[planes].shape, workspace)
             self._add(wide, indices[planes], sums, clear=True)
-            np.copyto(x[planes], sums, casting="same_kind")
+            convert(x[planes], sums, self._threads)
 
     def _add_rows(self, grad: Any, indices: Any, x: Any, workspace: Any) -> None:
         size = _row_size(x.shape, self._rows.x_axis)

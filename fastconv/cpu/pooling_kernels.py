@@ -43,10 +43,16 @@ def parts_of(*arrays: Any) -> list[tuple[Any, ...]]:
 class Kernels:
     """One pool's kernels, on any part of its windows and any number of its planes."""
 
-    def __init__(self, problem: PoolProblem, windows: Windows, inner: bool, threads: int) -> None:
+    def __init__(
+        self, problem: PoolProblem, windows: Windows, inner: bool, threads: int, halves: bool
+    ) -> None:
         self._windows = windows
         self._inner = inner
         self._threads = threads
+        self._halves = halves
+        self._backward = problem.operation.endswith("_backward")
+        # What every thread needs to widen blocks of 16-bit arrays in.
+        self.scratch_bytes = 0
         self._divisor = problem.divisor
         self._norm = (problem.norm_type, problem.kernel_volume, False)
         self._made: dict[tuple[Part, int], Any] = {}
@@ -69,7 +75,11 @@ class Kernels:
         )
         if content not in self._unlike:
             self._unlike[content] = for_core(tables)
-        self._made[key] = self._unlike[content]
+        made = self._made[key] = self._unlike[content]
+        if self._halves:
+            assert core is not None
+            needed = core.half_pool_scratch(made, self._backward)
+            self.scratch_bytes = max(self.scratch_bytes, needed)
 
     def _for(self, part: Part, array: Any) -> Any:
         return self._made[part, array.shape[1] if self._inner else 0]
@@ -79,38 +89,49 @@ class Kernels:
             return array
         return array.transpose(0, *range(2, array.ndim), 1)[:, None]
 
-    def max(self, part: Part, x: Any, y: Any, indices: Any, local: bool = False) -> None:
+    def max(
+        self,
+        part: Part,
+        x: Any,
+        y: Any,
+        indices: Any,
+        scratch: Any = None,
+        *,
+        local: bool = False,
+    ) -> None:
         """Fill y with maxima; unless None, indices into whole planes, or the part's if `local`."""
         assert core is not None
         windows = self._for(part, x)
         seen = None if indices is None else self._seen(indices)
         ((source, target),) = parts_of(self._seen(x), self._seen(y))
         name = source.dtype.name
-        core.max_forward(windows, source, target, seen, self._inner, name, self._threads)
+        core.max_forward(windows, source, target, seen, self._inner, name, self._threads, scratch)
         offset = 0 if local else self._windows.offset(part)
         if offset and indices is not None:
             np.add(indices, offset, out=indices)
 
-    def average(self, part: Part, x: Any, y: Any) -> None:
+    def average(self, part: Part, x: Any, y: Any, scratch: Any = None) -> None:
         """Fill y with averages."""
         assert core is not None
         windows = self._for(part, x)
         for source, target in parts_of(self._seen(x), self._seen(y)):
             name = source.dtype.name
-            core.avg_forward(windows, source, target, self._divisor, name, self._threads)
+            arguments = (self._divisor, name, self._threads, scratch)
+            core.avg_forward(windows, source, target, *arguments)
 
-    def spread(self, part: Part, grad: Any, x_grad: Any) -> None:
+    def spread(self, part: Part, grad: Any, x_grad: Any, scratch: Any = None) -> None:
         """Fill x_grad with averages' gradients."""
         assert core is not None
         windows = self._for(part, x_grad)
         for source, target in parts_of(self._seen(grad), self._seen(x_grad)):
             name = source.dtype.name
-            core.avg_backward(windows, source, target, self._divisor, name, self._threads)
+            arguments = (self._divisor, name, self._threads, scratch)
+            core.avg_backward(windows, source, target, *arguments)
 
-    def norm(self, part: Part, x: Any, y: Any) -> None:
+    def norm(self, part: Part, x: Any, y: Any, scratch: Any = None) -> None:
         """Fill y with norms."""
         assert core is not None
-        arguments = (*self._norm, x.dtype.name, self._threads)
+        arguments = (*self._norm, x.dtype.name, self._threads, scratch)
         core.lp_forward(self._for(part, x), self._seen(x), self._seen(y), *arguments)
 
     def slopes(self, part: Part, grad: Any, x: Any, norms: Any, x_grad: Any) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Any
 
 import numpy as np
 
+from fastconv.cpu.conversion import convert
 from fastconv.cpu.isa import core
+from fastconv.cpu.narrow import HALVES
 from fastconv.cpu.plans import HostPlan
 from fastconv.cpu.pooling_blocks import Blocks, Planes
 from fastconv.cpu.pooling_kernels import Kernels, are_channels_innermost, magnitudes
@@ -28,6 +30,13 @@ class Cut:
 
     parts: tuple[Part, ...]
     planes: Planes
+    halves: int = 0  # scratch bytes of a thread, where kernels take 16-bit arrays as they are
+
+
+def takes_halves(problem: PoolProblem, dtype: str) -> bool:
+    """Whether the core widens a problem's 16-bit arrays to `dtype` itself."""
+    known = problem.operation in ("max_pool", "avg_pool", "avg_pool_backward", "lp_pool")
+    return known and problem.dtype in HALVES and dtype == "float32" and abs(problem.norm_type) < inf
 
 
 def _scratch_sizes(
@@ -66,6 +75,12 @@ def choose_cut(problem: PoolProblem, dtype: str, limit: int) -> Cut | None:
     windows = Windows(problem)
     batch = problem.x.shape[:2]
     rows = MOST_ROWS
+    if takes_halves(problem, dtype):
+        parts = _parts(windows, problem.operation, rows)
+        cut = Cut(parts, Planes(max(batch[0], 1), max(batch[1], 1)), halves=1)
+        needed = WindowPlan(problem, problem.dtype, cut, 1).workspace_bytes
+        if needed <= limit:
+            return replace(cut, halves=needed)
     while True:
         parts = _parts(windows, problem.operation, rows)
         split = len(parts) > 1
@@ -94,7 +109,7 @@ class WindowPlan(HostPlan):
         names = every[0] if every else ()
         largest = {name: max(sizes[name] for sizes in every) for name in names}
         self._blocks = Blocks(largest, cut.planes, inner)
-        self._kernels = Kernels(problem, windows, inner, threads)
+        self._kernels = Kernels(problem, windows, inner, threads, cut.halves > 0)
         for part in cut.parts:
             for _, channels in cut.planes.over(self._batch):
                 self._kernels.prepare(part, channels.stop - channels.start)
@@ -103,7 +118,11 @@ class WindowPlan(HostPlan):
     @property
     def workspace_bytes(self) -> int:  # type: ignore[override]
         """Bytes of scratch memory that `run` needs."""
-        return self._blocks.bytes
+        return self._blocks.bytes + self._threads * self._kernels.scratch_bytes
+
+    def _for_kernels(self, workspace: Any) -> Any:
+        size = self._threads * self._kernels.scratch_bytes
+        return np.ndarray((size,), np.uint8, workspace, self._blocks.bytes) if size else None
 
     def run(
         self,
@@ -127,7 +146,7 @@ class WindowPlan(HostPlan):
         if name not in self._blocks:
             return array
         wide = self._blocks.cut(name, array.shape, workspace)
-        np.copyto(wide, array)
+        convert(wide, array, self._threads)
         return wide
 
     def _forward(
@@ -141,18 +160,19 @@ class WindowPlan(HostPlan):
         x = self._widened("x", self._some(inputs[0], planes, part.start, part.stop), workspace)
         y, *rest = (self._some(each, planes, part.first, part.last) for each in outputs)
         target = self._blocks.cut("y", y.shape, workspace) if "y" in self._blocks else y
+        scratch = self._for_kernels(workspace)
         if self._problem.operation == "avg_pool":
-            self._kernels.average(part, x, target)
+            self._kernels.average(part, x, target, scratch)
         elif self._problem.operation == "max_pool":
-            self._kernels.max(part, x, target, rest[0] if rest else None)
+            self._kernels.max(part, x, target, rest[0] if rest else None, scratch)
         elif self._infinite:
             magnitudes(x, self._problem.norm_type, out=x)
             self._kernels.max(part, x, target, None)
             np.absolute(target, out=target)
         else:
-            self._kernels.norm(part, x, target)
+            self._kernels.norm(part, x, target, scratch)
         if target is not y:
-            np.copyto(y, target, casting="same_kind")
+            convert(y, target, self._threads)
 
     def _gradient(
         self,
@@ -168,17 +188,17 @@ class WindowPlan(HostPlan):
         if "x_grad" in self._blocks:
             sums = self._blocks.cut("x_grad", target.shape, workspace)
         if self._problem.operation == "avg_pool_backward":
-            self._kernels.spread(part, grad, sums)
+            self._kernels.spread(part, grad, sums, self._for_kernels(workspace))
         else:
             x = self._some(inputs[1], planes, part.start, part.stop)
             self._norm_gradient(part, grad, x, sums, workspace)
         if sums is not target:
             some = (part.keep - part.start, part.end - part.start)
             every = (slice(None), slice(None))
-            np.copyto(
+            convert(
                 self._some(outputs[0], planes, part.keep, part.end),
                 self._some(sums, every, *some),
-                casting="same_kind",
+                self._threads,
             )
 
     def _norm_gradient(self, part: Part, grad: Any, x: Any, sums: Any, workspace: Any) -> None:

@@ -14,9 +14,9 @@ from fastconv.cpu.candidate import (
     precision_name,
     refused,
     threads_for,
-    why_not_as_it_is,
 )
 from fastconv.cpu.isa import active, core, why_no_core
+from fastconv.cpu.narrow import HALVES, why_not
 from fastconv.cpu.plans import HostPlan, Scratch, itemsize
 from fastconv.problem import BiasProblem, Problem
 
@@ -39,7 +39,11 @@ class BlockSumPlan(HostPlan):
         self._flat = len(shape) == 2
         self._splits = max(1, min(shape[0], _PARTS // shape[1]))
         self._scratch = Scratch()
-        self._scratch.add("sums", (self._splits, shape[1]), problem.dtype)
+        halves = problem.dtype in HALVES
+        wide = "float32" if halves else problem.dtype
+        self._scratch.add("sums", (self._splits, shape[1]), wide)
+        if halves:
+            self._scratch.add("bias", (1, shape[1], 1), wide)
 
     @property
     def workspace_bytes(self) -> int:  # type: ignore[override]
@@ -56,13 +60,18 @@ class BlockSumPlan(HostPlan):
         """Fill the bias; see :class:`fastconv.backend.Plan`."""
         assert core is not None
         y = inputs[0][:, :, None] if self._flat else inputs[0]
-        bias = outputs[0][None, :, None]
+        bias = target = outputs[0][None, :, None]
+        if "bias" in self._scratch:
+            target = self._scratch.cut("bias", workspace)
         sums = self._scratch.cut("sums", workspace)
-        core.bias_grad(y, bias, sums, self._dtype, self._splits, self._threads)
+        core.bias_grad(y, target, sums, self._dtype, self._splits, self._threads)
+        if target is not bias:
+            with np.errstate(over="ignore"):
+                np.copyto(bias, target, casting="unsafe")  # few items
 
 
 class CompiledSum:
-    """Our own sums of float32 and float64, in blocks and at the speed of memory."""
+    """Our own sums of real numbers, in blocks and at the speed of memory."""
 
     name = "compiled"
 
@@ -72,7 +81,7 @@ class CompiledSum:
             return refused(self.name, why_no_core)
         assert isinstance(problem, BiasProblem)
         dtype, reason = arithmetic(problem, policy)
-        reason = reason or why_not_as_it_is(problem, dtype)
+        reason = reason or why_not(problem, dtype)
         if reason:
             return refused(self.name, reason)
         if problem.y.size == 0:
@@ -87,7 +96,7 @@ class CompiledSum:
             self.name,
             precision_name(dtype),
             error_bound(problem, dtype),
-            problem.y.size * itemsize(dtype) / _COMPILED_BYTES_PER_SECOND,
+            problem.y.size * itemsize(problem.dtype) / _COMPILED_BYTES_PER_SECOND,
             needed,
             threads=threads,
         )

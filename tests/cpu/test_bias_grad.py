@@ -90,3 +90,29 @@ def test_buffers_that_do_not_fit_are_refused(name, change, message):
     arguments[name] = change(arguments[name])
     with pytest.raises(ValueError, match=message):
         core.bias_grad(**arguments)
+
+
+@pytest.mark.parametrize("name", ["float16", "bfloat16"])
+@settings(max_examples=60)
+@given(
+    st.integers(1, 5), st.one_of(st.integers(1, 40), st.integers(500, 530)), SHAPES,
+    st.booleans(), st.integers(1, 3), st.integers(0, 2**32 - 1),
+)  # fmt: skip
+def test_sums_of_16_bits_are_float32(
+    level, layouts, name, images, channels, spatial, last, splits, seed
+):
+    dtype = pytest.importorskip("ml_dtypes").bfloat16 if name == "bfloat16" else np.float16
+    rng = np.random.default_rng(seed)
+    y = rng.standard_normal((images, channels, *spatial)).astype(dtype)
+    if last:
+        y = np.moveaxis(np.ascontiguousarray(np.moveaxis(y, 1, -1)), -1, 1)
+    else:
+        y = layouts.strided(rng, y)
+    found = []
+    for threads in (1, 3):
+        bias = np.full((1, channels, 1), np.nan, np.float32)
+        sums = np.full(splits * channels, np.nan, np.float32)
+        core.bias_grad(y, bias, sums, name, splits, threads)
+        found.append(bias)
+    np.testing.assert_array_equal(*found)
+    _check(y.astype(np.float32), found[0])

@@ -162,7 +162,7 @@ void test_bias_grad(const fc_kernels *k)
     char *sums = scratch_of(bytes);
     for (int threads = 1; threads <= MOST_THREADS; threads++) {
         before_call(&bias, threads);
-        k->bias_grad(&y.a, &bias.a, dtype, sums, splits, threads);
+        k->bias_grad(&y.a, &bias.a, dtype, 0, sums, splits, threads);
         after_call(&bias, threads);
     }
     expect_scratch_kept(sums, bytes);

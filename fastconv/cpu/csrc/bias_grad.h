@@ -9,6 +9,7 @@ typedef struct {
     fc_array y;
     char *sums; /* splits x channels */
     int64_t channels, blocks, splits;
+    int half; /* y holds 16-bit floats: 1 + FC_NARROW_float16...; else 0. Sums are float32. */
 } fc_bias_job;
 
 static const char *bias_line(const fc_bias_job *job, int64_t line)

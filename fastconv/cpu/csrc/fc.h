@@ -262,6 +262,32 @@ typedef struct {
     int dtype, activation;
 } fc_dense;
 
+/* Arrays are of FC_NARROW_float16 or FC_NARROW_bfloat16: kernels widen and round blocks of them,
+ * for which each thread has `each` bytes. */
+typedef struct {
+    char *scratch;
+    int64_t each;
+    int dtype;
+} fc_halves;
+
+/* `rows` lines of float32, each over its scale, plus a zero point, to bytes within [low, high]. */
+typedef struct {
+    const char *from, *scales;
+    char *to;
+    int64_t rows, row;
+    int32_t zero, low, high;
+} fc_quantizer;
+
+/* int32 sums, (outer, channels, inner), to float32: times a factor and plus a bias for each
+ * channel, activated. */
+typedef struct {
+    const char *sums, *factors, *bias;
+    char *to;
+    int64_t outer, channels, inner;
+    double parameter;
+    int activation;
+} fc_rescaler;
+
 /* One row per instruction-set level. The index kernels return the place (plane * elements of a
  * plane + element) of the first index outside its plane, or -1. */
 typedef struct {
@@ -286,6 +312,20 @@ typedef struct {
                         int threads);
     int64_t (*scatter_add)(const fc_array *grad, const fc_array *indices, const fc_array *dx,
                            int dtype, int clears, int threads);
+    /* The same of 16-bit floats; of a gradient, dx begins as zeros. Bytes of scratch memory. */
+    int64_t (*half_pool_scratch)(const fc_windows *, int backward);
+    void (*half_max_forward)(const fc_windows *, const fc_array *x, const fc_array *y,
+                             const fc_array *indices, int channels_inner, const fc_halves *,
+                             int threads);
+    void (*half_avg_forward)(const fc_windows *, const fc_array *x, const fc_array *y,
+                             int64_t divisor, const fc_halves *, int threads);
+    void (*half_avg_backward)(const fc_windows *, const fc_array *grad, const fc_array *dx,
+                              int64_t divisor, const fc_halves *, int threads);
+    void (*half_lp_forward)(const fc_windows *, const fc_array *x, const fc_array *y,
+                            const fc_norm *, const fc_halves *, int threads);
+    int64_t (*half_indexed_scratch)(int64_t channels, int64_t inputs, int64_t outputs);
+    int64_t (*half_scatter_add)(const fc_array *grad, const fc_array *indices, const fc_array *dx,
+                                const fc_halves *, int threads);
     int64_t (*unpool)(const fc_array *x, const fc_array *indices, const fc_array *y, int threads);
     /* `steps` multiply-adds of every sum that fits into the registers, on each thread and nothing
      * else: what this level can reach at best. Returns the operations done. */
@@ -312,7 +352,7 @@ typedef struct {
     void (*weight_grad)(const fc_weight_grad *, int threads);
     fc_grad_bytes (*weight_grad_bytes)(const fc_weight_grad *);
     int64_t vector_bytes, tile_pixels;
-    void (*bias_grad)(const fc_array *y, const fc_array *bias, int dtype, char *sums,
+    void (*bias_grad)(const fc_array *y, const fc_array *bias, int dtype, int half, char *sums,
                       int64_t splits, int threads);
     int64_t (*tile_rows)(void);
     int64_t (*tile_vectors)(void);
@@ -324,6 +364,13 @@ typedef struct {
     void (*pointwise_layout)(fc_pointwise *);
     void (*pointwise_pack)(const fc_pointwise *, int threads);
     void (*pointwise_run)(const fc_pointwise *, int threads);
+    /* Of lines of float32, side by side: the largest magnitude of each of a line's parts, NaN where
+     * one is; how many parts those are; and fractions rounded by so many bits. */
+    void (*reach)(const char *x, int64_t rows, int64_t row, char *most, int threads);
+    int64_t (*reach_parts)(int64_t rows, int64_t row);
+    void (*drop_bits)(char *values, int64_t n, int bits, int threads);
+    void (*quantize)(const fc_quantizer *, int threads);
+    void (*rescale)(const fc_rescaler *, int threads);
 } fc_kernels;
 
 /* Products of narrow types: as fc_kernels' functions of these names, dtype being one of

@@ -19,6 +19,7 @@
 #include "winograd.h"
 #include "product.h"
 #include "floats.h"
+#include "halves.h"
 #include "turned.h"
 #include "shuffles.h"
 #include "pixels.h"
@@ -54,6 +55,9 @@
 #include "each_float.h"
 #define FC_TEMPLATE "sum_lanes.inc"
 #include "each_lanes.h"
+#define FC_N(name) name##_float32
+#include "half_rows.inc"
+#undef FC_N
 #define FC_TEMPLATE "avg_whole.inc"
 #include "each_float.h"
 #define FC_TEMPLATE "avg_pool.inc"
@@ -137,7 +141,16 @@
 #include "dense.inc"
 #include "indexed.inc"
 #include "pools.inc"
+#include "half_blocks.inc"
+#define FC_N(name) name##_float32
+#define FC_V float
+#include "half_lines.inc"
+#undef FC_N
+#undef FC_V
+#include "half_pools.inc"
+#include "half_indexed.inc"
 #include "finish.inc"
+#include "quantize.inc"
 #include "peak.inc"
 #include "product.inc"
 #include "pointwise_run.inc"
@@ -172,6 +185,13 @@ const fc_kernels FC_TABLE(FC_ISA) = {
     .lp_forward = lp_forward,
     .lp_backward = lp_backward,
     .scatter_add = scatter_add,
+    .half_pool_scratch = half_pool_scratch,
+    .half_max_forward = half_max_forward,
+    .half_avg_forward = half_avg_forward,
+    .half_avg_backward = half_avg_backward,
+    .half_lp_forward = half_lp_forward,
+    .half_indexed_scratch = half_indexed_scratch,
+    .half_scatter_add = half_scatter_add,
     .unpool = unpool,
     .gather = gather,
     .peak = peak,
@@ -205,4 +225,9 @@ const fc_kernels FC_TABLE(FC_ISA) = {
     .pointwise_layout = pointwise_layout,
     .pointwise_pack = pointwise_pack,
     .pointwise_run = pointwise_run,
+    .reach = reach,
+    .reach_parts = reach_parts,
+    .drop_bits = drop_bits,
+    .quantize = quantize,
+    .rescale = rescale,
 };

@@ -97,4 +97,13 @@ static inline int spacing_kind(int64_t step, int64_t item)
                                        : FC_N(name##_item)(__VA_ARGS__))
 #endif
 
+/* larger, of the level's own vectors. */
+#if defined(__AVX512F__)
+#define FC_LARGER(a, b) (FC_N(fc_vector)) FC_N(larger_64)((FC_N(lanes_64))(a), (FC_N(lanes_64))(b))
+#elif defined(__AVX__)
+#define FC_LARGER(a, b) (FC_N(fc_vector)) FC_N(larger_32)((FC_N(lanes_32))(a), (FC_N(lanes_32))(b))
+#else
+#define FC_LARGER(a, b) (FC_N(fc_vector)) FC_N(larger_16)((FC_N(lanes_16))(a), (FC_N(lanes_16))(b))
+#endif
+
 #endif

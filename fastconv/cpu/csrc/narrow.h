@@ -64,6 +64,11 @@ typedef fc_vector_float32 fc_vector_float16, fc_vector_bfloat16, fc_vector_int8;
                                     0))
 #define FC_TAKE(c, to, from, step, n, some)                                                        \
     FC_N(take_items)(to, from, step, n, (c)->x.stride[1], some, (c)->narrow.x_flip)
+#define FC_TURNS(c)                                                                                \
+    ((c)->x.stride[1] == (c)->x.size && (c)->x.stride[4] != (c)->x.size                            \
+     && (c)->inner >= NARROW_LANES / 2)
+#define FC_TURN(c, to, pitch, from, step, n)                                                       \
+    FC_N(turn_items)(to, pitch, from, step, n, FC_SOURCES(c), (c)->narrow.x_flip)
 #define FC_AHEAD(c, from, bytes)                                                                   \
     do                                                                                             \
         for (int64_t i_ = 0; i_ < FC_CHANNELS; i_++)                                               \

@@ -398,11 +398,9 @@ FC_INLINE void round_items(int dtype, const float *from, int64_t n, char *to)
     for (; j + NARROW_LANES <= n; j += NARROW_LANES)
         *(fc_vector_u16 *)(to + 2 * j) =
             rounded_half(dtype, *(const fc_vector_float32 *)(from + j));
-    if (j < n) {
-        fc_vector_float32 last = {0};
-        memcpy(&last, from + j, (size_t)(n - j) * sizeof(float));
-        store_some_u16(to + 2 * j, rounded_half(dtype, last), n - j);
-    }
+    if (j < n)
+        store_some_u16(to + 2 * j, rounded_half(dtype, load_some_float32(from + j, n - j)),
+                       n - j);
 }
 
 #endif

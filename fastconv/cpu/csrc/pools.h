@@ -10,13 +10,51 @@ enum { SWEEP = 64, SWEEP_LEAST = 4 };
 
 enum { PLAIN, ABSOLUTE, SQUARE, POWER, ABSOLUTE_POWER };
 
+/* The windows of an axis as they were before the input's ends cut them: n of `taps` taps, the first
+ * at `begin`, which may be negative, the others in even steps of `spacing` > 0. */
+typedef struct {
+    int64_t n, begin, taps, spacing, before, after;
+    int holds; /* else they are of another kind */
+} fc_uniform;
+
+static fc_uniform uniform_of(const fc_axis *axis)
+{
+    fc_uniform u = {.n = axis->outputs, .spacing = 1};
+    int64_t whole = 0;
+
+    for (int64_t o = 1; o < axis->outputs; o++)
+        if (axis->taps[o] > axis->taps[whole]
+            || (axis->taps[o] == axis->taps[whole] && axis->run[whole] == 1))
+            whole = o;
+    if (axis->outputs == 0 || axis->taps[whole] == 0)
+        return u;
+    if (axis->run[whole] > 1)
+        u.spacing = axis->begin[whole + 1] - axis->begin[whole];
+    u.taps = axis->taps[whole];
+    u.begin = axis->begin[whole] - whole * u.spacing;
+    u.holds = u.spacing > 0;
+    for (int64_t o = 0; o < axis->outputs && u.holds; o++) {
+        const int64_t first = u.begin + o * u.spacing;
+        const int64_t skipped = first < 0 ? ceil_div(-first, axis->step) : 0;
+        const int64_t fitting = ceil_div(axis->inputs - first, axis->step);
+        u.holds = axis->begin[o] == first + skipped * axis->step && axis->taps[o] > 0
+                  && axis->taps[o] == min64(u.taps, fitting) - skipped;
+    }
+    u.before = max64(0, -u.begin);
+    u.after = max64(0, u.begin + (u.n - 1) * u.spacing + (u.taps - 1) * axis->step + 1
+                           - axis->inputs);
+    return u;
+}
+
 typedef struct {
     fc_windows windows;
+    fc_uniform along[3]; /* of each axis */
     fc_array x, y, extra; /* extra: max pooling's indices; an lp gradient's target */
     fc_array grad;
     fc_norm norm;
     int64_t divisor; /* 0: the windows' own share */
     int term, is_norm, has_indices;
+    int half; /* x and y hold 16-bit floats: 1 + FC_NARROW_float16...; else 0 */
     int channels_inner; /* the innermost axis is one of channels: indices don't count it */
 } fc_pool_job;
 
@@ -24,6 +62,15 @@ typedef struct {
 typedef struct {
     int64_t n, c, d, h;
 } fc_line;
+
+static fc_pool_job pool_job_of(const fc_windows *windows)
+{
+    fc_pool_job job = {.windows = *windows};
+
+    for (int k = 0; k < 3; k++)
+        job.along[k] = uniform_of(&windows->axis[k]);
+    return job;
+}
 
 static fc_line line_of(const fc_pool_job *job, int64_t index)
 {
@@ -90,50 +137,14 @@ static char *tap_line(const fc_sweep *s, const fc_array *a, char *plane, int64_t
 /* Lines of items that kernels keep on the stack, wide enough for an image's, and rows of them. */
 enum { LINE_ITEMS = 1024, LINE_SLOTS = 9, MOST_ROWS_AT_ONCE = 64 };
 
-/* The windows of an axis as they were before the input's ends cut them: n of `taps` taps, the first
- * at `begin`, which may be negative, the others in even steps of `spacing` > 0. */
-typedef struct {
-    int64_t n, begin, taps, spacing, before, after;
-    int holds; /* else they are of another kind */
-} fc_uniform;
-
-static fc_uniform uniform_of(const fc_axis *axis)
-{
-    fc_uniform u = {.n = axis->outputs, .spacing = 1};
-    int64_t whole = 0;
-
-    for (int64_t o = 1; o < axis->outputs; o++)
-        if (axis->taps[o] > axis->taps[whole]
-            || (axis->taps[o] == axis->taps[whole] && axis->run[whole] == 1))
-            whole = o;
-    if (axis->outputs == 0 || axis->taps[whole] == 0)
-        return u;
-    if (axis->run[whole] > 1)
-        u.spacing = axis->begin[whole + 1] - axis->begin[whole];
-    u.taps = axis->taps[whole];
-    u.begin = axis->begin[whole] - whole * u.spacing;
-    u.holds = u.spacing > 0;
-    for (int64_t o = 0; o < axis->outputs && u.holds; o++) {
-        const int64_t first = u.begin + o * u.spacing;
-        const int64_t skipped = first < 0 ? ceil_div(-first, axis->step) : 0;
-        const int64_t fitting = ceil_div(axis->inputs - first, axis->step);
-        u.holds = axis->begin[o] == first + skipped * axis->step && axis->taps[o] > 0
-                  && axis->taps[o] == min64(u.taps, fitting) - skipped;
-    }
-    u.before = max64(0, -u.begin);
-    u.after = max64(0, u.begin + (u.n - 1) * u.spacing + (u.taps - 1) * axis->step + 1
-                           - axis->inputs);
-    return u;
-}
-
 /* Evenly spaced windows of equal, at least one, taps as addresses: window j takes items at rows[r]
- * + j * spacing + k * step, r < rows_count, k < taps. In elements of the plane, the first is at
- * `place`, and rows and taps are row_hop and hop from it. */
+ * + j * spacing + k * step, which are multiples of `item`, r < row_count, k < taps. In elements of
+ * the plane, the first is at `place`, and rows and taps are row_hop and hop from it. */
 typedef struct {
     const char *rows[MOST_ROWS_AT_ONCE];
     int64_t row_hop[MOST_ROWS_AT_ONCE];
     char *to, *places; /* places: max pooling's indices, or NULL */
-    int64_t row_count, taps, step, hop, spacing, spacing_hop, to_step, places_step, place, n;
+    int64_t row_count, taps, item, step, hop, spacing, spacing_hop, to_step, places_step, place, n;
 } fc_span;
 
 /* The rows of a line's windows. */

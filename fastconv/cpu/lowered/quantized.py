@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from fastconv.backend import Plan
-from fastconv.cpu.epilogue import finish
+from fastconv.cpu.conversion import as_line
+from fastconv.cpu.epilogue import CODES, LEAKY_SLOPE, finish
 from fastconv.cpu.isa import core
 from fastconv.cpu.lowered.problem import copy_of
 from fastconv.cpu.plans import HostPlan, Scratch, padded
@@ -18,6 +19,7 @@ from fastconv.precision import FORMATS, INTEGERS
 from fastconv.problem import ConvProblem, GemmProblem, Operand
 
 LARGEST = INTEGERS["int8"].largest
+_ENDS = -LARGEST, LARGEST
 _ZERO = np.zeros(1, np.int8)
 # Elements of a block that stays in the cache from step to step.
 _BLOCK = 1 << 14
@@ -135,7 +137,7 @@ class QuantizedPlan(HostPlan):
         if self._turns:
             x, out = x.T[None], out.T[None]
         weight, scales = self._unpacked(packed)
-        scale = self._scale_of("x", reach(x))
+        scale = self._scale_of("x", reach(x, self._threads))
         factors = (scales * scale).reshape(-1, *(1,) * (out.ndim - 2))
         added = bias[0].reshape(factors.shape) if bias else None
         for start in range(0, self._images, self._rows):
@@ -149,11 +151,13 @@ class QuantizedPlan(HostPlan):
         if self._turns:
             weight = weight[..., None]
         integers, scales = self._unpacked(target)
-        axes = tuple(range(1, weight.ndim))
-        most = np.maximum(weight.max(axes, initial=0), -weight.min(axes, initial=0))
-        scales[...] = self._scale_of("weight", most)
+        scales[...] = self._scale_of("weight", reach_of_each(weight, self._threads))
+        if _has_lines(weight):
+            assert core is not None
+            core.quantize(as_line(weight), as_line(integers), scales, 0, *_ENDS, self._threads)
+            return target
         for channel in range(conv.weight.shape[0]):
-            quantize_into(integers[channel], weight[channel], scales[channel])
+            quantize_into(integers[channel], weight[channel], scales[channel], self._threads)
         return target
 
     def _unpacked(self, packed: Any) -> tuple[Any, Any]:
@@ -165,15 +169,24 @@ class QuantizedPlan(HostPlan):
     def _sums(self, x: Any, scale: Any, weight: Any, plan: Plan, workspace: Any) -> Any:
         conv, images = self._problem, len(x)
         quantized = copy_of(conv.x, images).of(self._scratch.cut("x", workspace))
-        quantize_into(quantized, x, scale)
+        quantize_into(quantized, x, scale, self._threads)
         sums = copy_of(conv.y, images).of(self._scratch.cut("sums", workspace))
         size = plan.workspace_bytes
         scratch = self._scratch.cut("inner", workspace)[:size] if size else None
-        plan.run((quantized, weight, _ZERO, _ZERO), [sums], scratch)
+        plan.run((quantized, weight, _ZERO), [sums], scratch)
         return sums
 
     def _finish(self, sums: Any, factors: Any, bias: Any, out: Any) -> None:
         activation = self._problem.activation
+        given, taken = as_line(sums), as_line(out) if _is_known(out) else None
+        if taken is not None and _lie_alike(sums, out):
+            assert core is not None
+            added = np.zeros_like(factors) if bias is None else bias.astype(np.float32)
+            # In one piece, whatever the order of axes, what lies inside a channel is a line.
+            inner = sums.strides[1] // sums.itemsize if sums.shape[1] > 1 else sums.size
+            scaling = factors.ravel(), added.ravel(), taken, inner
+            core.rescale(given, *scaling, CODES[activation], LEAKY_SLOPE, self._threads)
+            return
         for image, target in zip(sums, out, strict=True):
             plain = target.dtype == np.float32 and activation is None
             scaled = target if plain else np.empty(image.shape, np.float32)
@@ -212,16 +225,59 @@ def packed_bytes(problem: ConvProblem) -> int:
     return padded(problem.weight.size) + 4 * problem.weight.shape[0]
 
 
-def reach(array: Any) -> Any:
+def _is_known(array: Any) -> bool:
+    """Whether our own code takes an array: of native float32, in one piece."""
+    if core is None or array.dtype != np.float32 or not array.dtype.isnative or not array.size:
+        return False
+    return as_line(array) is not None
+
+
+def _has_lines(weight: Any) -> bool:
+    """Whether each output channel's weights are a line, one behind the other."""
+    return _is_known(weight) and int(np.argmax(weight.strides)) == 0
+
+
+def _lie_alike(a: Any, b: Any) -> bool:
+    """Whether arrays of one shape have their items in the same order and distance."""
+    strides = zip(a.shape, a.strides, b.strides, strict=True)
+    return all(one == other for extent, one, other in strides if extent > 1)
+
+
+def reach(array: Any, threads: int) -> Any:
     """Return the largest magnitude of an array; NaN where it holds one."""
-    return np.maximum(array.max(initial=0), -array.min(initial=0)) if array.size else np.float32(0)
+    if not _is_known(array):
+        return _reach(array, None) if array.size else np.float32(0)
+    assert core is not None
+    most = np.empty(core.reach_parts(1, array.size), np.float32)
+    core.reach(as_line(array), most, 1, threads)
+    return most.max()
 
 
-def quantize_into(target: Any, source: Any, scale: Any) -> None:
+def reach_of_each(weight: Any, threads: int) -> Any:
+    """Return the same of each output channel."""
+    channels = weight.shape[0]
+    if not _has_lines(weight):
+        return _reach(weight, tuple(range(1, weight.ndim)))
+    assert core is not None
+    most = np.empty((channels, core.reach_parts(1, weight[0].size)), np.float32)
+    core.reach(as_line(weight), most, channels, threads)
+    return most.max(1)
+
+
+def _reach(array: Any, axes: Any) -> Any:
+    return np.maximum(array.max(axes, initial=0), -array.min(axes, initial=0))
+
+
+def quantize_into(target: Any, source: Any, scale: Any, threads: int) -> None:
     """Fill an int8 array with source / scale, rounded to the nearest, a block at a time.
 
     Both have the same shape, and target the order in memory that is source's.
     """
+    if _is_known(source):
+        assert core is not None
+        scales = np.full(1, scale, np.float32)
+        core.quantize(as_line(source), as_line(target), scales, 0, *_ENDS, threads)
+        return
     order = sorted(range(target.ndim), key=lambda axis: -target.strides[axis])
     _quantize_blocks(target.transpose(order), source.transpose(order), scale)
 

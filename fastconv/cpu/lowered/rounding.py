@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastconv.cpu.conversion import convert
+from fastconv.cpu.isa import core
 from fastconv.precision import FORMATS
 
 # Elements of a block that stays in the cache from step to step.
@@ -17,6 +18,10 @@ _FLOAT32_FRACTION = FORMATS["float32"].fraction_bits
 def round_in_place(values: Any, precision: str, threads: int) -> None:
     """Round a contiguous float32 array to the nearest numbers of a format, ties to even."""
     flat = values.reshape(-1)
+    dropped = _FLOAT32_FRACTION - FORMATS[precision].fraction_bits
+    if core is not None and precision != "float16":
+        core.drop_bits(flat, dropped, threads)
+        return
     for start in range(0, len(flat), _BLOCK):
         block = flat[start : start + _BLOCK]
         if precision == "float16":
@@ -24,7 +29,7 @@ def round_in_place(values: Any, precision: str, threads: int) -> None:
             convert(half, block, threads)
             convert(block, half, threads)
         else:
-            _drop(block, _FLOAT32_FRACTION - FORMATS[precision].fraction_bits)
+            _drop(block, dropped)
 
 
 def _drop(block: Any, count: int) -> None:
