@@ -14,17 +14,11 @@ from fastconv_cuda.arithmetic import WGMMA
 from fastconv_cuda.boxes import MOST_PHASES, ROWS, Boxes, boxes_of, flattened
 from fastconv_cuda.candidate import alignments, itemsize, refused, total_bytes
 from fastconv_cuda.device import Card, Device, Grid
-from fastconv_cuda.implicit_gemm import (
-    PackedPlan,
-    Shape,
-    gemm_plan,
-    pack_launch,
-    shape_of,
-    why_too_large,
-)
+from fastconv_cuda.implicit_gemm import PackedPlan, gemm_plan, pack_launch
 from fastconv_cuda.params import BOXES
 from fastconv_cuda.plan import Launch, Scratch, TensorMaps
 from fastconv_cuda.rates import seconds
+from fastconv_cuda.shapes import Shape, shape_of, why_too_large
 from fastconv_cuda.tiles import Tile, tile_for
 from fastconv_cuda.units import Unit
 
@@ -91,6 +85,8 @@ class WgmmaGemm:
         kind, reason = WGMMA.choose(problem, policy, card)
         if reason:
             return refused(self.name, reason)
+        if kind.by_copy(problem):
+            return refused(self.name, f"it copies nothing, and rounds no operands to {kind.factor}")
         shape = _shape(problem)
         reason = why_too_large(shape.rows, shape.columns, shape.products)
         if reason:

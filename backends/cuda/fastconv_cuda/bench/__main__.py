@@ -11,9 +11,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from fastconv.testing.networks import Layer
 from fastconv_cuda.backend import BACKEND
 from fastconv_cuda.bench.contenders import PRECISIONS, ours, settle, tensors, theirs
-from fastconv_cuda.bench.layers import LAYERS, PASSES, Layer, smaller
+from fastconv_cuda.bench.layers import LAYERS, PASSES
 from fastconv_cuda.bench.report import Row, markdown, summary
 from fastconv_cuda.bench.timing import captured, interleaved
 from fastconv_cuda.rates import peak_flops
@@ -77,7 +78,7 @@ def all_rows(torch: Any, asked: argparse.Namespace) -> Iterator[Row]:
                     print("out of time: the rest is left out (--minutes)", file=sys.stderr)
                     return
                 if asked.batch:
-                    layer = smaller(layer, asked.batch)
+                    layer = layer.of(asked.batch)
                 try:
                     yield from measured(torch, name, layer, pass_, precision, asked.rounds)
                 except Exception as error:  # one layer's failure must not lose the others' times

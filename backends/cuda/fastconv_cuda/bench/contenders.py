@@ -8,8 +8,9 @@ from math import prod
 from typing import Any
 
 from fastconv.backend import Decision, Policy
+from fastconv.testing.networks import Layer
 from fastconv_cuda.backend import BACKEND
-from fastconv_cuda.bench.layers import Layer, problem
+from fastconv_cuda.bench.layers import problem
 from fastconv_cuda.bench.timing import copies_for
 
 # The arrays' type, what the policy is asked for, and whose peak rate counts.
@@ -47,6 +48,8 @@ def tensors(torch: Any, layer: Layer, precision: str, *, last: bool) -> list[tup
         tensor = torch.randn(shape, device="cuda", dtype=torch.float32).to(dtype)
         if image and wanted is not None:
             return tensor.contiguous(memory_format=wanted)
+        if image and last:  # PyTorch has no word for it along one axis
+            return tensor.movedim(1, -1).contiguous().movedim(-1, 1)
         return tensor
 
     return [
@@ -99,7 +102,14 @@ def ours(
     if not decision.can:
         raise RuntimeError(decision.reason)
     plan = BACKEND.plan(wanted, decision)
-    arrays = [tuple(cupy.from_dlpack(tensor) for tensor in each) for each in sets]
+    # Only addresses count: bfloat16 goes by another name, which takes no further package.
+    arrays = [
+        tuple(
+            cupy.from_dlpack(tensor.view(torch.int16) if dtype == "bfloat16" else tensor)
+            for tensor in each
+        )
+        for each in sets
+    ]
     size = plan.workspace_bytes
     workspace = plan.empty((size,), "uint8") if size else None
 
