@@ -20,7 +20,7 @@ from fastconv_cuda.tiles import (
     weight_unit,
 )
 from fastconv_cuda.units import Unit
-from fastconv_cuda.weight_gemm import LAST
+from fastconv_cuda.weight_split import LAST
 
 _REALS = ("float32", "float16", "bfloat16", "float64")
 _FLOATS = (*_REALS, "complex64", "complex128")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,85 +11,25 @@ import numpy as np
 from fastconv.backend import Decision, Plan, Policy
 from fastconv.problem import ConvProblem, GemmProblem, Problem
 from fastconv_cuda.arithmetic import FMA, MMA, Kind, Math, Product
-from fastconv_cuda.candidate import alignments, itemsize, refused, total_bytes
-from fastconv_cuda.copies import ImageCopy, apart, copy_of, copy_unit, images_within, parts_of
+from fastconv_cuda.candidate import alignments, refused, total_bytes
+from fastconv_cuda.copies import apart, copy_unit, images_within, parts_of
 from fastconv_cuda.device import Card, Device
 from fastconv_cuda.geometry import Geometry, geometry_of
 from fastconv_cuda.params import WEIGHT_SUM, conv_params
 from fastconv_cuda.plan import Launch, LaunchPlan, Place, Scratch, Shifted, over_elements
 from fastconv_cuda.rates import LAUNCH_SECONDS, seconds
-from fastconv_cuda.shapes import MOST_BLOCKS, why_too_large
+from fastconv_cuda.shapes import why_too_large
 from fastconv_cuda.tiles import (
-    Tile,
-    chunk,
-    depth,
-    tile_for,
     weight_last_unit,
-    weight_tiles_of,
     weight_unit,
 )
 from fastconv_cuda.units import Unit
+from fastconv_cuda.weight_split import LAST, Split, copies_for, last_geometry, split_for
 
-# Blocks that a processor should have to choose from, and tiles that make a block worth starting.
-_BLOCKS_EACH = 2
-_LEAST_TILES = 8
 # Both operands gathered element by element, or 16 bytes of channels at a time.
 _PLAIN_SHARE, _LAST_SHARE = 0.4, 0.9
 # What copies may take of the workspace; the rest is for sums.
 _COPIES_SHARE = 0.75
-# What weight_gemm_last is compiled for: (factor, math).
-LAST = (
-    ("float16", "float16"),
-    ("bfloat16", "bfloat16"),
-    ("float32", "tf32"),
-    ("float32", "fma"),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Split:
-    """A sum over pixels cut into parts.
-
-    Attributes
-    ----------
-    tile : Tile
-        Of each block.
-    splits, part : int
-        How many parts, of how many pixels.
-    bytes : int
-        What the parts' sums take.
-    images : int
-        Images that are summed at a time; 0 where element by element, of all images.
-    copied : tuple of str
-        Which of x and y are copied first.
-    """
-
-    tile: Tile
-    splits: int
-    part: int
-    bytes: int
-    images: int = 0
-    copied: tuple[str, ...] = ()
-
-
-def split_for(geometry: Geometry, dtype: str, math: str, card: Card, limit: int) -> Split:
-    """Return how pixels are cut: into enough blocks for the card, within so many bytes."""
-    rows, columns = geometry.k, geometry.c * geometry.taps
-    tile = tile_for(card, rows, columns, geometry.groups, weight_tiles_of(dtype, math))
-    blocks = -(-rows // tile.rows) * -(-columns // tile.columns) * geometry.groups
-    pixels = geometry.batch * geometry.outputs
-    step = depth(dtype)
-    each = geometry.groups * rows * columns * max(itemsize(dtype), 4)
-    most = min(
-        _BLOCKS_EACH * card.processors // max(blocks, 1),
-        pixels // (step * _LEAST_TILES),
-        limit // max(each, 1),
-        MOST_BLOCKS // max(geometry.groups, 1),
-    )
-    part = -(-pixels // max(most, 1))
-    part = max(-(-part // step) * step, step)
-    splits = max(-(-pixels // part), 1)
-    return Split(tile, splits, part, splits * each)
 
 
 class WeightGemm:
@@ -201,40 +141,6 @@ class WeightGemm:
             plain = split_for(geometry_of(problem), problem.dtype, kind.math, device.card, limit)
             otherwise = _plain_plan(problem, kind, plain, device)
         return _last_plan(problem, kind, split, device, otherwise)
-
-
-def is_last(geometry: Geometry, name: str, dtype: str) -> bool:
-    """Whether an operand's channels lie side by side in whole 16-byte chunks."""
-    x = name == "x"
-    strides = geometry.x if x else geometry.y
-    extents = (geometry.batch, *(axis.extent if x else axis.out for axis in geometry.axes))
-    others = zip((strides[0], *strides[2:]), extents, strict=True)
-    return (
-        (geometry.c if x else geometry.k) % chunk(dtype) == 0
-        and strides[1] == itemsize(dtype)
-        and all(stride % 16 == 0 for stride, extent in others if extent > 1)
-    )
-
-
-def copies_for(problem: Product, geometry: Geometry, kind: Kind) -> dict[str, ImageCopy]:
-    """Return the copies that must be made before 16 bytes can be read at a time."""
-    return {
-        name: copy_of(geometry, name, problem.dtype, kind)
-        for name in ("x", "y")
-        if kind.by_copy(problem) or not is_last(geometry, name, problem.dtype)
-    }
-
-
-def last_geometry(geometry: Geometry, kind: Kind, copies: dict[str, ImageCopy]) -> Geometry:
-    """Return the geometry that copies make: their strides, and channels to whole chunks."""
-    whole = chunk(kind.factor)
-    changes: dict[str, Any] = {name: copy.steps for name, copy in copies.items()}
-    return replace(
-        geometry,
-        c=-(-geometry.c // whole) * whole,
-        k=-(-geometry.k // whole) * whole,
-        **changes,
-    )
 
 
 def _plain_plan(problem: Product, kind: Kind, split: Split, device: Device) -> LaunchPlan:

@@ -15,7 +15,8 @@ from fastconv_cuda.finding import Found
 from fastconv_cuda.geometry import geometry_of
 from fastconv_cuda.plan import Scratch
 from fastconv_cuda.quantized_gemm import QUANTIZED_GEMM
-from fastconv_cuda.weight_gemm import WeightGemm, split_for
+from fastconv_cuda.weight_gemm import WeightGemm
+from fastconv_cuda.weight_split import split_for
 from problems import array_of, conv_problem, linear_problem, operand, run
 from simt.device import CARD, SimulatedDevice, SimulationError, simulated
 

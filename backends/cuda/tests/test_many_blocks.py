@@ -15,7 +15,8 @@ from fastconv_cuda.finding import Found
 from fastconv_cuda.geometry import geometry_of
 from fastconv_cuda.implicit_gemm import gemm_plan
 from fastconv_cuda.tiles import ROW_BYTES, TILES
-from fastconv_cuda.weight_gemm import WeightGemm, split_for
+from fastconv_cuda.weight_gemm import WeightGemm
+from fastconv_cuda.weight_split import split_for
 from problems import array_of, conv_problem, operand, run
 from simt.device import CARD, SimulatedDevice
 from test_copies import forced
@@ -47,7 +48,7 @@ class Recording(SimulatedDevice):
 @pytest.fixture
 def device(monkeypatch):
     """Return a device whose products are cut into the smallest tiles."""
-    for module in ("shapes", "weight_gemm"):
+    for module in ("shapes", "weight_split"):
         monkeypatch.setattr(f"fastconv_cuda.{module}.tile_for", lambda *args, **kwargs: SMALL)
     return Recording()
 

@@ -77,7 +77,7 @@ def test_small_integers_are_exact(name, pass_, row, last, device):
 @pytest.mark.parametrize("name", ["fma", "float16", "tf32"])
 def test_every_tile_is_exact(name, tile, device, monkeypatch):
     dtype, math, precision = MATHS[name]
-    for module in ("shapes", "weight_gemm"):
+    for module in ("shapes", "weight_split"):
         monkeypatch.setattr(f"fastconv_cuda.{module}.tile_for", lambda *args, **kwargs: tile)
     for pass_ in PASSES:
         problem = conv_problem(pass_, (2, 24, 9, 10), (136, 24, 3, 3), padding=1, dtype=dtype)
@@ -173,7 +173,7 @@ def check_small(problem, device):
 
 @pytest.fixture
 def _one_tile(monkeypatch):
-    for module in ("shapes", "weight_gemm"):
+    for module in ("shapes", "weight_split"):
         monkeypatch.setattr(f"fastconv_cuda.{module}.tile_for", lambda *args, **kwargs: TILE)
 
 

@@ -3,7 +3,7 @@
 
 enum { SPAN = (STRIP - 1) * STRIDE_W + (TAPS_W - 1) * DILATION_W + 1 };
 
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void FC_ONE_BLOCK
 depthwise(const char *x, const char *w, const char *bias, char *y, const Conv p) {
   const Axis &rows = p.axis[1], &columns = p.axis[2];
   Task task(p.batch, p.groups * p.k, rows.out, columns.out);
