@@ -1,6 +1,7 @@
 """What kernels take of a GPU, looked up by content, and the record that tests hold them to.
 
-``python backends/cuda/tests/registers.py`` writes the record anew: NVRTC compiles what isn't known.
+``python backends/cuda/tests/registers.py`` adds the rows that the record lacks; with words, rows
+that contain one of them are counted anew.
 """
 
 from __future__ import annotations
@@ -77,25 +78,27 @@ def recorded():
     found = {}
     for row in rows:
         name, *numbers = row.split("\t")
-        found[name] = {a: int(n) for a, n in zip(names, numbers, strict=True) if n != "-"}
+        found[name] = {a: int(n) for a, n in zip(names, numbers, strict=True) if n.isdigit()}
     return head.rpartition(" ")[2], found
 
 
-def main():
-    """Write the record."""
+def main(words):
+    """Write the record: rows whose names have one of the words anew, others where they lack."""
+    compiler, rows = recorded() if RECORD.exists() else ("", {})
+    anew = compiler != version()
     lines = [
         f"# Registers of a thread in tuned kernels, as counted by NVRTC {version()}",
         "\t".join(("unit", *ARCHITECTURES)),
     ]
     for family, unit in tuned_units():
-        there = architectures(family)
-        numbers = [
-            str(max(u.registers for u in used(unit, arch).values())) if arch in there else "-"
-            for arch in ARCHITECTURES
-        ]
-        lines.append("\t".join((name_of(unit), *numbers)))
+        name = name_of(unit)
+        known = {} if anew or any(word in name for word in words) else rows.get(name, {})
+        for arch in architectures(family):
+            if arch not in known:
+                known[arch] = max(u.registers for u in used(unit, arch).values())
+        lines.append("\t".join((name, *(str(known.get(arch, "-")) for arch in ARCHITECTURES))))
     RECORD.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

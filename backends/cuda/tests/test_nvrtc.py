@@ -51,6 +51,7 @@ def check(family, unit, arch):
         assert taken.spilled == 0, f"{kernel} of {name_of(unit)} for {arch}: {taken}"
         if compiler == version():
             most = rows[name_of(unit)].get(arch, 255)
+            # Where that is meant: python backends/cuda/tests/registers.py, and a word of its row.
             assert taken.registers <= most, f"{kernel} of {name_of(unit)} for {arch} had {most}"
 
 
