@@ -348,6 +348,39 @@ def test_infinity_reaches_nothing_that_it_does_not_meet(level, dtype, operation,
         assert np.isfinite(exact).any()
 
 
+@pytest.mark.parametrize("pixels", [False, True])
+@pytest.mark.parametrize("dtype", [d for d in SIZES if SIZES[d] == 2])
+def test_every_number_of_16_bits_passes_and_sums_are_rounded_to_even(level, dtype, pixels):
+    numbers = np.arange(2**16, dtype="u2").view(bfloat16 if dtype == "bfloat16" else dtype)
+    rng = np.random.default_rng(0)
+    for kernel, weight in (((3, 3), np.eye(9)[4]), ((1, 1), [1]), ((1, 2), [1, 1])):
+        x = numbers.reshape(1, 64, 32, 32)
+        if kernel[1] > 1:  # what isn't finite would reach its neighbours
+            with np.errstate(invalid="ignore"):
+                finite = np.isfinite(numbers.astype("f4"))
+            x = rng.permutation(numbers[finite])[:63488]
+            x = x.reshape(1, 62, 32, 32)
+        before = kernel[0] // 2
+        layer = Layer(
+            (32, 32), kernel, (1, 1), ((before, before),) * 2, (1, 1), 1, channels=x.shape[1]
+        )
+        arrays = {"x": x, "y": np.zeros(layer.shapes["y"], x.dtype)}
+        arrays["weight"] = np.broadcast_to(
+            np.array(weight).astype(x.dtype).reshape(1, 1, *kernel), layer.shapes["weight"]
+        )
+        if pixels:
+            for name in ("x", "y"):
+                last = np.ascontiguousarray(np.moveaxis(arrays[name], 1, -1))
+                arrays[name] = np.moveaxis(last, -1, 1)
+        _call(layer, "conv_forward", arrays, pixels=pixels)
+        with np.errstate(all="ignore"):
+            wide = x.astype("f4")
+            exact = wide if kernel != (1, 2) else wide[..., :-1] + wide[..., 1:]
+            exact = exact.astype(x.dtype).astype("f4")
+            result = arrays["y"].astype("f4")
+        np.testing.assert_array_equal(result, exact)
+
+
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [
