@@ -10,8 +10,9 @@ from fastconv_cuda.im2col_blas import IM2COL_BLAS
 from fastconv_cuda.implicit_gemm import IMPLICIT_GEMMS
 from fastconv_cuda.integer_gemm import INTEGER_GEMM
 from fastconv_cuda.pooling import POOLS
+from fastconv_cuda.quantized_gemm import QUANTIZED_GEMM
 from fastconv_cuda.weight_gemm import WEIGHT_GEMMS
-from fastconv_cuda.wgmma import WGMMA_GEMM
+from fastconv_cuda.wgmma_gemm import WGMMA_GEMM
 from fastconv_cuda.wgmma_integer import WGMMA_INTEGER
 from fastconv_cuda.wgmma_weight import WGMMA_WEIGHT
 
@@ -23,6 +24,7 @@ CANDIDATES: tuple[Candidate, ...] = (
     *IMPLICIT_GEMMS,
     *WEIGHT_GEMMS,
     INTEGER_GEMM,
+    QUANTIZED_GEMM,
     IM2COL_BLAS,
     *POOLS,
     Direct(),

@@ -9,7 +9,7 @@ from math import gcd
 
 from fastconv.problem import Ints
 from fastconv_cuda.geometry import Axis, Geometry
-from fastconv_cuda.implicit_gemm import Shape
+from fastconv_cuda.shapes import Shape
 from fastconv_cuda.tensor_maps import SHIFTS, SIZES, SWIZZLES, Pixels, TensorMap, why_not
 
 # kernels/wgmma_gemm.cu has room for so many images' maps.

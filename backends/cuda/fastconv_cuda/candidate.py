@@ -5,8 +5,16 @@ from __future__ import annotations
 from typing import Protocol
 
 from fastconv.backend import Decision, Plan, Policy
-from fastconv.precision import COMPLEX, FLOATING, FORMATS, classical_error_bound, sum_dtype
-from fastconv.problem import Operand, PoolProblem, Problem
+from fastconv.precision import (
+    COMPLEX,
+    FLOATING,
+    FORMATS,
+    classical_error_bound,
+    real_format,
+    rounded_error_bound,
+    sum_dtype,
+)
+from fastconv.problem import ConvProblem, GemmProblem, Operand, PoolProblem, Problem
 from fastconv_cuda.device import Card, Device
 
 _INT8_ROUNDOFF = 2.0**-8
@@ -41,6 +49,35 @@ def unit_roundoff(precision: str) -> float:
     """Return the unit roundoff of a precision that a policy may name."""
     name = precision.removesuffix("_strict")
     return _INT8_ROUNDOFF if name == "int8" else FORMATS[name].unit_roundoff
+
+
+def rounding_asked(problem: Problem, policy: Policy) -> str:
+    """Return what a policy wants operands rounded to; empty where they stay as they are.
+
+    Only real factors are rounded, and int8 is for forward passes alone.
+    """
+    asked = (policy.precision or "auto").removesuffix("_strict")
+    if not isinstance(problem, ConvProblem | GemmProblem) or asked == "auto":
+        return ""
+    if problem.dtype in COMPLEX:
+        return ""
+    if asked == "int8":
+        return asked if problem.operation.endswith("_forward") else ""
+    coarser = FORMATS[asked].unit_roundoff > real_format(problem.dtype).unit_roundoff
+    return asked if coarser else ""
+
+
+def rounded_bound(problem: Problem, rounding: str) -> float:
+    """Return the bound of sums in the problem's own precision, of operands rounded before."""
+    if not rounding:
+        return error_bound(problem)
+    length = getattr(problem, "reduction", 0) + (getattr(problem, "bias", None) is not None)
+    native = sum_dtype(problem.dtype)
+    bound = classical_error_bound(length, native, native)
+    return rounded_error_bound(rounding, bound, problem.dtype)
+
+
+INTEGERS_ALONE = 'precision="int8" is for implicit_gemm_int8 alone'
 
 
 def why_not_in(problem: Problem, policy: Policy, precision: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from fastconv_cuda import depthwise, wgmma, wgmma_integer, wgmma_weight
 from fastconv_cuda.arithmetic import HOPPER, TENSOR_CAPABILITY
 from fastconv_cuda.candidate import itemsize
+from fastconv_cuda.copies import copy_unit
 from fastconv_cuda.direct import copying, typed
 from fastconv_cuda.geometry import Axis
 from fastconv_cuda.tiles import (
@@ -19,11 +20,31 @@ from fastconv_cuda.tiles import (
     weight_unit,
 )
 from fastconv_cuda.units import Unit
-from fastconv_cuda.weight_gemm import TURNED
+from fastconv_cuda.weight_split import LAST
 
 _REALS = ("float32", "float16", "bfloat16", "float64")
 _FLOATS = (*_REALS, "complex64", "complex128")
 _LAST = ("FC_LAST", "")
+# (type, what its values are rounded to before they are multiplied).
+_ROUNDINGS = (
+    ("float32", "float16"),
+    ("float32", "bfloat16"),
+    ("float32", "tf32"),
+    ("float64", "float32"),
+    ("float64", "tf32"),
+    ("float64", "bfloat16"),
+    ("float64", "float16"),
+    ("float16", "bfloat16"),
+)
+# (type, that of its copy, what it is rounded to in between).
+_COPIES = (
+    *((name, name, "") for name in (*_REALS, "int8", "uint8")),
+    *((a, b, "") for a, b in _ROUNDINGS if b != "tf32"),
+    *((a, "float32", b) for a, b in _ROUNDINGS if b != "float32"),
+    *((name, "float32", "") for name in ("float16", "bfloat16")),
+    *((name, "float64", "") for name in ("float32", "float16", "bfloat16")),
+    *((name, "int8", "") for name in _REALS),
+)
 _INTEGERS = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
 
 
@@ -61,6 +82,48 @@ def _gemms(tensor: bool) -> Iterator[tuple[str, Unit]]:
                     yield key, gemm_unit(tile, dtype, math, vector)
 
 
+# (type of the result, that of the factors, math).
+_CONVERTED = (
+    ("float32", "float16", "float16"),
+    ("float32", "bfloat16", "bfloat16"),
+    ("float64", "float16", "float16"),
+    ("float64", "bfloat16", "bfloat16"),
+    ("float16", "bfloat16", "bfloat16"),
+    ("float64", "float32", "tf32"),
+    ("float64", "float32", "fma"),
+    ("float16", "float32", "fma"),
+    ("bfloat16", "float32", "fma"),
+    ("float32", "float64", "fma"),
+)
+
+
+def _gemms_on_copies(tensor: bool) -> Iterator[tuple[str, Unit]]:
+    for result, factor, math in _CONVERTED:
+        if tensor is (math != "fma"):
+            for tile in tiles_of(factor):
+                key = f"{result},{factor},{math},{tile.rows}x{tile.columns}"
+                yield key, gemm_unit(tile, factor, math, True, result)
+
+
+def _copied(file: str) -> dict[str, Unit]:
+    return {f"{a},to {b} by {c}": copy_unit(file, a, b, c) for a, b, c in _COPIES}
+
+
+def _direct_convs() -> Iterator[tuple[str, Unit]]:
+    for name in _FLOATS:
+        yield name, typed("direct_conv.cu", name)
+    for name, rounding in _ROUNDINGS:
+        yield f"{name},{rounding}", typed("direct_conv.cu", name, rounding)
+
+
+def _reductions() -> Iterator[tuple[str, Unit]]:
+    for name in _REALS:
+        yield name, typed("reduce_weight.cu", name)
+    for result, factor, math in _CONVERTED:
+        if (factor, math) in LAST:
+            yield f"{result},{factor}", copy_unit("reduce_weight.cu", result, factor)
+
+
 def _weight_gemms(tensor: bool) -> Iterator[tuple[str, Unit]]:
     for types, (dtype, math) in _MATHS.items():
         if tensor is (math != "fma"):
@@ -68,10 +131,12 @@ def _weight_gemms(tensor: bool) -> Iterator[tuple[str, Unit]]:
                 yield f"{types},{tile.rows}x{tile.columns}", weight_unit(tile, dtype, math)
 
 
-def _weight_gemms_last() -> Iterator[tuple[str, Unit]]:
-    for dtype in TURNED:
-        for tile in weight_tiles_of(dtype, dtype):
-            yield f"{dtype},{tile.rows}x{tile.columns}", weight_last_unit(tile, dtype, dtype)
+def _weight_gemms_last(tensor: bool) -> Iterator[tuple[str, Unit]]:
+    for dtype, math in LAST:
+        if tensor is (math != "fma"):
+            for tile in weight_tiles_of(dtype, math):
+                key = f"{dtype},{math},{tile.rows}x{tile.columns}"
+                yield key, weight_last_unit(tile, dtype, math)
 
 
 def _integer_gemms() -> Iterator[tuple[str, Unit]]:
@@ -82,29 +147,27 @@ def _integer_gemms() -> Iterator[tuple[str, Unit]]:
                     for vector in (True, False):
                         key = f"{x},{w},{y},{tile.rows}x{tile.columns},{vector}"
                         yield key, integer_unit(tile, x, w, y, vector)
+    for y in _REALS:
+        for tile in INTEGER_TILES:
+            yield (
+                f"{y},scaled,{tile.rows}x{tile.columns}",
+                integer_unit(tile, "int8", "int8", y, True),
+            )
 
 
 # Depthwise kernels and pools are compiled for a layer's own kernel: these are the usual ones.
 _KERNELS = tuple(
-    (Axis(), *(Axis(taps=taps, stride=stride),) * 2)
+    (Axis(), *(Axis(taps=taps, stride=stride, before=taps // 2),) * 2)
     for taps, stride in ((3, 1), (3, 2), (5, 1), (5, 2), (2, 2), (7, 1))
 )
 
 
-def _depthwise() -> Iterator[tuple[str, Unit]]:
-    for dtype in depthwise.TYPES:
+def _depthwise(file: str) -> Iterator[tuple[str, Unit]]:
+    for dtype, rounding in (*((name, "") for name in depthwise.TYPES), ("float32", "bfloat16")):
         for axes in _KERNELS:
-            for more in ((("FC_LANES", 1),), (("FC_LANES", 16 // itemsize(dtype)), _LAST)):
-                for flipped in ((), (("FC_FLIPPED", ""),)) if axes[1].stride == 1 else ((),):
-                    unit = depthwise.unit_for(
-                        "depthwise.cu",
-                        dtype,
-                        axes,
-                        ("FC_STRIP", depthwise.strip_of(axes[2])),
-                        *more,
-                        *flipped,
-                    )
-                    yield f"{dtype},{unit.flags}", unit
+            for lanes, across in ((1, 0), (16 // itemsize(dtype), 8)):
+                unit = depthwise.strips_unit(file, dtype, axes, rounding, lanes, across)
+                yield f"{dtype},{unit.flags}", unit
 
 
 def _depthwise_weight() -> Iterator[tuple[str, Unit]]:
@@ -133,7 +196,7 @@ def _scatters() -> Iterator[tuple[str, Unit]]:
 
 # For each family its units, by what they are for: one of them in every test run.
 FAMILIES: dict[str, dict[str, Unit]] = {
-    "direct_conv": _typed("direct_conv.cu", _FLOATS),
+    "direct_conv": dict(_direct_convs()),
     "bias_grad": _typed("bias_grad.cu", _FLOATS),
     "im2col": _copying("im2col.cu"),
     "col2im": _typed("col2im.cu", (*_FLOATS, *_INTEGERS)),
@@ -142,19 +205,23 @@ FAMILIES: dict[str, dict[str, Unit]] = {
     "lp_pool": _typed("lp_pool.cu", _REALS),
     "unpool": _copying("unpool.cu"),
     "integer_conv": dict(_integer()),
-    "depthwise": dict(_depthwise()),
+    "depthwise": dict(_depthwise("depthwise.cu")),
+    "depthwise_input": dict(_depthwise("depthwise_input.cu")),
     "depthwise_weight": dict(_depthwise_weight()),
     "pool_2d": dict(_pools()),
     "scatter_planes": dict(_scatters()),
     "finish": _typed("finish.cu", ("float32", "float64")),
-    "pack_weight": _typed("pack_weight.cu", (*_REALS, "int8", "uint8")),
-    "reduce_weight": _typed("reduce_weight.cu", _REALS),
-    "implicit_gemm_mma": dict(_gemms(tensor=True)),
-    "implicit_gemm_fma": dict(_gemms(tensor=False)),
+    "pack_weight": _copied("pack_weight.cu"),
+    "copy_last": _copied("copy_last.cu"),
+    "reach": _typed("reach.cu", _REALS),
+    "reduce_weight": dict(_reductions()),
+    "implicit_gemm_mma": dict((*_gemms(tensor=True), *_gemms_on_copies(tensor=True))),
+    "implicit_gemm_fma": dict((*_gemms(tensor=False), *_gemms_on_copies(tensor=False))),
+    "weight_last_mma": dict(_weight_gemms_last(tensor=True)),
+    "weight_last_fma": dict(_weight_gemms_last(tensor=False)),
     "wgmma_gemm": dict(wgmma.every_unit()),
     "wgmma_weight": dict(wgmma_weight.every_unit()),
     "wgmma_integer": dict(wgmma_integer.every_unit()),
-    "weight_gemm_last": dict(_weight_gemms_last()),
     "integer_gemm": dict(_integer_gemms()),
     "sum_weight": _typed("sum_weight.cu", ("int8", "uint8")),
     "weight_gemm_mma": dict(_weight_gemms(tensor=True)),
@@ -163,7 +230,9 @@ FAMILIES: dict[str, dict[str, Unit]] = {
 # Tuned kernels: none of their registers may go to memory.
 TUNED = frozenset(
     {
+        "copy_last",
         "depthwise",
+        "depthwise_input",
         "depthwise_weight",
         "pool_2d",
         "implicit_gemm_mma",
@@ -174,12 +243,13 @@ TUNED = frozenset(
         "integer_gemm",
         "weight_gemm_mma",
         "weight_gemm_fma",
-        "weight_gemm_last",
+        "weight_last_mma",
+        "weight_last_fma",
     }
 )
 # Families whose instructions need a card of this capability.
 LEAST_CAPABILITY = dict.fromkeys(
-    ("implicit_gemm_mma", "integer_gemm", "weight_gemm_mma", "weight_gemm_last"),
+    ("implicit_gemm_mma", "integer_gemm", "weight_gemm_mma", "weight_last_mma"),
     TENSOR_CAPABILITY,
 )
 # Families whose instructions one capability has and no later one.

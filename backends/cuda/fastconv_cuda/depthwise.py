@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,11 +9,13 @@ import numpy as np
 from fastconv.backend import Decision, Plan, Policy
 from fastconv.problem import ConvProblem, Problem
 from fastconv_cuda.candidate import (
+    INTEGERS_ALONE,
     alignments,
-    error_bound,
     itemsize,
     own_precision,
     refused,
+    rounded_bound,
+    rounding_asked,
     total_bytes,
     why_not_in,
 )
@@ -28,8 +29,9 @@ from fastconv_cuda.units import Unit
 
 TYPES = ("float32", "float16", "bfloat16", "float64")
 # A thread holds a row of the image and all taps: registers end somewhere.
-_MOST_SPAN, _MOST_TAPS = 20, 49
+_MOST_SPAN, _MOST_TAPS, _MOST_STRIDE = 20, 49, 8
 _BLOCK = 256
+_MOST_LAST = 65_535
 _SHARE = 0.2
 
 
@@ -46,7 +48,7 @@ def unit_for(file: str, dtype: str, axes: tuple[Axis, ...], *more: tuple[str, st
 
 
 class Depthwise:
-    """Two or one spatial axes; the input gradient at stride 1."""
+    """Two or one spatial axes; all passes."""
 
     name = "depthwise"
     operations = ConvProblem.OPERATIONS
@@ -55,8 +57,12 @@ class Depthwise:
         """Accept kernels that fit a thread's registers."""
         assert isinstance(problem, ConvProblem)
         geometry = conv_geometry(problem)
-        precision = own_precision(problem)
-        reason = why_not(problem, geometry) or why_not_in(problem, policy, precision)
+        sums, rounding = own_precision(problem), rounding_asked(problem, policy)
+        precision = rounding or sums
+        reason = why_not(problem, geometry)
+        if not reason:
+            integers = rounding == "int8"
+            reason = INTEGERS_ALONE if integers else why_not_in(problem, policy, precision)
         if reason:
             return refused(self.name, reason)
         workspace = 0
@@ -65,24 +71,26 @@ class Depthwise:
         moved = total_bytes(problem) + 2 * workspace
         return Decision(
             True,
-            "rows of the image in registers",
+            "rows of the image in registers"
+            + (f", operands rounded to {rounding}" if rounding else ""),
             self.name,
             precision,
-            error_bound(problem),
-            seconds(card, problem.flops, precision, _SHARE, moved),
+            rounded_bound(problem, rounding),
+            seconds(card, problem.flops, sums, _SHARE, moved),
             workspace,
             device=card.device,
-            detail=policy.workspace_limit,
+            detail=(rounding, policy.workspace_limit),
         )
 
     def plan(self, problem: Problem, decision: Decision, device: Device) -> Plan:
         """Make it ready to run."""
         assert isinstance(problem, ConvProblem)
         geometry = conv_geometry(problem)
+        assert isinstance(decision.detail, tuple)
+        rounding, limit = decision.detail
         if problem.operation == "conv_weight_grad":
-            assert isinstance(decision.detail, int)
-            return _weight_plan(problem, geometry, device, decision.detail)
-        return _plan(problem, geometry, device)
+            return _weight_plan(problem, geometry, device, limit, rounding)
+        return _plan(problem, geometry, device, rounding)
 
 
 def why_not(problem: ConvProblem, geometry: Geometry) -> str:
@@ -94,13 +102,12 @@ def why_not(problem: ConvProblem, geometry: Geometry) -> str:
     if len(problem.kernel) > 2:
         return "it has one or two spatial axes, not three"
     rows, columns = geometry.axes[1:]
-    if rows.taps * columns.taps > _MOST_TAPS or _span(columns) > _MOST_SPAN:
+    grad = problem.operation == "conv_input_grad"
+    span = _grad_span(columns) if grad else _span(columns)
+    if rows.taps * columns.taps > _MOST_TAPS or span > _MOST_SPAN:
         return f"a kernel of {problem.kernel}, strides and dilation included, is too large for it"
-    if problem.operation == "conv_input_grad":
-        if geometry.k != 1:
-            return "its input gradient is for one output channel a group"
-        if max(axis.stride for axis in geometry.axes) > 1:
-            return "its input gradient is for stride 1"
+    if grad and columns.stride > _MOST_STRIDE:
+        return f"a stride of {columns.stride} takes too many registers for its input gradient"
     return ""
 
 
@@ -109,41 +116,72 @@ def strip_of(axis: Axis) -> int:
     return 4 if axis.stride == 1 else 2
 
 
+def grad_strip_of(axis: Axis) -> int:
+    """Return a thread's results in a row of x: whole strides."""
+    return 4 if axis.stride in (1, 2) else axis.stride
+
+
 def _span(axis: Axis) -> int:
     return (strip_of(axis) - 1) * axis.stride + (axis.taps - 1) * axis.dilation + 1
 
 
-def _mirrored(geometry: Geometry) -> Geometry:
-    """Return the geometry whose forward pass, taps turned around, is the input gradient."""
-    axes = tuple(
-        Axis(a.out, a.extent, a.taps, 1, a.dilation, (a.taps - 1) * a.dilation - a.before)
-        for a in geometry.axes
-    )
-    return replace(geometry, axes=axes, x=geometry.y, y=geometry.x)
+def _grad_span(axis: Axis) -> int:
+    return (grad_strip_of(axis) + (axis.taps - 1) * axis.dilation) // axis.stride + 1
 
 
-def _plan(problem: ConvProblem, geometry: Geometry, device: Device) -> LaunchPlan:
-    flipped: tuple[tuple[str, str | int], ...] = ()
-    if problem.operation == "conv_input_grad":
-        geometry, flipped = _mirrored(geometry), (("FC_FLIPPED", ""),)
-    size = itemsize(problem.dtype)
-    channels = geometry.groups * geometry.k
-    last = abs(geometry.x[1]) <= size
+def across_of(chunks: int) -> int:
+    """Return how many chunks of channels a block has: the most of which few are idle.
+
+    Examples
+    --------
+    >>> across_of(1), across_of(12), across_of(16), across_of(18)
+    (1, 4, 8, 2)
+    """
+    return min((8, 4, 2, 1), key=lambda n: (-(-chunks // n) * n, -n))
+
+
+def strips_unit(
+    file: str, dtype: str, axes: tuple[Axis, ...], rounding: str, lanes: int, across: int
+) -> Unit:
+    """Return depthwise or depthwise_input; `across` is 0 where channels don't come last."""
+    columns = axes[2]
+    more: list[tuple[str, str | int]] = [("FC_LANES", lanes)]
+    if file == "depthwise_input.cu":
+        more += [("FC_STRIP", grad_strip_of(columns))]
+        more += [("FC_BEFORE_W", columns.before % columns.stride)]
+    else:
+        more += [("FC_STRIP", strip_of(columns))]
+    if across:
+        more += [("FC_LAST", ""), ("FC_ACROSS", across)]
+    if rounding:
+        more += [("FC_ROUNDED", rounding)]
+    return unit_for(file, dtype, axes, *more)
+
+
+def _plan(problem: ConvProblem, geometry: Geometry, device: Device, rounding: str) -> LaunchPlan:
+    grad = problem.operation == "conv_input_grad"
+    size, columns = itemsize(problem.dtype), geometry.axes[2]
+    given = geometry.y if grad else geometry.x
+    channels = geometry.groups * (1 if grad else geometry.k)
+    # The weights of a block's channels lie in its shared memory: not those of several k.
+    last = abs(given[1]) <= size and channels <= _MOST_LAST and not (grad and geometry.k > 1)
     arrays = (0, 1, 2, 3) if len(problem.inputs) == 3 else (0, 1, None, 2)
 
     def plan(lanes: int, otherwise: LaunchPlan | None) -> LaunchPlan:
-        unit = unit_for(
-            "depthwise.cu",
-            problem.dtype,
-            geometry.axes,
-            ("FC_STRIP", strip_of(geometry.axes[2])),
-            ("FC_LANES", lanes),
-            *((("FC_LAST", ""),) if last else ()),
-            *flipped,
-        )
-        strips = -(-geometry.axes[2].out // strip_of(geometry.axes[2]))
-        count = geometry.batch * (channels // lanes) * geometry.axes[1].out * strips
-        launch = over_elements(unit, "depthwise", count, arrays, conv_params(geometry))
+        chunks = channels // lanes
+        across = across_of(chunks) if last else 0
+        file = "depthwise_input.cu" if grad else "depthwise.cu"
+        unit = strips_unit(file, problem.dtype, geometry.axes, rounding, lanes, across)
+        strip = grad_strip_of(columns) if grad else strip_of(columns)
+        rows, width = ((axis.extent if grad else axis.out) for axis in geometry.axes[1:])
+        count = geometry.batch * rows * -(-width // strip)
+        if last:
+            grid = (-(-count // (_BLOCK // across)), -(-chunks // across), 1)
+        else:
+            grid = (-(-count * chunks // _BLOCK), 1, 1)
+        taps = geometry.taps * across * lanes * max(size, 4)
+        kernel, params = unit.file.removesuffix(".cu"), (conv_params(geometry),)
+        launch = Launch(unit, kernel, grid, (_BLOCK, 1, 1), arrays, params, taps)
         aligned = alignments(problem)
         if lanes > 1:
             aligned[0] = 16
@@ -151,13 +189,13 @@ def _plan(problem: ConvProblem, geometry: Geometry, device: Device) -> LaunchPla
 
     plain = plan(1, None)
     lanes = 16 // size
-    extents = (geometry.batch, *(axis.extent for axis in geometry.axes))
+    extents = (geometry.batch, *((axis.out if grad else axis.extent) for axis in geometry.axes))
     whole = all(
         stride % 16 == 0
-        for stride, extent in zip((geometry.x[0], *geometry.x[2:]), extents, strict=True)
+        for stride, extent in zip((given[0], *given[2:]), extents, strict=True)
         if extent > 1
     )
-    if geometry.x[1] == size and geometry.k == 1 and channels % lanes == 0 and whole:
+    if given[1] == size and geometry.k == 1 and channels % lanes == 0 and whole:
         return plan(lanes, plain)
     return plain
 
@@ -180,16 +218,20 @@ def across(geometry: Geometry, dtype: str) -> int:
 
 
 def _weight_plan(
-    problem: ConvProblem, geometry: Geometry, device: Device, limit: int
+    problem: ConvProblem, geometry: Geometry, device: Device, limit: int, rounding: str
 ) -> LaunchPlan:
     splits, part, size = parts_of(geometry, problem.dtype, device.card, limit)
     params: Any = np.zeros(1, WEIGHT_SUM)
     params[0]["conv"] = conv_params(geometry)[0]
     params[0]["splits"], params[0]["part"] = splits, part
+    params[0]["c"], params[0]["k"] = geometry.c, geometry.k
     wide = across(geometry, problem.dtype)
     channels = geometry.groups * geometry.k
+    words = [("FC_ACROSS", str(wide))]
+    if rounding:
+        words.append(("FC_ROUNDED", rounding))
     add_up = Launch(
-        unit_for("depthwise_weight.cu", problem.dtype, geometry.axes, ("FC_ACROSS", wide)),
+        unit_for("depthwise_weight.cu", problem.dtype, geometry.axes, *words),
         "depthwise_weight",
         (-(-channels // wide), splits, 1),
         (_BLOCK, 1, 1),

@@ -20,11 +20,13 @@ from fastconv.problem import (
     Problem,
 )
 from fastconv_cuda.candidate import (
+    INTEGERS_ALONE,
     alignments,
-    error_bound,
     itemsize,
     own_precision,
     refused,
+    rounded_bound,
+    rounding_asked,
     total_bytes,
     why_not_in,
 )
@@ -45,9 +47,10 @@ from fastconv_cuda.units import Unit
 _SHARE = 0.03
 
 
-def typed(file: str, dtype: str) -> Unit:
-    """Return a unit for elements of a dtype."""
-    return Unit(file, (("FC_ELEMENT", "uint8" if dtype == "bool" else dtype),))
+def typed(file: str, dtype: str, rounding: str = "") -> Unit:
+    """Return a unit for elements of a dtype, rounded to a format where they are multiplied."""
+    words = (("FC_ELEMENT", "uint8" if dtype == "bool" else dtype),)
+    return Unit(file, (*words, ("FC_ROUNDED", rounding)) if rounding else words)
 
 
 def copying(file: str, dtype: str) -> Unit:
@@ -57,11 +60,11 @@ def copying(file: str, dtype: str) -> Unit:
     return Unit(file, (("FC_ELEMENT", name), ("FC_COPIES_ONLY", "")))
 
 
-def conv_launch(problem: ConvProblem | GemmProblem) -> Launch:
+def conv_launch(problem: ConvProblem | GemmProblem, rounding: str = "") -> Launch:
     """Return the launch of a convolution or a linear layer, forward or a gradient."""
     g = geometry_of(problem)
     pass_ = problem.operation.partition("_")[2]
-    unit = typed("direct_conv.cu", problem.dtype)
+    unit = typed("direct_conv.cu", problem.dtype, rounding)
     params = conv_params(g)
     if pass_ == "weight_grad":
         count = g.groups * g.k * g.c * g.taps
@@ -183,29 +186,39 @@ class Direct:
 
     def decide(self, problem: Problem, policy: Policy, card: Card) -> Decision:
         """Accept everything in its own precision."""
-        precision = own_precision(problem)
+        rounding = rounding_asked(problem, policy)
+        precision = rounding or own_precision(problem)
+        if rounding == "int8":
+            return refused(self.name, INTEGERS_ALONE)
         reason = why_not_in(problem, policy, precision)
         if reason:
             return refused(self.name, reason)
         if type(problem) not in _LAUNCHES:
             return refused(self.name, f"it has no kernel for a {type(problem).__name__}")
-        name = precision if precision in FLOATING else "float32"
+        sums = own_precision(problem)
+        name = sums if sums in FLOATING else "float32"
         return Decision(
             True,
-            "a thread for each element of the result",
+            "a thread for each element of the result"
+            + (f", operands rounded to {rounding}" if rounding else ""),
             self.name,
             precision,
-            error_bound(problem),
+            rounded_bound(problem, rounding),
             seconds(card, work(problem), name, _SHARE, total_bytes(problem)),
             device=card.device,
+            detail=rounding,
         )
 
     def plan(self, problem: Problem, decision: Decision, device: Device) -> Plan:
         """Make it ready to run."""
-        return direct_plan(problem, device)
+        return direct_plan(problem, device, str(decision.detail or ""))
 
 
-def direct_plan(problem: Problem, device: Device) -> LaunchPlan:
+def direct_plan(problem: Problem, device: Device, rounding: str = "") -> LaunchPlan:
     """Return the plan that takes everything."""
-    launch = _LAUNCHES[type(problem)](problem)
+    if rounding:
+        assert isinstance(problem, ConvProblem | GemmProblem)
+        launch = conv_launch(problem, rounding)
+    else:
+        launch = _LAUNCHES[type(problem)](problem)
     return LaunchPlan(device, (launch,), alignments(problem))

@@ -11,7 +11,7 @@ from fastconv_cuda.device import Card, Device
 
 LEAST_CAPABILITY = (7, 5)
 LEAST_FREE = 64 * 2**20
-_INSTALL = "pip install fastconv-cuda[cuda13] (or [cuda12], as the driver needs)"
+_INSTALL = 'pip install "fastconv-cuda[cuda13]" (or [cuda12], as the driver needs)'
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +39,27 @@ def find(load: Callable[[str], Any] = importlib.import_module) -> Found:
     try:
         count = int(cupy.cuda.runtime.getDeviceCount())
     except Exception as error:
-        return Found(reason=f"no NVIDIA driver or GPU was found: {_first_line(error)}")
+        return Found(
+            reason="no NVIDIA driver was found that CuPy's CUDA can use, or no GPU: "
+            + _first_line(error)
+        )
     if count == 0:
         return Found(reason="the NVIDIA driver shows no GPU")
     try:
-        load("cupy_backends.cuda.libs.nvrtc").getVersion()
+        nvrtc = load("cupy_backends.cuda.libs.nvrtc")
+        version = ".".join(map(str, nvrtc.getVersion()))
+        known = set(nvrtc.getSupportedArchs())
     except Exception as error:
         return Found(
             reason=f"NVRTC, CUDA's run-time compiler, can't be loaded ({_first_line(error)}): "
             + _INSTALL
         )
-    return _usable(cupy, count, load)
+    return _usable(cupy, count, load, known, version)
 
 
-def _usable(cupy: Any, count: int, load: Callable[[str], Any]) -> Found:
+def _usable(
+    cupy: Any, count: int, load: Callable[[str], Any], known: set[int], version: str
+) -> Found:
     devices: dict[str, Device] = {}
     reasons = []
     for number in range(count):
@@ -64,6 +71,9 @@ def _usable(cupy: Any, count: int, load: Callable[[str], Any]) -> Found:
         if card.capability < LEAST_CAPABILITY:
             have, need = (".".join(map(str, c)) for c in (card.capability, LEAST_CAPABILITY))
             reasons.append(f"{card.name} has compute capability {have}, and {need} is the least")
+            continue
+        if 10 * card.capability[0] + card.capability[1] not in known:
+            reasons.append(f"NVRTC {version} doesn't know {card.name}: a newer one does")
             continue
         devices[card.device] = load("fastconv_cuda.cupy_device").CupyDevice(card)
     if devices:

@@ -15,6 +15,7 @@ from fastconv_cuda.candidate import (
     itemsize,
     own_precision,
     refused,
+    rounding_asked,
     total_bytes,
     why_not_in,
 )
@@ -49,6 +50,9 @@ class Im2colBlas:
         assert isinstance(problem, ConvProblem)
         precision = own_precision(problem)
         reason = _why_not(problem) or why_not_in(problem, policy, precision)
+        rounding = rounding_asked(problem, policy)
+        if rounding:
+            reason = f"cuBLAS gets operands as they are, and they are to be rounded to {rounding}"
         if reason:
             return refused(self.name, reason)
         columns = _columns(problem).columns.size

@@ -3,115 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
-from math import gcd, prod
 from typing import Any
 
-import numpy as np
-
 from fastconv.backend import Decision, Plan, Policy
-from fastconv.problem import ConvProblem, GemmProblem, IntegerConvProblem, Problem
-from fastconv_cuda.arithmetic import FMA, MMA, Math
-from fastconv_cuda.candidate import alignments, itemsize, refused, total_bytes
+from fastconv.problem import ConvProblem, GemmProblem, Problem
+from fastconv_cuda.arithmetic import FMA, MMA, Kind, Math, Product
+from fastconv_cuda.candidate import alignments, itemsize, refused
+from fastconv_cuda.copied_gemm import copied_plan, copied_shape, copy_for
+from fastconv_cuda.copies import apart, images_within, parts_of
 from fastconv_cuda.device import Card, Device
 from fastconv_cuda.direct import typed
-from fastconv_cuda.geometry import Geometry, conv_geometry, geometry_of
-from fastconv_cuda.params import GATHER, conv_params
 from fastconv_cuda.plan import Launch, LaunchPlan, Scratch, over_elements
-from fastconv_cuda.rates import seconds
-from fastconv_cuda.tiles import Tile, chunk, gemm_unit, tile_for, tiles_of
+from fastconv_cuda.rates import LAUNCH_SECONDS
+from fastconv_cuda.shapes import Shape, product_seconds, shape_of, tile_of, why_too_large
+from fastconv_cuda.tiles import Tile, gemm_unit, tiles_of
 
-MOST_BLOCKS = 65_535  # along a grid's second and third axis
-MOST_ROWS = 2**31 - 1
 # Gathered one by one, operands take more instructions than products do.
 _SCALAR_SHARE = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """The product that a pass is: for each group and phase rows x columns x (taps, channels)."""
-
-    geometry: Geometry
-    input_grad: bool
-    padded: int
-    phases: tuple[int, ...]
-
-    @property
-    def channels(self) -> int:
-        """Channels that are summed over."""
-        return self.geometry.k if self.input_grad else self.geometry.c
-
-    @property
-    def columns(self) -> int:
-        """Channels of the result."""
-        return self.geometry.c if self.input_grad else self.geometry.k
-
-    @property
-    def rows(self) -> int:
-        """Pixels of the largest phase of all images."""
-        if not self.input_grad:
-            return self.geometry.batch * self.geometry.outputs
-        extents = (
-            -(-axis.extent // phases)
-            for axis, phases in zip(self.geometry.axes, self.phases, strict=True)
-        )
-        return self.geometry.batch * prod(extents)
-
-    @property
-    def products(self) -> int:
-        """Products of that size."""
-        return self.geometry.groups * prod(self.phases)
-
-    @property
-    def packed(self) -> int:
-        """Elements of the packed weight."""
-        return self.geometry.groups * self.columns * self.geometry.taps * self.padded
-
-    @property
-    def strides(self) -> tuple[int, ...]:
-        """The gathered operand's strides."""
-        return self.geometry.y if self.input_grad else self.geometry.x
-
-    def params(self) -> Any:
-        """Return a Gather of one element."""
-        params = np.zeros(1, GATHER)
-        p = params[0]
-        p["conv"] = conv_params(self.geometry)[0]
-        p["input_grad"], p["padded"] = self.input_grad, self.padded
-        p["phases"] = self.phases
-        p["tap_step"] = [a.stride // gcd(a.stride, a.dilation) for a in self.geometry.axes]
-        return params
-
-    def is_vector(self, size: int) -> bool:
-        """Whether each pixel's channels are whole 16-byte chunks, if the array starts at one."""
-        g = self.geometry
-        if self.input_grad:
-            extents = (g.batch, *(axis.out for axis in g.axes))
-        else:
-            extents = (g.batch, *(axis.extent for axis in g.axes))
-        others = (self.strides[0], *self.strides[2:])
-        return (
-            self.channels == self.padded
-            and (self.strides[1] == size or g.groups * self.channels == 1)
-            and all(s % 16 == 0 for s, n in zip(others, extents, strict=True) if n > 1)
-        )
-
-
-def shape_of(problem: ConvProblem | GemmProblem | IntegerConvProblem) -> Shape:
-    """Return the product that a forward pass or an input gradient is."""
-    if isinstance(problem, IntegerConvProblem):
-        geometry = conv_geometry(problem)
-    else:
-        geometry = geometry_of(problem)
-    input_grad = problem.operation.endswith("input_grad")
-    channels = geometry.k if input_grad else geometry.c
-    whole = chunk(problem.x.dtype)
-    return Shape(
-        geometry,
-        input_grad,
-        -(-channels // whole) * whole,
-        tuple(axis.stride for axis in geometry.axes) if input_grad else (1, 1, 1),
-    )
 
 
 class ImplicitGemm:
@@ -124,67 +32,96 @@ class ImplicitGemm:
         self._math = math
 
     def decide(self, problem: Problem, policy: Policy, card: Card) -> Decision:
-        """Accept what its arithmetic serves, the weight packed in the workspace."""
+        """Accept what its arithmetic serves: on the arrays or on copies, whichever is faster."""
         assert isinstance(problem, ConvProblem | GemmProblem)
         kind, reason = self._math.choose(problem, policy, card)
         if reason:
             return refused(self.name, reason)
-        shape = shape_of(problem)
-        size = itemsize(problem.dtype)
+        shape = shape_of(problem, kind.factor)
         reason = why_too_large(shape.rows, shape.columns, shape.products)
         if reason:
             return refused(self.name, reason)
-        vector = shape.is_vector(size)
+        ways = []
+        vector = shape.is_vector(itemsize(problem.dtype))
+        if not kind.by_copy(problem):
+            ways.append(self._as_it_is(problem, kind, shape, vector, card))
+        if not (ways and vector):
+            ways.append(self._copied(problem, kind, shape, policy, card))
+        can = [way for way in ways if way.can and way.workspace_bytes <= policy.workspace_limit]
+        return min(can or ways, key=lambda way: (not way.can, way.seconds))
+
+    def _as_it_is(
+        self, problem: Product, kind: Kind, shape: Shape, vector: bool, card: Card
+    ) -> Decision:
         share = self._math.share if vector else self._math.share * _SCALAR_SHARE
-        # Zeros beside the channels are multiplied too.
-        flops = problem.flops * shape.padded / max(shape.channels, 1)
-        moved = total_bytes(problem) + 2 * shape.packed * size
-        tile = tile_of(shape, card, tiles_of(problem.dtype))
-        waste = _whole(shape.rows, tile.rows) * _whole(shape.columns, tile.columns)
+        size = shape.packed * itemsize(kind.factor)
+        tile = tile_of(shape, card, tiles_of(kind.factor))
+        predicted = product_seconds(problem, kind, shape, tile, share, card, 2 * size)
+        how = "16 bytes at a time" if vector else "element by element"
+        return self._decision(problem, kind, card, tile, how, predicted, size, 0)
+
+    def _copied(
+        self, problem: Product, kind: Kind, shape: Shape, policy: Policy, card: Card
+    ) -> Decision:
+        copy = copy_for(shape, problem, kind)
+        if copy.why_not:
+            return refused(self.name, copy.why_not)
+        packed = apart(shape.packed * itemsize(kind.factor))
+        limit = policy.workspace_limit - packed
+        images = images_within(shape.geometry.batch, copy.image_bytes, limit)
+        copied = copy.of(images).bytes
+        part = copied_shape(shape, copy, images)
+        tile = tile_of(part, card, tiles_of(kind.factor))
+        predicted = product_seconds(
+            problem, kind, shape, tile, self._math.share, card, 2 * packed + copied
+        )
+        parts = len(parts_of(shape.geometry.batch, images))
+        predicted += copy.seconds(card) + 2 * (parts - 1) * LAUNCH_SECONDS
+        how = "16 bytes at a time of a copy with its channels last"
+        if kind.rounding and kind.by_copy(problem):
+            how += f", rounded to {kind.rounding}"
+        return self._decision(problem, kind, card, tile, how, predicted, packed + copied, images)
+
+    def _decision(
+        self,
+        problem: Product,
+        kind: Kind,
+        card: Card,
+        tile: Tile,
+        how: str,
+        predicted: float,
+        size: int,
+        images: int,
+    ) -> Decision:
         return Decision(
             True,
-            f"tiles of {tile.rows} x {tile.columns}, "
-            + ("16 bytes at a time" if vector else "element by element"),
+            f"tiles of {tile.rows} x {tile.columns}, {how}",
             self.name,
             kind.precision,
             kind.bound(problem),
-            seconds(card, flops * waste, kind.rate, share, moved),
-            shape.packed * size,
+            predicted,
+            size,
             device=card.device,
-            detail=kind.math,
+            detail=(kind, images),
         )
 
     def plan(self, problem: Problem, decision: Decision, device: Device) -> Plan:
         """Make it ready to run."""
         assert isinstance(problem, ConvProblem | GemmProblem)
-        return gemm_plan(problem, str(decision.detail), device)
+        assert isinstance(decision.detail, tuple)
+        kind, images = decision.detail
+        if images:
+            return copied_plan(problem, kind, images, device)
+        return gemm_plan(problem, kind.math, device)
 
 
-def tile_of(shape: Shape, card: Card, tiles: Sequence[Tile]) -> Tile:
-    """Return the tile for a product on a card."""
-    return tile_for(card, shape.rows, shape.columns, shape.products, tiles)
-
-
-def _whole(extent: int, tile: int) -> float:
-    return -(-extent // tile) * tile / max(extent, 1)
-
-
-def why_too_large(rows: int, columns: int, products: int) -> str:
-    """Return why a grid can't hold a product; empty where it can."""
-    if rows > MOST_ROWS:
-        return f"{rows} pixels are more than its 32-bit counters hold"
-    if products > MOST_BLOCKS or columns > 64 * MOST_BLOCKS:
-        return f"{products} products of {columns} columns are more than a grid holds"
-    return ""
-
-
-def pack_launch(problem: ConvProblem | GemmProblem, shape: Shape) -> Launch:
+def pack_launch(problem: Product, shape: Shape) -> Launch:
     """Return the launch that packs the weight at the workspace's start."""
     unit = typed("pack_weight.cu", problem.dtype)
     return over_elements(unit, "pack_weight", shape.packed, (1, Scratch(0)), shape.params())
 
 
-def gemm_plan(problem: ConvProblem | GemmProblem, math: str, device: Device) -> PackedPlan:
+def gemm_plan(problem: Product, math: str, device: Device) -> PackedPlan:
     """Return a plan: pack the weight, then multiply."""
     shape = shape_of(problem)
     tile = tile_of(shape, device.card, tiles_of(problem.dtype))

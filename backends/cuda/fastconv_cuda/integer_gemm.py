@@ -8,9 +8,9 @@ from fastconv_cuda.arithmetic import TENSOR_CAPABILITY
 from fastconv_cuda.candidate import alignments, refused, total_bytes
 from fastconv_cuda.device import Card, Device
 from fastconv_cuda.direct import direct_plan, integer_arrays, integer_params, typed
-from fastconv_cuda.implicit_gemm import shape_of, tile_of, why_too_large
 from fastconv_cuda.plan import Launch, LaunchPlan, Scratch, over_elements
 from fastconv_cuda.rates import seconds
+from fastconv_cuda.shapes import shape_of, tile_of, why_too_large
 from fastconv_cuda.tiles import INTEGER_TILES, integer_unit
 
 _VECTOR_SHARE, _SCALAR_SHARE = 0.4, 0.15

@@ -53,6 +53,12 @@ BOXES = np.dtype(
     [("gather", GATHER)] + [(name, "i8") for name in ("axes", "row_tiles", "column_tiles", "wide")]
 )
 WEIGHT_SUM = np.dtype([("conv", CONV), ("splits", "i8"), ("part", "i8")])
+WEIGHT_SUM = np.dtype([("conv", CONV)] + [(name, "i8") for name in ("splits", "part", "c", "k")])
+IMAGE_COPY = np.dtype(
+    [(name, "i8") for name in ("batch", "groups", "channels", "padded", "last")]
+    + [("extent", "i8", 3), ("from", "i8", 5)]
+)
+REACH = np.dtype([("count", "i8"), ("parts", "i8"), ("extent", "i8", 5), ("stride", "i8", 6)])
 WEIGHT_BOXES = np.dtype(
     [("sum", WEIGHT_SUM)]
     + [(name, "i8") for name in ("axes", "row_tiles", "column_tiles", "chunks")]
@@ -71,6 +77,8 @@ STRUCTURES = {
     "Gather": GATHER,
     "Boxes": BOXES,
     "WeightSum": WEIGHT_SUM,
+    "ImageCopy": IMAGE_COPY,
+    "Reach": REACH,
     "WeightBoxes": WEIGHT_BOXES,
     "Finish": FINISH,
 }

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from fastconv.backend import Plan
 from fastconv_cuda.device import Device, Grid
 from fastconv_cuda.tensor_maps import MAP_BYTES, TensorMap
 from fastconv_cuda.units import Unit
@@ -22,13 +23,33 @@ class Scratch:
     offset: int
 
 
-Place = int | Scratch | None
+@dataclass(frozen=True, slots=True)
+class Shifted:
+    """An argument that lies so many bytes behind an array's first element."""
+
+    place: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """The packed weight, wherever it is, or what lies so many bytes behind its start."""
+
+    offset: int = 0
+
+
+Place = int | Scratch | Shifted | Packed | None
 
 
 def _address(place: Place, addresses: Sequence[int], scratch: int) -> int:
     if place is None:
         return 0
-    return scratch + place.offset if isinstance(place, Scratch) else addresses[place]
+    if isinstance(place, Scratch):
+        return scratch + place.offset
+    if isinstance(place, Shifted):
+        return addresses[place.place] + place.offset
+    assert isinstance(place, int), "a packed weight has been put in its place"
+    return addresses[place]
 
 
 class TensorMaps:
@@ -46,6 +67,10 @@ class TensorMaps:
     def __init__(self, maps: Sequence[tuple[Place, TensorMap | None]]) -> None:
         self._maps = tuple(maps)
         self._made: dict[tuple[int, ...], Any] = {}
+
+    def at(self, placed: Callable[[Place], Place]) -> TensorMaps:
+        """Return the same maps of arrays in other places."""
+        return TensorMaps([(placed(place), wanted) for place, wanted in self._maps])
 
     def argument(self, device: Device, addresses: Sequence[int], scratch: int) -> Any:
         """Return the structure for these addresses, as an array of one element."""
@@ -82,7 +107,7 @@ class Launch:
     ----------
     unit, kernel, grid, block
         What to launch, over how much.
-    arrays : tuple of (int, Scratch or None)
+    arrays : tuple of (int, Scratch, Shifted, Packed or None)
         Which array of the plan (inputs, then outputs) each address is of; None passes 0.
     params : tuple
         Structures that follow the addresses.
@@ -109,6 +134,23 @@ class Launch:
         arguments.extend(self.params)
         device.launch(self.unit, self.kernel, self.grid, self.block, self.shared, arguments, stream)
 
+    def with_packed(self, at: int | Scratch) -> Launch:
+        """Return the launch that finds the packed weight there."""
+
+        def found(packed: Packed) -> Place:
+            if isinstance(at, Scratch):
+                return Scratch(at.offset + packed.offset)
+            return Shifted(at, packed.offset)
+
+        def placed(place: Place) -> Place:
+            return found(place) if isinstance(place, Packed) else place
+
+        return replace(
+            self,
+            arrays=tuple(map(placed, self.arrays)),
+            maps=None if self.maps is None else self.maps.at(placed),
+        )
+
     def unaligned(self) -> Launch:
         """Return the launch of the unit that reads and writes byte by byte."""
         return replace(self, unit=self.unit.unaligned())
@@ -125,8 +167,8 @@ def over_elements(
     return Launch(unit, kernel, (-(-count // THREADS), 1, 1), (THREADS, 1, 1), arrays, params)
 
 
-class DevicePlan:
-    """Where a plan's arrays come from."""
+class DevicePlan(Plan):
+    """Where a plan's arrays come from: what is left of the contract is each plan's own."""
 
     workspace_bytes = 0
 
@@ -136,16 +178,6 @@ class DevicePlan:
     def empty(self, shape: tuple[int, ...], dtype: str) -> Any:
         """Return a new C-contiguous array on the device."""
         return self.device.empty(shape, dtype)
-
-    def run(
-        self,
-        inputs: Sequence[Any],
-        outputs: Sequence[Any],
-        workspace: Any,
-        stream: object | None = None,
-    ) -> None:
-        """Fill `outputs` from `inputs`; see :class:`fastconv.backend.Plan`."""
-        raise NotImplementedError
 
 
 class LaunchPlan(DevicePlan):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import os
+import shutil
 import tempfile
+import warnings
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -44,24 +48,55 @@ def compiled(unit: Unit, capability: Capability) -> Path:
     CompileError
         If the compiler refuses.
     OSError
-        If the folder can't be written to; the message names the variable that moves it.
+        If the folder that the variable names can't be written to. Where the user's own cache
+        can't, a RuntimeWarning says so once, and the file is this process's alone.
     """
     arch = architecture(capability)
-    path = folder() / file_name(unit, arch, _compiler_version())
-    if path.exists():
-        return path
+    name = file_name(unit, arch, _compiler_version())
+    for place in (folder(), *_beside):
+        if os.path.exists(place / name):
+            return place / name
     code, _ = compile_unit(unit, arch)
-    write(path, code)
+    path = folder() / name
+    try:
+        write(path, code)
+    except OSError as error:
+        if os.environ.get(VARIABLE):
+            raise
+        path = _own_folder(f"{path.parent}: {error.strerror or error}") / name
+        write(path, code)
     return path
 
 
 def write(path: Path, code: bytes) -> None:
     """Write a file as a whole: a process that reads meanwhile sees all of it or nothing."""
+    name = ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            name = file.name
             file.write(code)
-        os.replace(file.name, path)
+        os.replace(name, path)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
         error.add_note(f"compiled kernels are kept in {path.parent}; {VARIABLE} names another")
         raise
+
+
+# A folder of this process alone, once the user's cache turned out not to be writable.
+_beside: list[Path] = []
+
+
+def _own_folder(why: str) -> Path:
+    if not _beside:
+        place = tempfile.mkdtemp(prefix="fastconv-cuda-")
+        atexit.register(shutil.rmtree, place, ignore_errors=True)
+        _beside.append(Path(place))
+        warnings.warn(
+            f"compiled kernels can't be kept in {why}. Each process compiles them anew; "
+            f"{VARIABLE} names a folder that can be written to",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return _beside[0]

@@ -79,10 +79,15 @@ def depth(dtype: str) -> int:
     return ROW_BYTES // itemsize(dtype)
 
 
-def gemm_unit(tile: Tile, dtype: str, math: str, vector: bool) -> Unit:
-    """Return implicit_gemm for a tile; `vector` where 16 bytes of channels lie side by side."""
+def gemm_unit(tile: Tile, dtype: str, math: str, vector: bool, result: str = "") -> Unit:
+    """Return implicit_gemm for a tile; `vector` where 16 bytes of channels lie side by side.
+
+    `result` is the type of bias and result, where it isn't that of the factors.
+    """
     blocks = 3 if tile.rows == 64 else 2 if tile.threads(math) == 128 else 1
-    extra = (("FC_VECTOR", ""),) if vector else ()
+    extra = [("FC_VECTOR", "")] if vector else []
+    if result not in ("", dtype):
+        extra.append(("FC_RESULT", result))
     return _unit("implicit_gemm.cu", tile, dtype, math, tile.stages, blocks, *extra)
 
 
@@ -93,10 +98,12 @@ def weight_last_unit(tile: Tile, dtype: str, math: str) -> Unit:
 
 
 def integer_unit(tile: Tile, x: str, weight: str, y: str, vector: bool) -> Unit:
-    """Return integer_gemm for a tile and the types of its arrays."""
+    """Return integer_gemm for a tile and the types of its arrays; real results are scaled."""
     more = [("FC_W", weight), ("FC_Y", y)]
     if vector:
         more.append(("FC_VECTOR", ""))
+    if y.startswith(("float", "bfloat")):
+        more.append(("FC_SCALED", ""))
     blocks = 1 if tile.rows > 64 else 3 if vector else 2
     return _unit("integer_gemm.cu", tile, x, "integer", tile.stages, blocks, *more)
 

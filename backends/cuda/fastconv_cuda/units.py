@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
@@ -43,14 +43,21 @@ class Unit:
 
 @cache
 def fingerprint(file: str) -> str:
-    """Return a digest of a source and of all headers: what is compiled changes with any."""
+    """Return a digest of a source and of what it includes: what is compiled changes with any."""
     digest = sha256()
-    for path in _sources(file):
+    for path in sorted(_sources(KERNELS / file, set())):
         digest.update(path.name.encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 
-def _sources(file: str) -> Iterator[Path]:
-    yield KERNELS / file
-    yield from sorted(KERNELS.glob("*.cuh"))
+_INCLUDE = re.compile(r'^#include "(.+)"', re.MULTILINE)
+
+
+def _sources(path: Path, found: set[Path]) -> set[Path]:
+    """Return a file and all that it includes, whatever conditions stand around."""
+    if path not in found and path.exists():
+        found.add(path)
+        for name in _INCLUDE.findall(path.read_text(encoding="utf-8")):
+            _sources(KERNELS / name, found)
+    return found

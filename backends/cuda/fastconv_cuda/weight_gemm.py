@@ -2,79 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from fastconv.backend import Decision, Plan, Policy
 from fastconv.problem import ConvProblem, GemmProblem, Problem
-from fastconv_cuda.arithmetic import FMA, MMA, Math
-from fastconv_cuda.candidate import alignments, itemsize, refused, total_bytes
+from fastconv_cuda.arithmetic import FMA, MMA, Kind, Math, Product
+from fastconv_cuda.candidate import alignments, refused, total_bytes
+from fastconv_cuda.copies import apart, copy_unit, images_within, parts_of
 from fastconv_cuda.device import Card, Device
-from fastconv_cuda.direct import typed
 from fastconv_cuda.geometry import Geometry, geometry_of
-from fastconv_cuda.implicit_gemm import MOST_BLOCKS, why_too_large
 from fastconv_cuda.params import WEIGHT_SUM, conv_params
-from fastconv_cuda.plan import Launch, LaunchPlan, Scratch, over_elements
-from fastconv_cuda.rates import seconds
+from fastconv_cuda.plan import Launch, LaunchPlan, Place, Scratch, Shifted, over_elements
+from fastconv_cuda.rates import LAUNCH_SECONDS, seconds
+from fastconv_cuda.shapes import why_too_large
 from fastconv_cuda.tiles import (
-    Tile,
-    depth,
-    tile_for,
     weight_last_unit,
-    weight_tiles_of,
     weight_unit,
 )
 from fastconv_cuda.units import Unit
+from fastconv_cuda.weight_split import LAST, Split, copies_for, last_geometry, split_for
 
-# Blocks that a processor should have to choose from, and tiles that make a block worth starting.
-_BLOCKS_EACH = 2
-_LEAST_TILES = 8
-# What ldmatrix can turn around: 2-byte elements.
-TURNED = ("float16", "bfloat16")
-# Both operands are gathered element by element.
-_SHARE = 0.4
-
-
-@dataclass(frozen=True, slots=True)
-class Split:
-    """A sum over pixels cut into parts.
-
-    Attributes
-    ----------
-    tile : Tile
-        Of each block.
-    splits, part : int
-        How many parts, of how many pixels.
-    bytes : int
-        What the parts' sums take.
-    """
-
-    tile: Tile
-    splits: int
-    part: int
-    bytes: int
-
-
-def split_for(geometry: Geometry, dtype: str, math: str, card: Card, limit: int) -> Split:
-    """Return how pixels are cut: into enough blocks for the card, within so many bytes."""
-    rows, columns = geometry.k, geometry.c * geometry.taps
-    tile = tile_for(card, rows, columns, geometry.groups, weight_tiles_of(dtype, math))
-    blocks = -(-rows // tile.rows) * -(-columns // tile.columns) * geometry.groups
-    pixels = geometry.batch * geometry.outputs
-    step = depth(dtype)
-    each = geometry.groups * rows * columns * max(itemsize(dtype), 4)
-    most = min(
-        _BLOCKS_EACH * card.processors // max(blocks, 1),
-        pixels // (step * _LEAST_TILES),
-        limit // max(each, 1),
-        MOST_BLOCKS // max(geometry.groups, 1),
-    )
-    part = -(-pixels // max(most, 1))
-    part = max(-(-part // step) * step, step)
-    splits = max(-(-pixels // part), 1)
-    return Split(tile, splits, part, splits * each)
+# Both operands gathered element by element, or 16 bytes of channels at a time.
+_PLAIN_SHARE, _LAST_SHARE = 0.4, 0.9
+# What copies may take of the workspace; the rest is for sums.
+_COPIES_SHARE = 0.75
 
 
 class WeightGemm:
@@ -96,74 +51,174 @@ class WeightGemm:
         reason = why_too_large(geometry.k, geometry.c * geometry.taps, geometry.groups)
         if reason:
             return refused(self.name, reason)
+        ways = []
+        if (kind.factor, kind.math) in LAST:
+            ways.append(self._last(problem, geometry, kind, policy, card))
+        ready = ways and not copies_for(problem, geometry, kind)
+        if not kind.by_copy(problem) and not ready:
+            ways.append(self._plain(problem, geometry, kind, policy, card))
+        if not ways:
+            return refused(self.name, f"it has no kernel for copies in {kind.factor}")
+        can = [way for way in ways if way.can and way.workspace_bytes <= policy.workspace_limit]
+        return min(can or ways, key=lambda way: (not way.can, way.seconds))
+
+    def _plain(
+        self, problem: Product, geometry: Geometry, kind: Kind, policy: Policy, card: Card
+    ) -> Decision:
         split = split_for(geometry, problem.dtype, kind.math, card, policy.workspace_limit)
+        share = self._math.share * _PLAIN_SHARE
         moved = total_bytes(problem) + 2 * split.bytes
-        share = self._math.share * _SHARE
+        predicted = seconds(card, problem.flops, kind.rate, share, moved)
+        how = "element by element"
+        return self._decision(problem, kind, card, split, how, predicted, split.bytes)
+
+    def _last(
+        self, problem: Product, geometry: Geometry, kind: Kind, policy: Policy, card: Card
+    ) -> Decision:
+        copies = copies_for(problem, geometry, kind)
+        for copy in copies.values():
+            if copy.why_not:
+                return refused(self.name, copy.why_not)
+        whole = last_geometry(geometry, kind, copies)
+        each = sum(copy.image_bytes for copy in copies.values())
+        limit = policy.workspace_limit
+        images = images_within(geometry.batch, each, int(_COPIES_SHARE * limit)) if each else 0
+        images = images or max(geometry.batch, 1)
+        parts = max(len(parts_of(geometry.batch, images)), 1)
+        copied = sum(apart(copy.of(images).bytes) for copy in copies.values())
+        split = split_for(
+            replace(whole, batch=images), kind.factor, kind.math, card, (limit - copied) // parts
+        )
+        split = replace(split, images=images, copied=tuple(copies))
+        size = copied + parts * split.bytes
+        flops = problem.flops * whole.c * whole.k / max(geometry.c * geometry.k, 1)
+        moved = total_bytes(problem) + 2 * parts * split.bytes
+        share = self._math.share * _LAST_SHARE
+        predicted = seconds(card, flops, kind.rate, share, moved)
+        predicted += sum(copy.seconds(card) for copy in copies.values())
+        predicted += (parts - 1) * (1 + len(copies)) * LAUNCH_SECONDS
+        how = "16 bytes at a time"
+        if copies:
+            how += f" of copies of {' and '.join(copies)} with their channels last"
+        if kind.rounding and kind.by_copy(problem):
+            how += f", rounded to {kind.rounding}"
+        return self._decision(problem, kind, card, split, how, predicted, size)
+
+    def _decision(
+        self,
+        problem: Product,
+        kind: Kind,
+        card: Card,
+        split: Split,
+        how: str,
+        predicted: float,
+        size: int,
+    ) -> Decision:
+        tile = split.tile
         return Decision(
             True,
-            f"tiles of {split.tile.rows} x {split.tile.columns}, pixels in {split.splits} parts",
+            f"tiles of {tile.rows} x {tile.columns}, pixels in {split.splits} parts, {how}",
             self.name,
             kind.precision,
             kind.bound(problem),
-            seconds(card, problem.flops, kind.rate, share, moved),
-            split.bytes,
+            predicted,
+            size,
             device=card.device,
-            detail=(kind.math, split),
+            detail=(kind, split),
         )
 
     def plan(self, problem: Problem, decision: Decision, device: Device) -> Plan:
         """Make it ready to run."""
         assert isinstance(problem, ConvProblem | GemmProblem)
         assert isinstance(decision.detail, tuple)
-        math, split = decision.detail
-        geometry = geometry_of(problem)
-        params = _params(geometry, split)
-        rows, columns = geometry.k, geometry.c * geometry.taps
-        tile = split.tile
-        add = over_elements(
-            typed("reduce_weight.cu", problem.dtype),
-            "reduce_weight",
-            geometry.groups * rows * columns,
-            (Scratch(0), 2),
-            params,
+        kind, split = decision.detail
+        if not split.images:
+            return _plain_plan(problem, kind, split, device)
+        otherwise = None
+        if not kind.by_copy(problem):
+            # An array that isn't where 16 bytes can be read is gathered: into as many sums.
+            limit = decision.workspace_bytes
+            plain = split_for(geometry_of(problem), problem.dtype, kind.math, device.card, limit)
+            otherwise = _plain_plan(problem, kind, plain, device)
+        return _last_plan(problem, kind, split, device, otherwise)
+
+
+def _plain_plan(problem: Product, kind: Kind, split: Split, device: Device) -> LaunchPlan:
+    geometry = geometry_of(problem)
+    unit = weight_unit(split.tile, problem.dtype, kind.math)
+    params = _params(geometry, geometry, split.splits, split.part)
+    add = _launch(unit, "weight_gemm", geometry, kind, split, 2, (0, 1, Scratch(0)), params)
+    reduce = _reduce(problem, kind, geometry, Scratch(0), params)
+    return LaunchPlan(device, (add, reduce), alignments(problem), split.bytes)
+
+
+def _last_plan(
+    problem: Product, kind: Kind, split: Split, device: Device, otherwise: LaunchPlan | None
+) -> LaunchPlan:
+    geometry = geometry_of(problem)
+    images = split.images
+    made = copies_for(problem, geometry, kind)
+    copies = {name: made[name] for name in split.copied}
+    whole = last_geometry(geometry, kind, copies)
+    places: dict[str, Scratch] = {}
+    size = 0
+    for name, copy in copies.items():
+        places[name] = Scratch(size)
+        size += apart(copy.of(images).bytes)
+    unit = weight_last_unit(split.tile, kind.factor, kind.math)
+    launches, sums = [], size
+    parts = parts_of(geometry.batch, images)
+    for number, (first, count) in enumerate(parts):
+        arrays: list[Place] = []
+        for place, name in enumerate(("x", "y")):
+            if name in copies:
+                launches.append(copies[name].of(count).launch(place, first, places[name]))
+                arrays.append(places[name])
+            else:
+                arrays.append(Shifted(place, first * getattr(geometry, name)[0]))
+        arrays.append(Scratch(sums + number * split.bytes))
+        params = _params(replace(whole, batch=count), geometry, split.splits, split.part)
+        launches.append(
+            _launch(unit, "weight_gemm_last", whole, kind, split, split.tile.stages, arrays, params)
         )
-        grid = (-(-rows // tile.rows), -(-columns // tile.columns), split.splits * geometry.groups)
-        block = (tile.threads(math), 1, 1)
-
-        def launch(unit: Unit, kernel: str, stages: int) -> Launch:
-            shared = stages * tile.stage_bytes
-            return Launch(unit, kernel, grid, block, (0, 1, Scratch(0)), (params,), shared)
-
-        plain = launch(weight_unit(tile, problem.dtype, math), "weight_gemm", 2)
-        aligned = alignments(problem)
-        plan = LaunchPlan(device, (plain, add), aligned, split.bytes)
-        if math not in TURNED or not _channels_last(geometry):
-            return plan
-        last = launch(weight_last_unit(tile, problem.dtype, math), "weight_gemm_last", tile.stages)
-        return LaunchPlan(device, (last, add), (16, 16, aligned[2]), split.bytes, plan)
+    params = _params(whole, geometry, split.splits * len(parts), split.part)
+    launches.append(_reduce(problem, kind, geometry, Scratch(sums), params))
+    aligned = alignments(problem)
+    for place, name in enumerate(("x", "y")):
+        if name not in copies:
+            aligned[place] = 16
+    size += max(len(parts), 1) * split.bytes
+    return LaunchPlan(device, launches, aligned, size, otherwise)
 
 
-def _channels_last(geometry: Geometry) -> bool:
-    """Whether both operands' channels are whole 16-byte chunks of 2-byte elements."""
-    g = geometry
-    x = (g.x, (g.batch, *(axis.extent for axis in g.axes)))
-    y = (g.y, (g.batch, *(axis.out for axis in g.axes)))
-    return (
-        g.c % 8 == g.k % 8 == 0
-        and g.x[1] == g.y[1] == 2
-        and all(
-            stride % 16 == 0
-            for strides, extents in (x, y)
-            for stride, extent in zip((strides[0], *strides[2:]), extents, strict=True)
-            if extent > 1
-        )
-    )
+def _launch(
+    unit: Unit,
+    kernel: str,
+    geometry: Geometry,
+    kind: Kind,
+    split: Split,
+    stages: int,
+    arrays: Sequence[Place],
+    params: Any,
+) -> Launch:
+    rows, columns, tile = geometry.k, geometry.c * geometry.taps, split.tile
+    grid = (-(-rows // tile.rows), -(-columns // tile.columns), split.splits * geometry.groups)
+    block = (tile.threads(kind.math), 1, 1)
+    return Launch(unit, kernel, grid, block, tuple(arrays), (params,), stages * tile.stage_bytes)
 
 
-def _params(geometry: Geometry, split: Split) -> Any:
+def _reduce(problem: Product, kind: Kind, geometry: Geometry, sums: Scratch, params: Any) -> Launch:
+    count = geometry.groups * geometry.k * geometry.c * geometry.taps
+    unit = copy_unit("reduce_weight.cu", problem.dtype, kind.factor)
+    return over_elements(unit, "reduce_weight", count, (sums, 2), params)
+
+
+def _params(geometry: Geometry, kept: Geometry, splits: int, part: int) -> Any:
+    """Return a WeightSum of one element; channels beyond those of `kept` only fill chunks."""
     params = np.zeros(1, WEIGHT_SUM)
-    params[0]["conv"] = conv_params(geometry)[0]
-    params[0]["splits"], params[0]["part"] = split.splits, split.part
+    p = params[0]
+    p["conv"] = conv_params(geometry)[0]
+    p["splits"], p["part"], p["c"], p["k"] = splits, part, kept.c, kept.k
     return params
 
 

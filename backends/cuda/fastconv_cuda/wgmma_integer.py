@@ -12,10 +12,10 @@ from fastconv_cuda.boxes import Boxes, boxes_of
 from fastconv_cuda.candidate import alignments, itemsize, refused, total_bytes
 from fastconv_cuda.device import Card, Device
 from fastconv_cuda.direct import integer_arrays, integer_params, typed
-from fastconv_cuda.implicit_gemm import Shape, shape_of, why_too_large
 from fastconv_cuda.integer_gemm import INTEGER_GEMM
 from fastconv_cuda.plan import Launch, LaunchPlan, Scratch, over_elements
 from fastconv_cuda.rates import seconds
+from fastconv_cuda.shapes import Shape, shape_of, why_too_large
 from fastconv_cuda.units import Unit
 from fastconv_cuda.wgmma import (
     ROW_BYTES,
@@ -159,7 +159,7 @@ def _launch(
         (sums, *rest),
         (box_params(boxes, tile, wide), integer_params(problem)),
         shared_bytes(tile.columns, row_bytes, _BLOCKS) + _MORE_BYTES,
-        maps_of(boxes, tile),
+        maps_of(boxes, tile, 0, Scratch(0)),
     )
 
 

@@ -168,6 +168,8 @@ class WgmmaWeight:
             return refused(self.name, reason)
         if problem.dtype not in TYPES:
             return refused(self.name, "its instructions turn 16-bit operands around alone")
+        if kind.by_copy(problem):
+            return refused(self.name, f"it copies nothing, and rounds no operands to {kind.factor}")
         other = _OTHER.decide(problem, policy, card)
         if not other.can:
             return refused(self.name, other.reason)
@@ -214,6 +216,7 @@ def _params(geometry: Geometry, cut: Cut) -> Any:
     p = params[0]
     p["sum"]["conv"] = conv_params(geometry)[0]
     p["sum"]["splits"], p["sum"]["part"] = cut.splits, cut.part
+    p["sum"]["c"], p["sum"]["k"] = geometry.c, geometry.k
     p["axes"], p["chunks"] = axes_of(geometry), cut.chunks
     p["row_tiles"], p["column_tiles"] = cut.row_tiles, cut.column_tiles
     return params

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from types import SimpleNamespace
 
 import pytest
+import stand_in_torch
 from fastconv_cuda.backend import CudaBackend
 from fastconv_cuda.bench import __main__ as command
-from fastconv_cuda.bench.contenders import PRECISIONS, settle
-from fastconv_cuda.bench.layers import LAYERS, PASSES, problem, smaller
+from fastconv_cuda.bench.contenders import PRECISIONS, chosen, settle
+from fastconv_cuda.bench.layers import LAYERS, PASSES, problem
 from fastconv_cuda.bench.report import Row, geomean, markdown, summary
 from fastconv_cuda.bench.timing import interleaved
 from fastconv_cuda.finding import Found
 from simt.device import simulated
 
 from fastconv.backend import Policy
+from fastconv.testing.networks import Layer
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
@@ -33,7 +36,19 @@ def test_every_layer_is_taken_in_both_layouts(pass_, precision):
 
 
 def test_a_layer_of_another_batch():
-    assert smaller(LAYERS["vgg-512"], 1).y == (1, 512, 14, 14)
+    assert LAYERS["vgg-512"].of(1).y == (1, 512, 14, 14)
+
+
+def test_an_algorithm_may_be_named_instead_of_the_first_choice():
+    wanted = problem(LAYERS["vgg-512"], "conv_forward", "float16", "cuda:0", last=True)
+    decisions = CudaBackend(simulated).decide(wanted, Policy(workspace_limit=1 << 30))
+    assert chosen(decisions) is decisions[0]
+    assert decisions[0].algorithm == "implicit_gemm_wgmma"
+    assert chosen(decisions, "implicit_gemm_mma").algorithm == "implicit_gemm_mma"
+    with pytest.raises(RuntimeError, match="cuBLAS"):
+        chosen(decisions, "im2col_blas")
+    with pytest.raises(RuntimeError, match="no algorithm nothing"):
+        chosen(decisions, "nothing")
 
 
 def row(precision="tf32", layout="NCHW", ours=2e-6, theirs=1e-6):
@@ -99,6 +114,25 @@ def test_what_float32_means_is_said_in_either_words(new):
             assert cudnn.conv.fp32_precision == torch.backends.cuda.matmul.fp32_precision == kind
         else:
             assert cudnn.allow_tf32 is torch.backends.cuda.matmul.allow_tf32 is (kind == "tf32")
+
+
+@pytest.mark.simulated
+def test_the_whole_of_it_runs_against_stand_ins(monkeypatch, capsys, tmp_path):
+    asked = []
+    monkeypatch.setitem(sys.modules, "torch", stand_in_torch.torch(asked))
+    monkeypatch.setitem(sys.modules, "cupy", stand_in_torch.cupy())
+    monkeypatch.setattr(command.BACKEND, "_found", simulated())
+    monkeypatch.setattr("fastconv_cuda.bench.timing.MOST_COPIES", 2)
+    tiny = {"tiny": Layer((2, 8, 6, 5), 8, (3, 3), 1, 1)}
+    monkeypatch.setattr(command, "LAYERS", tiny)
+    path = tmp_path / "results.md"
+    assert command.main(["--rounds", "2", "--write", str(path)]) == 0
+    said = capsys.readouterr()
+    assert said.err == ""
+    rows = [line for line in path.read_text().splitlines() if line.startswith("| tiny |")]
+    assert len(rows) == len(PRECISIONS) * len(PASSES) * 2
+    assert {name for name, _ in asked} == {"convolution", "convolution_backward"}
+    assert {count for _, count in asked} == {9, 11}
 
 
 def test_without_a_gpu_it_says_so(monkeypatch, capsys):

@@ -36,7 +36,8 @@ class StandIn:
         self.modules = {
             "cupy": SimpleNamespace(cuda=SimpleNamespace(runtime=runtime)),
             "cupy_backends.cuda.libs.nvrtc": SimpleNamespace(
-                getVersion=lambda: self.maybe("nvrtc", (13, 0))
+                getVersion=lambda: self.maybe("nvrtc", (13, 0)),
+                getSupportedArchs=lambda: (75, 80, 86, 89, 90, 100, 120),
             ),
             "fastconv_cuda.cupy_device": SimpleNamespace(
                 CupyDevice=lambda card: SimpleNamespace(card=card)
@@ -70,10 +71,11 @@ def test_cards_whose_clocks_are_not_told_are_taken_all_the_same():
 REASONS = [
     (StandIn(faults={"cupy": ImportError("No module named 'cupy'")}), "CuPy can't be imported"),
     (StandIn(faults={"cupy": OSError("libcuda.so")}), "CuPy fails as it is imported: OSError"),
-    (StandIn(faults={"driver": RuntimeError("cudaErrorNoDevice")}), "no NVIDIA driver or GPU"),
+    (StandIn(faults={"driver": RuntimeError("cudaErrorNoDevice")}), "no NVIDIA driver was found"),
     (StandIn(count=0), "shows no GPU"),
     (StandIn(faults={"nvrtc": RuntimeError("libnvrtc.so.13")}), "NVRTC"),
     (StandIn(major=6, minor=1), "Some GPU has compute capability 6.1, and 7.5 is the least"),
+    (StandIn(major=13, minor=0), "NVRTC 13.0 doesn't know Some GPU"),
     (StandIn(faults={"properties": RuntimeError("lost")}), "can't be asked what it is: lost"),
     (StandIn(faults={"memory": RuntimeError("out of memory")}), "no context could be made"),
     (StandIn(free=1 << 20), "1 MiB of free memory"),
@@ -91,7 +93,7 @@ def test_what_is_missing_is_said(load, reason):
 
 def test_how_to_install_cupy_is_said():
     probe = find(StandIn(faults={"cupy": ImportError("No module named 'cupy'")}))
-    assert "pip install fastconv-cuda[cuda13]" in probe.reason
+    assert 'pip install "fastconv-cuda[cuda13]"' in probe.reason
 
 
 def test_one_old_card_beside_a_new_one_is_left_out():

@@ -45,10 +45,11 @@ ROWS = {
 PASSES = ("conv_forward", "conv_input_grad", "conv_weight_grad")
 
 
-def plan_of(problem, math, precision, device):
+def plan_of(problem, math, precision, device, limit=1 << 26):
     make = WeightGemm if problem.operation.endswith("weight_grad") else ImplicitGemm
     candidate = make(math)
-    decision = candidate.decide(problem, Policy(precision=precision), device.card)
+    policy = Policy(precision=precision, workspace_limit=limit)
+    decision = candidate.decide(problem, policy, device.card)
     assert decision.can, decision.reason
     return candidate.plan(problem, decision, device)
 
@@ -76,7 +77,7 @@ def test_small_integers_are_exact(name, pass_, row, last, device):
 @pytest.mark.parametrize("name", ["fma", "float16", "tf32"])
 def test_every_tile_is_exact(name, tile, device, monkeypatch):
     dtype, math, precision = MATHS[name]
-    for module in ("implicit_gemm", "weight_gemm"):
+    for module in ("shapes", "weight_split"):
         monkeypatch.setattr(f"fastconv_cuda.{module}.tile_for", lambda *args, **kwargs: tile)
     for pass_ in PASSES:
         problem = conv_problem(pass_, (2, 24, 9, 10), (136, 24, 3, 3), padding=1, dtype=dtype)
@@ -144,10 +145,10 @@ BREAKS = [
     (LAST, "await_copies<STAGES - 2>", "await_copies<STAGES - 1>", 0),
     (INTEGER, BARRIER, "", 0),
     (INTEGER, "+ all * from * less", "", 0),
-    ("math_mma.cuh", "(chunk ^ step) & 7", "chunk & 7", 0),
+    ("tile.cuh", "(chunk ^ turn) & 7", "chunk & 7", 0),
     ("tile.cuh", "row >> 1", "row", 0),
 ]
-HARMLESS = {"math_mma.cuh", "tile.cuh"}
+HARMLESS = {"tile.cuh"}
 TILE = Tile(64, 64, 4, 1.0)
 
 
@@ -155,8 +156,9 @@ def small_problem(file, last):
     # Of 9 tiles, the last lies where the result's first slab goes; of 18, where x's sums go.
     if file == INTEGER:
         return integer_problem((2, 128, 9, 10), (72, 128, 3, 3), last)
-    pass_ = "conv_weight_grad" if file.startswith(("weight", "math")) else "conv_forward"
-    dtype, channels = ("float16", 32) if file in (LAST, "math_mma.cuh") else ("float32", 16)
+    pass_ = "conv_weight_grad" if file.startswith(("weight", "tile")) else "conv_forward"
+    # float64 is summed element by element.
+    dtype, channels = {LAST: ("float16", 32), WEIGHT: ("float64", 16)}.get(file, ("float32", 16))
     shapes = (2, channels, 9, 10), (72, channels, 3, 3)
     return conv_problem(pass_, *shapes, padding=1, last=last, dtype=dtype)
 
@@ -166,12 +168,12 @@ def check_small(problem, device):
     if isinstance(problem, IntegerConvProblem):
         check_integers(problem, device, rng)
     else:
-        check(problem, FMA if problem.dtype == "float32" else MMA, None, device, rng)
+        check(problem, MMA if problem.dtype == "float16" else FMA, None, device, rng)
 
 
 @pytest.fixture
 def _one_tile(monkeypatch):
-    for module in ("implicit_gemm", "weight_gemm"):
+    for module in ("shapes", "weight_split"):
         monkeypatch.setattr(f"fastconv_cuda.{module}.tile_for", lambda *args, **kwargs: TILE)
 
 
@@ -239,7 +241,7 @@ def check_integers(problem, device, rng):
 @pytest.mark.parametrize("result", ["int32", "own"])
 @pytest.mark.parametrize("kinds", [("uint8", "int8"), ("int8", "uint8")])
 def test_integers_of_any_zero_point_are_exact(kinds, result, last, tile, device, monkeypatch):
-    monkeypatch.setattr("fastconv_cuda.implicit_gemm.tile_for", lambda *args, **kwargs: tile)
+    monkeypatch.setattr("fastconv_cuda.shapes.tile_for", lambda *args, **kwargs: tile)
     result = kinds[0] if result == "own" else result
     for channels in (16, 5):
         shapes = (2, channels, 7, 9), (70, channels, 3, 3)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -83,6 +86,49 @@ def test_a_folder_that_cannot_be_written_names_the_variable(monkeypatch, tmp_pat
     with pytest.raises(OSError, match="file") as caught:
         store.write(tmp_path / "file" / "kernel.cubin", b"")
     assert "FASTCONV_CUDA_CACHE" in "".join(caught.value.__notes__)
+
+
+def test_a_cache_that_cannot_be_written_costs_a_warning_and_is_done_without(
+    nvrtc, monkeypatch, tmp_path
+):
+    (tmp_path / "file").write_text("")
+    monkeypatch.delenv("FASTCONV_CUDA_CACHE")
+    monkeypatch.setattr(store, "folder", lambda: tmp_path / "file" / "cache")
+    monkeypatch.setattr(store, "_beside", [])
+    with pytest.warns(RuntimeWarning, match="FASTCONV_CUDA_CACHE names a folder") as caught:
+        path = store.compiled(UNIT, (9, 0))
+    assert path.read_bytes() == b"\x7fELF cod\0"
+    assert store.compiled(UNIT, (9, 0)) == path
+    other = store.compiled(UNIT, (8, 0))
+    assert other.parent == path.parent
+    assert len(caught) == 1
+    assert len(nvrtc.compiled) == 2
+
+
+def test_a_failed_write_leaves_nothing_behind(monkeypatch, tmp_path):
+    monkeypatch.setattr(store.os, "replace", lambda *names: (_ for _ in ()).throw(OSError("full")))
+    with pytest.raises(OSError, match="full"):
+        store.write(tmp_path / "kernel.cubin", b"code")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_processes_at_once_leave_one_whole_file(tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from fastconv_cuda import store\n"
+        "for _ in range(200): store.write(Path(sys.argv[1]), sys.argv[2].encode() * 50_000)"
+    )
+    path = tmp_path / "kernel.cubin"
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    writers = [
+        subprocess.Popen([sys.executable, "-c", code, str(path), word], env=env) for word in "ab"
+    ]
+    while any(writer.poll() is None for writer in writers):
+        if path.exists():
+            found = path.read_bytes()
+            assert len(found) == 50_000
+            assert len(set(found)) == 1
+    assert [writer.returncode for writer in writers] == [0, 0]
+    assert [p.name for p in tmp_path.iterdir()] == ["kernel.cubin"]
 
 
 def test_the_users_cache_is_the_default(monkeypatch):

@@ -11,12 +11,12 @@ typer = pytest.importorskip("typer", reason="the command line needs fastconv[cli
 
 
 def run(monkeypatch, found, *arguments):
-    from fastconv_cuda import warmup
+    from fastconv_cuda import ahead, warmup
     from typer.testing import CliRunner
 
     done = []
     monkeypatch.setattr(warmup.BACKEND, "_found", found)
-    monkeypatch.setattr(warmup, "compiled", lambda unit, capability: done.append(unit))
+    monkeypatch.setattr(ahead, "compiled", lambda unit, capability: done.append(unit))
     app = typer.Typer()
     app.command()(warmup.warmup)
     return CliRunner().invoke(app, arguments), done

@@ -11,9 +11,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from fastconv.testing.networks import Layer
 from fastconv_cuda.backend import BACKEND
 from fastconv_cuda.bench.contenders import PRECISIONS, ours, settle, tensors, theirs
-from fastconv_cuda.bench.layers import LAYERS, PASSES, Layer, smaller
+from fastconv_cuda.bench.layers import LAYERS, PASSES
 from fastconv_cuda.bench.report import Row, markdown, summary
 from fastconv_cuda.bench.timing import captured, interleaved
 from fastconv_cuda.rates import peak_flops
@@ -27,6 +28,7 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--layers", default="", help="only layers whose names contain this")
     parser.add_argument("--precisions", default=",".join(PRECISIONS))
     parser.add_argument("--passes", default=",".join(PASSES))
+    parser.add_argument("--algorithm", default="", help="ours by name, not the first choice")
     parser.add_argument("--batch", type=int, help="another batch than the layers' own")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--minutes", type=float, default=8.0, help="stop after so many")
@@ -35,7 +37,13 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def measured(
-    torch: Any, name: str, layer: Layer, pass_: str, precision: str, rounds: int
+    torch: Any,
+    name: str,
+    layer: Layer,
+    pass_: str,
+    precision: str,
+    rounds: int,
+    algorithm: str = "",
 ) -> list[Row]:
     """Return a row for each layout of ours; theirs is the better of both."""
     settle(torch, precision)
@@ -45,7 +53,9 @@ def measured(
         sets = tensors(torch, layer, precision, last=last)
         work = theirs(torch, layer, pass_, sets, last=last)
         graphs[f"theirs {layout}"] = captured(torch, work, len(sets)), len(sets)
-        decisions[layout], work = ours(torch, layer, pass_, precision, sets, last=last)
+        decisions[layout], work = ours(
+            torch, layer, pass_, precision, sets, last=last, algorithm=algorithm
+        )
         graphs[f"ours {layout}"] = captured(torch, work, len(sets)), len(sets)
     times = interleaved(torch, graphs, rounds)
     best = min(times[f"theirs {layout}"] for layout in LAYOUTS)
@@ -77,9 +87,11 @@ def all_rows(torch: Any, asked: argparse.Namespace) -> Iterator[Row]:
                     print("out of time: the rest is left out (--minutes)", file=sys.stderr)
                     return
                 if asked.batch:
-                    layer = smaller(layer, asked.batch)
+                    layer = layer.of(asked.batch)
                 try:
-                    yield from measured(torch, name, layer, pass_, precision, asked.rounds)
+                    yield from measured(
+                        torch, name, layer, pass_, precision, asked.rounds, asked.algorithm
+                    )
                 except Exception as error:  # one layer's failure must not lose the others' times
                     print(f"{name} {pass_} {precision}: {error}", file=sys.stderr)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
 from fastconv.backend import Decision, Policy
+from fastconv.testing.networks import Layer
 from fastconv_cuda.backend import BACKEND
-from fastconv_cuda.bench.layers import Layer, problem
+from fastconv_cuda.bench.layers import problem
 from fastconv_cuda.bench.timing import copies_for
 
 # The arrays' type, what the policy is asked for, and whose peak rate counts.
@@ -47,6 +48,8 @@ def tensors(torch: Any, layer: Layer, precision: str, *, last: bool) -> list[tup
         tensor = torch.randn(shape, device="cuda", dtype=torch.float32).to(dtype)
         if image and wanted is not None:
             return tensor.contiguous(memory_format=wanted)
+        if image and last:  # PyTorch has no word for it along one axis
+            return tensor.movedim(1, -1).contiguous().movedim(-1, 1)
         return tensor
 
     return [
@@ -82,6 +85,22 @@ def theirs(
     return forward if pass_ == "conv_forward" else backward
 
 
+def chosen(decisions: Sequence[Decision], algorithm: str = "") -> Decision:
+    """Return the first choice, or that of an algorithm.
+
+    Raises
+    ------
+    RuntimeError
+        With the reason, if it can't.
+    """
+    named = [d for d in decisions if not algorithm or d.algorithm == algorithm]
+    if not named:
+        raise RuntimeError(f"no algorithm {algorithm} for this")
+    if not named[0].can:
+        raise RuntimeError(named[0].reason)
+    return named[0]
+
+
 def ours(
     torch: Any,
     layer: Layer,
@@ -90,16 +109,23 @@ def ours(
     sets: list[tuple[Any, ...]],
     *,
     last: bool,
+    algorithm: str = "",
 ) -> tuple[Decision, Callable[[int], None]]:
     """Return our decision and pass, on CuPy arrays that share the tensors' memory."""
     cupy = importlib.import_module("cupy")
     dtype, asked = PRECISIONS[precision]
     wanted = problem(layer, pass_, dtype, "cuda:0", last=last)
-    decision = BACKEND.decide(wanted, Policy(precision=asked, workspace_limit=WORKSPACE))[0]
-    if not decision.can:
-        raise RuntimeError(decision.reason)
+    policy = Policy(precision=asked, workspace_limit=WORKSPACE)
+    decision = chosen(BACKEND.decide(wanted, policy), algorithm)
     plan = BACKEND.plan(wanted, decision)
-    arrays = [tuple(cupy.from_dlpack(tensor) for tensor in each) for each in sets]
+    # Only addresses count: bfloat16 goes by another name, which takes no further package.
+    arrays = [
+        tuple(
+            cupy.from_dlpack(tensor.view(torch.int16) if dtype == "bfloat16" else tensor)
+            for tensor in each
+        )
+        for each in sets
+    ]
     size = plan.workspace_bytes
     workspace = plan.empty((size,), "uint8") if size else None
 

@@ -1,7 +1,7 @@
 // What depthwise kernels are compiled for: FC_TAPS_H, FC_TAPS_W, FC_STRIDE_H, FC_STRIDE_W,
-// FC_DILATION_H and FC_DILATION_W.
+// FC_DILATION_H and FC_DILATION_W; with FC_ROUNDED, what their operands are rounded to.
 #pragma once
-#include "types.cuh"
+#include "factors.cuh"
 #include "params.cuh"
 
 enum {

@@ -22,7 +22,7 @@ depthwise_weight(const char *x, const char *y, sum_t *parts, const WeightSum p) 
   at.start(first + deep, conv.axis);
   if (channel < channels)
     for (long long pixel = first + deep; pixel < end; pixel += DEEP) {
-      sum_t g = widen(load(grad + at.image * conv.y[0] + at.at[1] * conv.y[3]
+      sum_t g = factor(load(grad + at.image * conv.y[0] + at.at[1] * conv.y[3]
                            + at.at[2] * conv.y[4]));
 #pragma unroll
       for (int r = 0; r < TAPS_H; r++) {
@@ -32,7 +32,7 @@ depthwise_weight(const char *x, const char *y, sum_t *parts, const WeightSum p) 
           long long v = (long long)at.at[2] * STRIDE_W + s * DILATION_W - columns.before;
           if (h >= 0 && h < rows.in && v >= 0 && v < columns.in)
             sums[r * TAPS_W + s] +=
-                g * widen(load(plane + at.image * conv.x[0] + h * conv.x[3] + v * conv.x[4]));
+                g * factor(load(plane + at.image * conv.x[0] + h * conv.x[3] + v * conv.x[4]));
         }
       }
       at.advance(DEEP, conv.axis);

@@ -1,6 +1,7 @@
 // Convolution, forward and both gradients, of anything: a thread for each element of the result.
-// Slow and simple: what every other kernel is compared with on a GPU.
-#include "types.cuh"
+// Slow and simple: what every other kernel is compared with on a GPU. With FC_ROUNDED, operands are
+// rounded to that format as they are read.
+#include "factors.cuh"
 #include "params.cuh"
 #include "activations.cuh"
 
@@ -25,7 +26,7 @@ __device__ __forceinline__ long long offset(const Place &p, const long long *str
 }
 
 __device__ __forceinline__ sum_t weight_of(const char *w, long long at, const Conv &p) {
-  sum_t v = widen(load(w + at));
+  sum_t v = factor(load(w + at));
   return p.conjugate ? conjugate_of(v) : v;
 }
 
@@ -55,7 +56,7 @@ extern "C" __global__ void conv_forward(const char *x, const char *w, const char
         for (long long t = 0; t < a[2].taps; t++) {
           long long v = o.at[4] * a[2].stride + t * a[2].dilation - a[2].before;
           if (v < 0 || v >= a[2].in) continue;
-          sum_t left = widen(load(image + c * p.x[1] + d * p.x[2] + h * p.x[3] + v * p.x[4]));
+          sum_t left = factor(load(image + c * p.x[1] + d * p.x[2] + h * p.x[3] + v * p.x[4]));
           long long at = c * p.w[1] + r * p.w[2] + s * p.w[3] + t * p.w[4];
           sum = sum + product(left, weight_of(kernel, at, p));
         }
@@ -96,7 +97,7 @@ extern "C" __global__ void conv_input_grad(const char *y, const char *w, const c
         long long from = d * p.y[2] + h * p.y[3] + v * p.y[4];
         long long at = r * p.w[2] + s * p.w[3] + t * p.w[4];
         for (long long k = 0; k < p.k; k++) {
-          sum_t left = widen(load(image + k * p.y[1] + from));
+          sum_t left = factor(load(image + k * p.y[1] + from));
           sum = sum + product(left, weight_of(kernel, k * p.w[0] + at, p));
         }
       }
@@ -126,10 +127,10 @@ extern "C" __global__ void conv_weight_grad(const char *x, const char *y, char *
           long long t = v * a[2].stride + e.at[4] * a[2].dilation - a[2].before;
           if (t < 0 || t >= a[2].in) continue;
           long long from = n * p.x[0] + r * p.x[2] + s * p.x[3] + t * p.x[4];
-          sum_t left = widen(load(image + from));
+          sum_t left = factor(load(image + from));
           if (p.conjugate) left = conjugate_of(left);
           long long at = n * p.y[0] + d * p.y[2] + h * p.y[3] + v * p.y[4];
-          sum = sum + product(left, widen(load(grad + at)));
+          sum = sum + product(left, factor(load(grad + at)));
         }
       }
     }

@@ -56,7 +56,11 @@ struct Loader {
   __device__ __forceinline__ Loader(const Block &b, const char *image, const char *packed,
                                     element padding)
       : block(b), fill(padding) {
+#ifdef FC_VECTOR
+    in = image + (long long)b.group * b.chunks * 16;
+#else
     in = image + (long long)b.group * b.channels * b.from[1];
+#endif
     weight = packed + b.group * b.columns * b.all_taps * b.chunks * 16;
     for (int i = 0; i < 5; i++) strides[i] = b.from[i];
     for (int i = 0; i < 3; i++) taps[i] = (int)b.p.conv.axis[i].taps;
@@ -96,7 +100,8 @@ struct Loader {
     if (!inside && !at.done(block.v)) {
       Chunk beside;
 #pragma unroll
-      for (int e = 0; e < CHUNK; e++) beside.e[e] = fill;
+      for (int e = 0; e < CHUNK; e++)  // channels that only fill a chunk stay 0
+        beside.e[e] = at.chunk * CHUNK + e < block.channels ? fill : element();
       *chunk_at(stage, a_row(i), a_chunk(i)) = beside;
       return;
     }

@@ -13,9 +13,8 @@ implicit_gemm(const char *in, const char *weight, const char *bias, char *out, c
   each_tile(loader, memory, [&](unsigned char *a, unsigned char *b) { multiply(sums, a, b); });
   each_result(memory, sums, sum_t(), block, [&](long long at, int, int column, sum_t sum) {
     long long channel = (long long)block.group * block.columns + block.column0 + column;
-    if (bias) sum += widen(load(bias + channel * p.conv.bias));
-    sum = activated(sum, p.conv.activation);
-    store(out + at + channel * block.to[1], narrowed<element>::from(sum));
+    if (bias) sum += (sum_t)widen(load_bias(bias + channel * p.conv.bias));
+    put_result(out + at + channel * block.to[1], activated(sum, p.conv.activation));
   });
 }
 FC_EXPORT(implicit_gemm)

@@ -6,6 +6,7 @@
 #include "gather_product.cuh"
 #include "integers.cuh"
 
+#ifndef FC_SCALED
 struct RowSums {
   int v[ROW_TILES][4];
 
@@ -22,6 +23,12 @@ struct RowSums {
       }
   }
 };
+#else
+// Without zero points there is nothing to take away.
+struct RowSums {
+  __device__ __forceinline__ void add(unsigned char *) {}
+};
+#endif
 
 extern "C" __global__ void __launch_bounds__(THREADS, FC_BLOCKS)
 integer_gemm(const char *x, const char *weight, const int *weight_sums, const char *x_zero,
@@ -30,7 +37,7 @@ integer_gemm(const char *x, const char *weight, const int *weight_sums, const ch
   FC_SHARED(memory);
   Block block(p);
   if (block.empty()) return;
-  element zero = *(const element *)x_zero;
+  element zero = x_zero ? *(const element *)x_zero : element();
   Loader loader(block, x, weight, zero);
   Sums sums;
   sums.clear();
@@ -39,6 +46,12 @@ integer_gemm(const char *x, const char *weight, const int *weight_sums, const ch
     multiply(sums, a, b);
     rows.add(a);
   });
+#ifdef FC_SCALED
+  each_result(memory, sums, int(), block, [&](long long at, int, int column, int sum) {
+    long long o = (long long)block.group * block.columns + block.column0 + column;
+    put_integer(y + at + o * block.to[1], sum, o, bias, multiplier, y_zero, q);
+  });
+#else
   // Behind what the results go through.
   int *row_sums = (int *)(memory + SLAB * PITCH * sizeof(int) + ROWS * 12);
   block_barrier();
@@ -57,5 +70,6 @@ integer_gemm(const char *x, const char *weight, const int *weight_sums, const ch
                    + all * from * less;
     put_integer(y + at + o * block.to[1], exact, o, bias, multiplier, y_zero, q);
   });
+#endif
 }
 FC_EXPORT(integer_gemm)

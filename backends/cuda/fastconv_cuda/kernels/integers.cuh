@@ -1,8 +1,20 @@
-// What sums of 8-bit integers become.
+// What sums of 8-bit integers become. With FC_SCALED, FC_Y is a real type: the sums are of operands
+// that were quantized, and the multiplier and y_zero are the scales of the weight and of x.
 #pragma once
 #include "types.cuh"
 #include "params.cuh"
+#ifdef FC_SCALED
+#include "activations.cuh"
 
+__device__ __forceinline__ void put_integer(char *to, uint32 sum, long long o, const char *bias,
+                                            const char *multiplier, const char *y_zero,
+                                            const IntegerConv &q) {
+  float scale = read<float>(multiplier + o * q.multiplier) * read<float>(y_zero);
+  float v = (float)(int32)sum * scale;
+  if (q.has_bias) v += (float)widen(read<FC_Y>(bias + o * q.bias));
+  write<FC_Y>(to, narrowed<FC_Y>::from(activated(v, q.conv.activation)));
+}
+#else
 __device__ __forceinline__ int32 finished(uint32 sum, float, int, int32) { return (int32)sum; }
 
 // What the host does in float32 too: round to nearest even, then saturate.
@@ -27,3 +39,4 @@ __device__ __forceinline__ void put_integer(char *to, uint32 sum, long long o, c
   }
   write<FC_Y>(to, finished(sum, scale, shift, kind));
 }
+#endif

@@ -45,12 +45,44 @@ __device__ __forceinline__ void multiply(Sums &sums, unsigned char *a, unsigned 
   }
 }
 
+#ifdef FC_ACROSS
+// Of tiles that lie across, a thread has whole chunks.
+__device__ __forceinline__ int row_of(int i) {
+  int lane = threadIdx.x % 32, warp = threadIdx.x / 32 % (ROWS / WARP_ROWS);
+  return warp * WARP_ROWS + i / CHUNK * 4 * CHUNK + lane / 8 * CHUNK + i % CHUNK;
+}
+__device__ __forceinline__ int column_of(int j) {
+  int lane = threadIdx.x % 32, warp = threadIdx.x / 32 / (ROWS / WARP_ROWS);
+  return warp * WARP_COLUMNS + j / CHUNK * 8 * CHUNK + lane % 8 * CHUNK + j % CHUNK;
+}
+
+__device__ __forceinline__ void multiply_across(Sums &sums, unsigned char *a, unsigned char *b) {
+#pragma unroll 4
+  for (int step = 0; step < DEPTH; step++) {
+    Chunk left[THREAD_ROWS / CHUNK], right[THREAD_COLUMNS / CHUNK];
+#pragma unroll
+    for (int i = 0; i < THREAD_ROWS / CHUNK; i++)
+      left[i] = *(Chunk *)(a + across(step, row_of(i * CHUNK) / CHUNK, ROWS));
+#pragma unroll
+    for (int j = 0; j < THREAD_COLUMNS / CHUNK; j++)
+      right[j] = *(Chunk *)(b + across(step, column_of(j * CHUNK) / CHUNK, COLUMNS));
+#pragma unroll
+    for (int i = 0; i < THREAD_ROWS; i++)
+#pragma unroll
+      for (int j = 0; j < THREAD_COLUMNS; j++)
+        sums.v[i][j] += left[i / CHUNK].e[i % CHUNK] * right[j / CHUNK].e[j % CHUNK];
+  }
+}
+#else
+__device__ __forceinline__ int row_of(int i) { return first_row() + 4 * i; }
+__device__ __forceinline__ int column_of(int j) { return first_column() + 8 * j; }
+#endif
+
 // Calls visit(row, column, sum) for each of this thread's elements.
 template <class Visit>
 __device__ __forceinline__ void each_sum(const Sums &sums, Visit visit) {
 #pragma unroll
   for (int i = 0; i < THREAD_ROWS; i++)
 #pragma unroll
-    for (int j = 0; j < THREAD_COLUMNS; j++)
-      visit(first_row() + 4 * i, first_column() + 8 * j, sums.v[i][j]);
+    for (int j = 0; j < THREAD_COLUMNS; j++) visit(row_of(i), column_of(j), sums.v[i][j]);
 }

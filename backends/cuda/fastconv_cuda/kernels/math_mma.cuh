@@ -53,12 +53,37 @@ __device__ __forceinline__ void multiply(Sums &sums, unsigned char *a, unsigned 
   }
 }
 
-// The same for tiles of 2-byte elements that lie the other way: a reduction step's rows or columns
-// side by side. Chunks of neighbouring steps fall into different banks.
-__device__ __forceinline__ int across(int step, int chunk, int row_bytes) {
-  return step * row_bytes + ((chunk & ~7) | ((chunk ^ step) & 7)) * 16;
+// The same for tiles that lie across. ldmatrix turns 2-byte elements around; others are read one by
+// one.
+#ifdef FC_TF32
+__device__ __forceinline__ unsigned word_across(unsigned char *tile, int step, int item,
+                                                int items) {
+  return round_to_tf32(*(unsigned *)(tile + across(step, item / 4, items) + item % 4 * 4));
 }
 
+__device__ __forceinline__ void multiply_across(Sums &sums, unsigned char *a, unsigned char *b) {
+  int row = first_row() + threadIdx.x % 32 / 4, column = first_column() + threadIdx.x % 32 / 4;
+#pragma unroll
+  for (int first = 0; first < DEPTH; first += 8) {
+    int step = first + threadIdx.x % 4;
+    unsigned left[ROW_TILES][4], right[COLUMN_TILES][2];
+#pragma unroll
+    for (int i = 0; i < ROW_TILES; i++)
+#pragma unroll
+      for (int e = 0; e < 4; e++)
+        left[i][e] = word_across(a, step + e / 2 * 4, row + i * 16 + e % 2 * 8, ROWS);
+#pragma unroll
+    for (int j = 0; j < COLUMN_TILES; j++)
+#pragma unroll
+      for (int e = 0; e < 2; e++)
+        right[j][e] = word_across(b, step + e * 4, column + j * 8, COLUMNS);
+#pragma unroll
+    for (int i = 0; i < ROW_TILES; i++)
+#pragma unroll
+      for (int j = 0; j < COLUMN_TILES; j++) FC_MULTIPLY_BY(sums.v[i][j], left[i], right[j]);
+  }
+}
+#else
 __device__ __forceinline__ void multiply_across(Sums &sums, unsigned char *a, unsigned char *b) {
   int lane = threadIdx.x % 32;
 #pragma unroll
@@ -67,12 +92,11 @@ __device__ __forceinline__ void multiply_across(Sums &sums, unsigned char *a, un
 #pragma unroll
     for (int i = 0; i < ROW_TILES; i++)
       load_transposed(left[i], a + across(first + lane / 16 * 8 + lane % 8,
-                                          (first_row() + i * 16) / 8 + lane / 8 % 2, ROWS * 2));
+                                          (first_row() + i * 16) / 8 + lane / 8 % 2, ROWS));
 #pragma unroll
     for (int j = 0; j < COLUMN_TILES / 2; j++)
       load_transposed(right[j], b + across(first + lane / 8 % 2 * 8 + lane % 8,
-                                           (first_column() + j * 16) / 8 + lane / 16,
-                                           COLUMNS * 2));
+                                           (first_column() + j * 16) / 8 + lane / 16, COLUMNS));
 #pragma unroll
     for (int i = 0; i < ROW_TILES; i++)
 #pragma unroll
@@ -80,6 +104,7 @@ __device__ __forceinline__ void multiply_across(Sums &sums, unsigned char *a, un
         FC_MULTIPLY_BY(sums.v[i][j], left[i], right[j / 2] + j % 2 * 2);
   }
 }
+#endif
 
 // Calls visit(row, column, sum) for each of this thread's elements.
 template <class Visit>

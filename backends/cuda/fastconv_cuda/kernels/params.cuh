@@ -60,10 +60,11 @@ struct Boxes {
   long long axes, row_tiles, column_tiles, wide;
 };
 
-// The weight gradient: the pixels are summed in `splits` parts of `part` each.
+// The weight gradient: the pixels are summed in `splits` parts of `part` each. Of the channels that
+// were summed, those beyond `c` and `k` were only there to fill chunks.
 struct WeightSum {
   Conv conv;
-  long long splits, part;
+  long long splits, part, c, k;
 };
 
 // The same by boxes: tiles of the result, and the boxes of x's channels that hold each tap's.
@@ -71,5 +72,15 @@ struct WeightBoxes {
   WeightSum sum;
   long long axes, row_tiles, column_tiles, chunks;
 };
+
+// An array (batch, groups * channels, extent...), strides in bytes, and its copy: pixels x groups *
+// padded channels. `last`: whether channels lie side by side in the array too.
+struct ImageCopy {
+  long long batch, groups, channels, padded, last;
+  long long extent[3], from[5];
+};
+
+// Rows of `count` values each, taken in `parts`: strides of a row, then of five axes.
+struct Reach { long long count, parts, extent[5], stride[6]; };
 
 struct Finish { long long batch, channels, positions, bias, activation; };

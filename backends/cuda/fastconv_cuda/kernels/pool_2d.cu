@@ -5,20 +5,8 @@
 #define FC_COPIES_ONLY
 #endif
 #include "depthwise.cuh"
+#include "lanes.cuh"
 #include "windows.cuh"
-
-enum { LANES = FC_LANES };
-
-struct alignas(LANES * sizeof(element)) Lanes { element e[LANES]; };
-
-__device__ __forceinline__ Lanes load_lanes(const char *from) {
-#if FC_LANES == 1
-  return Lanes{{load(from)}};
-#else
-  check_aligned(from, 16);
-  return *(const Lanes *)from;
-#endif
-}
 
 struct Best {
 #ifdef FC_MAXIMUM
@@ -86,12 +74,12 @@ pool_2d(const char *x, char *y, char *indices, const Pool p) {
         best.take(load_lanes(plane + h * p.x[3] + v * p.x[4]), (int)(h * columns.length + v));
     }
   }
-  char *to = y + image * p.y[0] + row * p.y[3] + column * p.y[4];
+  Lanes result;
 #ifdef FC_MAXIMUM
   char *index = indices + image * p.indices[0] + row * p.indices[3] + column * p.indices[4];
 #pragma unroll
   for (int lane = 0; lane < LANES; lane++) {
-    store(to + (channel + lane) * p.y[1], best.value[lane]);
+    result.e[lane] = best.value[lane];
     if (p.has_indices)
       write<long long>(index + (channel + lane) * p.indices[1], best.place[lane]);
   }
@@ -99,8 +87,10 @@ pool_2d(const char *x, char *y, char *indices, const Pool p) {
   double share = (double)most(span_of(rows, row).share * span_of(columns, column).share, 1);
 #pragma unroll
   for (int lane = 0; lane < LANES; lane++)
-    store(to + (channel + lane) * p.y[1],
-          narrowed<element>::from(divided(best.value[lane], p.has_divisor ? p.divisor : share)));
+    result.e[lane] =
+        narrowed<element>::from(divided(best.value[lane], p.has_divisor ? p.divisor : share));
 #endif
+  char *to = y + image * p.y[0] + channel * p.y[1] + row * p.y[3] + column * p.y[4];
+  store_lanes(to, p.y[1], result);
 }
 FC_EXPORT(pool_2d)

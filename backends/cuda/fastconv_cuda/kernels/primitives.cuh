@@ -41,11 +41,19 @@ __device__ __forceinline__ unsigned short float_to_bfloat(float v) {
 #endif
 }
 
+__device__ __forceinline__ unsigned float_bits(float v) { return __float_as_uint(v); }
+__device__ __forceinline__ float bits_float(unsigned u) { return __uint_as_float(u); }
+
 // Rounded to the 10 fraction bits that tensor cores take of a float32.
 __device__ __forceinline__ unsigned round_to_tf32(unsigned bits) {
+#if __CUDA_ARCH__ >= 800
   unsigned rounded;
   asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(rounded) : "f"(__uint_as_float(bits)));
   return rounded;
+#else
+  if ((bits & 0x7f800000u) == 0x7f800000u) return bits;
+  return (bits + 0x1000u) & 0xffffe000u;
+#endif
 }
 
 __device__ __forceinline__ unsigned shared_address(const void *p) {

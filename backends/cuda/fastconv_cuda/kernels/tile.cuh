@@ -24,3 +24,10 @@ __device__ __forceinline__ int place(int row, int chunk) {
 __device__ __forceinline__ Chunk *chunk_at(unsigned char *tile, int row, int chunk) {
   return (Chunk *)(tile + place(row, chunk));
 }
+
+// Tiles that lie the other way: a reduction step's rows or columns side by side. What is read at
+// once, chunks of eight neighbouring steps, or pairs of chunks of four, falls into different banks.
+__device__ __forceinline__ int across(int step, int chunk, int items) {
+  int turn = sizeof(element) == 2 ? step : 2 * step;
+  return step * items * (int)sizeof(element) + ((chunk & ~7) | ((chunk ^ turn) & 7)) * 16;
+}

@@ -15,14 +15,17 @@ typedef float float32;
 typedef double float64;
 struct float16 { uint16 bits; };
 struct bfloat16 { uint16 bits; };
+struct tf32 { uint32 bits; };  // a float32's bits, the last 13 of them unseen
 template <class R> struct complex_of { R re, im; };
 typedef complex_of<float> complex64;
 typedef complex_of<double> complex128;
 struct alignas(16) bytes16 { uint64 low, high; };
+struct alignas(16) Words16 { uint32 word[4]; };
 
 // What sums are taken in: at least float32; integers wrap around, which only unsigned may do.
 __device__ __forceinline__ float widen(float16 v) { return half_to_float(v.bits); }
 __device__ __forceinline__ float widen(bfloat16 v) { return bfloat_to_float(v.bits); }
+__device__ __forceinline__ float widen(tf32 v) { return bits_float(v.bits & 0xffffe000u); }
 __device__ __forceinline__ float widen(float v) { return v; }
 __device__ __forceinline__ double widen(double v) { return v; }
 __device__ __forceinline__ complex64 widen(complex64 v) { return v; }
@@ -49,6 +52,11 @@ template <> struct narrowed<float16> {
 };
 template <> struct narrowed<bfloat16> {
   static __device__ __forceinline__ bfloat16 from(float v) { return bfloat16{float_to_bfloat(v)}; }
+};
+template <> struct narrowed<tf32> {
+  static __device__ __forceinline__ tf32 from(float v) {
+    return tf32{round_to_tf32(float_bits(v))};
+  }
 };
 
 template <class R>
@@ -98,4 +106,14 @@ typedef decltype(widen(element())) sum_t;
 
 __device__ __forceinline__ element load(const char *from) { return read<element>(from); }
 __device__ __forceinline__ void store(char *to, element v) { write<element>(to, v); }
+
+// What results and biases are, where operands were converted before: FC_RESULT.
+#ifndef FC_RESULT
+#define FC_RESULT FC_ELEMENT
+#endif
+typedef FC_RESULT result;
+__device__ __forceinline__ result load_bias(const char *from) { return read<result>(from); }
+template <class S> __device__ __forceinline__ void put_result(char *to, S sum) {
+  write<result>(to, narrowed<result>::from(sum));
+}
 #endif

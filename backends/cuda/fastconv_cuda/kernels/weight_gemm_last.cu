@@ -1,5 +1,6 @@
-// The weight gradient of 2-byte elements whose channels come last, 16 bytes of them at a time:
-// tiles hold pixels x channels, and tensor cores take them turned around.
+// The weight gradient where channels come last, 16 bytes of them at a time: tiles hold pixels x
+// channels, and are multiplied across.
+#define FC_ACROSS
 #include "weight_product.cuh"
 
 // Brings the chunks of one operand's tile: 16 bytes of WIDTH channels, for DEPTH pixels.
@@ -23,7 +24,7 @@ template <int WIDTH> struct Rows {
     for (int i = 0; i < EACH; i++) {
       long long offset;
       bool there = reads(walk[i], &offset) && pixel(i) < left;
-      copy_async(tile + across(pixel(i), chunk(), WIDTH * 2), there ? array + offset : array,
+      copy_async(tile + across(pixel(i), chunk(), WIDTH), there ? array + offset : array,
                  there);
       walk[i].advance(DEPTH, axes);
     }
