@@ -12,7 +12,7 @@ from fastconv_cuda.integer_gemm import INTEGER_GEMM
 from fastconv_cuda.pooling import POOLS
 from fastconv_cuda.quantized_gemm import QUANTIZED_GEMM
 from fastconv_cuda.weight_gemm import WEIGHT_GEMMS
-from fastconv_cuda.wgmma import WGMMA_GEMM
+from fastconv_cuda.wgmma_gemm import WGMMA_GEMM
 from fastconv_cuda.wgmma_integer import WGMMA_INTEGER
 from fastconv_cuda.wgmma_weight import WGMMA_WEIGHT
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +10,7 @@ from fastconv_cuda.arithmetic import Kind, Product
 from fastconv_cuda.candidate import alignments, itemsize
 from fastconv_cuda.copies import ImageCopy, apart, copy_of, copy_unit, parts_of
 from fastconv_cuda.device import Device
-from fastconv_cuda.plan import Launch, LaunchPlan, Packed, Scratch, Shifted, over_elements
+from fastconv_cuda.plan import Launch, LaunchPlan, Packed, Place, Scratch, Shifted, over_elements
 from fastconv_cuda.shapes import Shape, shape_of, tile_of
 from fastconv_cuda.tiles import gemm_unit, tiles_of
 
@@ -29,7 +29,37 @@ def copied_shape(shape: Shape, copy: ImageCopy, images: int) -> Shape:
     return replace(shape, geometry=geometry, padded=copy.padded)
 
 
-def copied_plan(problem: Product, kind: Kind, images: int, device: Device) -> CopiedPlan:
+# Makes a launch of: the product of some images, where their copy is, and where the result goes.
+Multiply = Callable[[Shape, Place, Place], Launch]
+
+
+def gather_launch(problem: Product, kind: Kind, first: Shape, device: Device) -> Multiply:
+    """Return what makes the launches of implicit_gemm, all of the first part's tile."""
+    tile = tile_of(first, device.card, tiles_of(kind.factor))
+    unit = gemm_unit(tile, kind.factor, kind.math, True, problem.dtype)
+    bias = 2 if len(problem.inputs) == 3 else None
+
+    def launch(part: Shape, copy: Place, out: Place) -> Launch:
+        return Launch(
+            unit,
+            "implicit_gemm",
+            (-(-part.rows // tile.rows), -(-part.columns // tile.columns), part.products),
+            (tile.threads(kind.math), 1, 1),
+            (copy, Packed(), bias, out),
+            (part.params(),),
+            tile.stages * tile.stage_bytes,
+        )
+
+    return launch
+
+
+def copied_plan(
+    problem: Product,
+    kind: Kind,
+    images: int,
+    device: Device,
+    multiplying: Callable[[Product, Kind, Shape, Device], Multiply] = gather_launch,
+) -> CopiedPlan:
     """Return a plan: pack the weight; copy some images, multiply; and so on."""
     shape, size = shape_of(problem, kind.factor), itemsize(kind.factor)
     images = max(min(images, shape.geometry.batch), 1)
@@ -42,27 +72,13 @@ def copied_plan(problem: Product, kind: Kind, images: int, device: Device) -> Co
         (1, Packed()),
         shape.params(),
     )
-    tile = tile_of(copied_shape(shape, copy, images), device.card, tiles_of(kind.factor))
-    unit = gemm_unit(tile, kind.factor, kind.math, True, problem.dtype)
-    with_bias = len(problem.inputs) == 3
+    multiply = multiplying(problem, kind, copied_shape(shape, copy, images), device)
     step = problem.outputs[0].strides[0]
     launches = []
     for first, count in parts_of(shape.geometry.batch, images):
-        part = copied_shape(shape, copy, count)
         launches.append(copy.of(count).launch(0, first, Scratch(packed)))
-        grid = (-(-part.rows // tile.rows), -(-part.columns // tile.columns), part.products)
-        out = Shifted(3 if with_bias else 2, first * step)
-        launches.append(
-            Launch(
-                unit,
-                "implicit_gemm",
-                grid,
-                (tile.threads(kind.math), 1, 1),
-                (Scratch(packed), Packed(), 2 if with_bias else None, out),
-                (part.params(),),
-                tile.stages * tile.stage_bytes,
-            )
-        )
+        out = Shifted(len(problem.inputs), first * step)
+        launches.append(multiply(copied_shape(shape, copy, count), Scratch(packed), out))
     layout = (problem.dtype, kind.factor, kind.copy_rounding, shape.input_grad)
     key = (*layout, problem.weight.shape, shape.geometry.groups)
     size = packed + copy.of(images).bytes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -67,6 +67,10 @@ class TensorMaps:
     def __init__(self, maps: Sequence[tuple[Place, TensorMap | None]]) -> None:
         self._maps = tuple(maps)
         self._made: dict[tuple[int, ...], Any] = {}
+
+    def at(self, placed: Callable[[Place], Place]) -> TensorMaps:
+        """Return the same maps of arrays in other places."""
+        return TensorMaps([(placed(place), wanted) for place, wanted in self._maps])
 
     def argument(self, device: Device, addresses: Sequence[int], scratch: int) -> Any:
         """Return the structure for these addresses, as an array of one element."""
@@ -138,8 +142,13 @@ class Launch:
                 return Scratch(at.offset + packed.offset)
             return Shifted(at, packed.offset)
 
+        def placed(place: Place) -> Place:
+            return found(place) if isinstance(place, Packed) else place
+
         return replace(
-            self, arrays=tuple(found(a) if isinstance(a, Packed) else a for a in self.arrays)
+            self,
+            arrays=tuple(map(placed, self.arrays)),
+            maps=None if self.maps is None else self.maps.at(placed),
         )
 
     def unaligned(self) -> Launch:

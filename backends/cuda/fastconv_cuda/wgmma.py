@@ -1,24 +1,17 @@
-"""Implicit GEMM by Hopper's own instructions: boxes copied by a unit, products of four warps."""
+"""What launches of Hopper's own matrix kernels have in common: tiles, memory, grids and maps."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from fastconv.backend import Decision, Plan, Policy
-from fastconv.problem import ConvProblem, GemmProblem, Problem
-from fastconv_cuda.arithmetic import WGMMA
-from fastconv_cuda.boxes import MOST_PHASES, ROWS, Boxes, boxes_of, flattened
-from fastconv_cuda.candidate import alignments, itemsize, refused, total_bytes
-from fastconv_cuda.device import Card, Device, Grid
-from fastconv_cuda.implicit_gemm import PackedPlan, gemm_plan, pack_launch
+from fastconv_cuda.boxes import MOST_PHASES, ROWS, Boxes
+from fastconv_cuda.device import Card, Grid
 from fastconv_cuda.params import BOXES
-from fastconv_cuda.plan import Launch, Scratch, TensorMaps
-from fastconv_cuda.rates import seconds
-from fastconv_cuda.shapes import Shape, shape_of, why_too_large
+from fastconv_cuda.plan import Launch, Place, TensorMaps
+from fastconv_cuda.shapes import Shape
 from fastconv_cuda.tiles import Tile, tile_for
 from fastconv_cuda.units import Unit
 
@@ -73,72 +66,6 @@ def every_unit() -> Iterator[tuple[str, Unit]]:
                 yield key, unit_for(math, tile.columns, row_bytes)
 
 
-class WgmmaGemm:
-    """Forward and input gradient of arrays whose channels lie side by side."""
-
-    name = "implicit_gemm_wgmma"
-    operations = ("conv_forward", "conv_input_grad", "linear_forward", "linear_input_grad")
-
-    def decide(self, problem: Problem, policy: Policy, card: Card) -> Decision:
-        """Accept what boxes can be made of, on the one capability that has the instructions."""
-        assert isinstance(problem, ConvProblem | GemmProblem)
-        kind, reason = WGMMA.choose(problem, policy, card)
-        if reason:
-            return refused(self.name, reason)
-        if kind.by_copy(problem):
-            return refused(self.name, f"it copies nothing, and rounds no operands to {kind.factor}")
-        shape = _shape(problem)
-        reason = why_too_large(shape.rows, shape.columns, shape.products)
-        if reason:
-            return refused(self.name, reason)
-        boxes, reason = boxes_of(shape, kind.math)
-        if boxes is None:
-            return refused(self.name, reason)
-        tile, size = tile_of(shape, card), itemsize(problem.dtype)
-        waste = waste_of(boxes, tile)
-        share = WGMMA.share * tile.rate
-        moved = total_bytes(problem) + 2 * shape.packed * size
-        return Decision(
-            True,
-            f"tiles of {tile.rows} x {tile.columns}, boxes of {boxes.row_bytes} bytes a pixel",
-            self.name,
-            kind.precision,
-            kind.bound(problem),
-            seconds(card, problem.flops * waste, kind.rate, share, moved),
-            shape.packed * size,
-            device=card.device,
-            detail=kind.math,
-        )
-
-    def plan(self, problem: Problem, decision: Decision, device: Device) -> Plan:
-        """Make it ready to run; arrays that start elsewhere than at 16 bytes go another way."""
-        assert isinstance(problem, ConvProblem | GemmProblem)
-        math = str(decision.detail)
-        otherwise = gemm_plan(problem, math, device)
-        shape = _shape(problem)
-        boxes, reason = boxes_of(shape, math)
-        assert boxes is not None, reason
-        wide = is_wide(shape, itemsize(problem.dtype))
-        aligned = alignments(problem)
-        aligned[0] = 16
-        if wide:
-            aligned[-1] = 16
-        multiply = _launch(boxes, device.card, len(problem.inputs) == 3, wide)
-        return PackedPlan(
-            device,
-            (pack_launch(problem, shape), multiply),
-            aligned,
-            otherwise.workspace_bytes,
-            otherwise,
-            otherwise.pack_key,
-        )
-
-
-def _shape(problem: ConvProblem | GemmProblem) -> Shape:
-    shape = shape_of(problem)
-    return replace(shape, geometry=flattened(shape.geometry))
-
-
 def tile_of(shape: Shape, card: Card) -> Tile:
     """Return the tile for a product on a card."""
     return tile_for(card, shape.rows, shape.columns, shape.products, TILES)
@@ -188,25 +115,25 @@ def grid_of(boxes: Boxes, tile: Tile, blocks: int) -> Grid:
     return (min(tiles, blocks), 1, 1)
 
 
-def maps_of(boxes: Boxes, tile: Tile) -> TensorMaps:
-    """Return the maps of the packed weight, at the workspace's start, and of the first input."""
-    images = [(0, image) for image in boxes.images]
-    images += [(0, None)] * (MOST_PHASES - len(images))
-    return TensorMaps([(Scratch(0), boxes.weight(tile.columns)), *images])
+def maps_of(boxes: Boxes, tile: Tile, image: Place, packed: Place) -> TensorMaps:
+    """Return the maps of the packed weight and of what is gathered, wherever they lie."""
+    images = [(image, wanted) for wanted in boxes.images]
+    images += [(image, None)] * (MOST_PHASES - len(images))
+    return TensorMaps([(packed, boxes.weight(tile.columns)), *images])
 
 
-def _launch(boxes: Boxes, card: Card, with_bias: bool, wide: bool) -> Launch:
-    tile = tile_of(boxes.shape, card)
+def launch_of(
+    boxes: Boxes, tile: Tile, card: Card, arrays: tuple[Place, Place], wide: bool, maps: TensorMaps
+) -> Launch:
+    """Return the launch of a product; `arrays` are the bias and the result."""
+    blocks = blocks_each(tile.columns)
     return Launch(
         unit_for(boxes.dtype, tile.columns, boxes.row_bytes),
         "wgmma_gemm",
-        grid_of(boxes, tile, card.processors * blocks_each(tile.columns)),
+        grid_of(boxes, tile, card.processors * blocks),
         (THREADS, 1, 1),
-        (2, 3) if with_bias else (None, 2),
+        arrays,
         (box_params(boxes, tile, wide),),
-        shared_bytes(tile.columns, boxes.row_bytes, blocks_each(tile.columns)),
-        maps_of(boxes, tile),
+        shared_bytes(tile.columns, boxes.row_bytes, blocks),
+        maps,
     )
-
-
-WGMMA_GEMM = WgmmaGemm()

@@ -159,7 +159,7 @@ def _launch(
         (sums, *rest),
         (box_params(boxes, tile, wide), integer_params(problem)),
         shared_bytes(tile.columns, row_bytes, _BLOCKS) + _MORE_BYTES,
-        maps_of(boxes, tile),
+        maps_of(boxes, tile, 0, Scratch(0)),
     )
 
 

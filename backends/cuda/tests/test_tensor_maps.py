@@ -11,7 +11,8 @@ from fastconv_cuda.backend import CudaBackend
 from fastconv_cuda.driver import encode
 from fastconv_cuda.plan import Scratch, TensorMaps
 from fastconv_cuda.tensor_maps import MAP_BYTES, Pixels, TensorMap, why_not
-from fastconv_cuda.wgmma import TILES, WGMMA_GEMM, shared_bytes
+from fastconv_cuda.wgmma import TILES, shared_bytes
+from fastconv_cuda.wgmma_gemm import WGMMA_GEMM
 from fastconv_cuda.wgmma_integer import _MORE_BYTES as integers_more
 from problems import conv_problem, linear_problem
 from simt.device import CARD, SimulatedDevice, simulated
@@ -137,8 +138,7 @@ def layer(x=(2, 64, 9, 8), w=(64, 64, 3, 3), pass_="conv_forward", **more):
 @pytest.mark.parametrize(
     ("problem", "reason"),
     [
-        (layer(last=False), "channels don't lie side by side"),
-        (layer((2, 5, 9, 8), (64, 5, 3, 3)), "10 bytes are not a multiple of 16"),
+        (layer(last=False, groups=2, w=(64, 32, 3, 3), stride=9, padding=9), "a stride of 9"),
         (layer((2, 48, 9, 8), (64, 24, 3, 3), groups=2), "groups of 24 channels end inside a box"),
         (layer((2, 64, 99, 8), (64, 64, 3, 3), stride=(9, 1), padding=1), "a stride of 9"),
         (layer((1, 16, 300, 300), (8, 16, 200, 3)), "windows go -199 from the image's edge"),
@@ -148,7 +148,6 @@ def layer(x=(2, 64, 9, 8), w=(64, 64, 3, 3), pass_="conv_forward", **more):
         (layer((0, 64, 9, 8)), "nothing to multiply"),
         (layer(dtype="float32"), 'takes precision="tf32"'),
         (layer(dtype="float64"), "not float64"),
-        (replace(layer(), x=replace(layer().x, strides=(-9216, 2, 1024, 128))), "-9216 bytes"),
     ],
 )
 def test_what_boxes_cannot_bring_is_declined(problem, reason):
@@ -157,6 +156,21 @@ def test_what_boxes_cannot_bring_is_declined(problem, reason):
     assert reason in decision.reason
     others = CudaBackend(simulated).decide(problem, Policy())
     assert any(d.can and d.algorithm != "implicit_gemm_wgmma" for d in others)
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        layer(last=False),
+        layer(last=False, pass_="conv_input_grad", stride=2),
+        layer((2, 5, 9, 8), (64, 5, 3, 3)),
+        replace(layer(), x=replace(layer().x, strides=(-9216, 2, 1024, 128))),
+    ],
+)
+def test_what_boxes_cannot_bring_as_it_lies_is_copied(problem):
+    decision = decision_of(problem)
+    assert decision.can, decision.reason
+    assert "of a copy with its channels last" in decision.reason
 
 
 @pytest.mark.parametrize("capability", [(8, 9), (10, 0), (12, 0)])
@@ -170,7 +184,6 @@ def test_on_hopper_it_is_the_first_choice_where_boxes_fit():
     backend = CudaBackend(simulated)
     for problem in (layer(), layer(pass_="conv_input_grad", stride=2)):
         assert backend.decide(problem, Policy())[0].algorithm == "implicit_gemm_wgmma"
-    assert backend.decide(layer(last=False), Policy())[0].algorithm == "implicit_gemm_mma"
 
 
 def test_factors_that_may_be_cut_off_have_a_wider_bound():

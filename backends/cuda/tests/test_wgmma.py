@@ -9,7 +9,8 @@ import pytest
 from breaking import broken_kernels
 from fastconv_cuda.boxes import View, forward_view, grad_view
 from fastconv_cuda.geometry import Axis
-from fastconv_cuda.wgmma import TILES, WGMMA_GEMM
+from fastconv_cuda.wgmma import TILES
+from fastconv_cuda.wgmma_gemm import WGMMA_GEMM
 from problems import array_of, conv_problem, linear_problem, operand, run, small_values
 from simt.device import CARD, SimulatedDevice, SimulationError
 
@@ -75,6 +76,41 @@ def test_every_tile_and_swizzle_is_exact(tile, row_bytes, device, monkeypatch):
         for columns in (264, 24):
             x, w = (2, channels, 9, 10), (columns, channels, 3, 3)
             check(conv_problem("conv_forward", x, w, padding=1, dtype="float16", last=True), device)
+
+
+COPIED = {
+    "channels-first": {"x": (5, 24, 9, 8), "w": (71, 24, 3, 3), "padding": 1},
+    "odd-channels": {"x": (3, 5, 9, 8), "w": (7, 5, 3, 3), "stride": 2, "last": True},
+    "grouped": {"x": (2, 30, 9, 8), "w": (30, 15, 3, 3), "padding": 1, "groups": 2},
+    "1d": {"x": (2, 12, 30), "w": (20, 12, 5), "padding": 2},
+}
+
+
+@pytest.mark.parametrize("images", [5, 2])
+@pytest.mark.parametrize("row", COPIED)
+@pytest.mark.parametrize("pass_", PASSES)
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_copies_with_their_channels_last_are_exact(dtype, pass_, row, images, device, monkeypatch):
+    monkeypatch.setattr("fastconv_cuda.wgmma_gemm.images_within", lambda *args: images)
+    problem = conv_problem(pass_, **COPIED[row], dtype=dtype)
+    check(problem, device)
+    parts = -(-problem.x.shape[0] // images)
+    kernels = [kernel for _, kernel in device.launches]
+    assert kernels == ["pack_weight", *["copy_last", "wgmma_gemm"] * parts] * 2
+
+
+def test_a_copys_prepared_weight_is_packed_once(device):
+    problem = conv_problem("conv_forward", **COPIED["channels-first"], dtype="float16")
+    plan = plan_of(problem, device)
+    rng = np.random.default_rng(7)
+    values = [small_values(o, rng) for o in problem.inputs]
+    x, w = (array_of(device, o, v) for o, v in zip(problem.inputs, values, strict=True))
+    packed = plan.pack(w)
+    for _ in range(2):
+        y = array_of(device, problem.y)
+        plan.run_packed([x, packed], [y], np.full(plan.workspace_bytes, 0xFF, np.uint8))
+        np.testing.assert_array_equal(y, solve(problem, values)[0].values.astype(np.float16))
+    assert [kernel for _, kernel in device.launches].count("pack_weight") == 1
 
 
 @pytest.mark.parametrize("pass_", ["linear_forward", "linear_input_grad"])
