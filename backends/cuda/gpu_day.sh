@@ -39,7 +39,8 @@ if command -v compute-sanitizer >/dev/null; then
     step "memory" timeout 60 compute-sanitizer --error-exitcode 9 "$python" -m pytest -x \
         "${kit[@]}" -k "grouped-strided"
 fi
-# More at leisure: python -m fastconv_cuda.bench --precisions bfloat16 --minutes 9
+# More at leisure: python -m fastconv_cuda.bench --precisions bfloat16 --minutes 9, and on Hopper the
+# same with --algorithm implicit_gemm_mma.
 for precision in bfloat16 float32 tf32 float16; do
     step "beside cuDNN, $precision" timeout 70 "$python" -m fastconv_cuda.bench --minutes 0.8 \
         --precisions "$precision" --write ../../docs/gpu-results.md

@@ -9,7 +9,7 @@ import pytest
 import stand_in_torch
 from fastconv_cuda.backend import CudaBackend
 from fastconv_cuda.bench import __main__ as command
-from fastconv_cuda.bench.contenders import PRECISIONS, settle
+from fastconv_cuda.bench.contenders import PRECISIONS, chosen, settle
 from fastconv_cuda.bench.layers import LAYERS, PASSES, problem
 from fastconv_cuda.bench.report import Row, geomean, markdown, summary
 from fastconv_cuda.bench.timing import interleaved
@@ -37,6 +37,18 @@ def test_every_layer_is_taken_in_both_layouts(pass_, precision):
 
 def test_a_layer_of_another_batch():
     assert LAYERS["vgg-512"].of(1).y == (1, 512, 14, 14)
+
+
+def test_an_algorithm_may_be_named_instead_of_the_first_choice():
+    wanted = problem(LAYERS["vgg-512"], "conv_forward", "float16", "cuda:0", last=True)
+    decisions = CudaBackend(simulated).decide(wanted, Policy(workspace_limit=1 << 30))
+    assert chosen(decisions) is decisions[0]
+    assert decisions[0].algorithm == "implicit_gemm_wgmma"
+    assert chosen(decisions, "implicit_gemm_mma").algorithm == "implicit_gemm_mma"
+    with pytest.raises(RuntimeError, match="cuBLAS"):
+        chosen(decisions, "im2col_blas")
+    with pytest.raises(RuntimeError, match="no algorithm nothing"):
+        chosen(decisions, "nothing")
 
 
 def row(precision="tf32", layout="NCHW", ours=2e-6, theirs=1e-6):

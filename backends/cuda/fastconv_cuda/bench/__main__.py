@@ -29,6 +29,7 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--layers", default="", help="only layers whose names contain this")
     parser.add_argument("--precisions", default=",".join(PRECISIONS))
     parser.add_argument("--passes", default=",".join(PASSES))
+    parser.add_argument("--algorithm", default="", help="ours by name, not the first choice")
     parser.add_argument("--batch", type=int, help="another batch than the layers' own")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--minutes", type=float, default=8.0, help="stop after so many")
@@ -37,7 +38,13 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def measured(
-    torch: Any, name: str, layer: Layer, pass_: str, precision: str, rounds: int
+    torch: Any,
+    name: str,
+    layer: Layer,
+    pass_: str,
+    precision: str,
+    rounds: int,
+    algorithm: str = "",
 ) -> list[Row]:
     """Return a row for each layout of ours; theirs is the better of both."""
     settle(torch, precision)
@@ -47,7 +54,9 @@ def measured(
         sets = tensors(torch, layer, precision, last=last)
         work = theirs(torch, layer, pass_, sets, last=last)
         graphs[f"theirs {layout}"] = captured(torch, work, len(sets)), len(sets)
-        decisions[layout], work = ours(torch, layer, pass_, precision, sets, last=last)
+        decisions[layout], work = ours(
+            torch, layer, pass_, precision, sets, last=last, algorithm=algorithm
+        )
         graphs[f"ours {layout}"] = captured(torch, work, len(sets)), len(sets)
     times = interleaved(torch, graphs, rounds)
     best = min(times[f"theirs {layout}"] for layout in LAYOUTS)
@@ -80,7 +89,7 @@ def all_rows(torch: Any, asked: argparse.Namespace) -> Iterator[Row]:
         if asked.batch:
             layer = layer.of(asked.batch)
         try:
-            yield from measured(torch, name, layer, pass_, precision, asked.rounds)
+            yield from measured(torch, name, layer, pass_, precision, asked.rounds, asked.algorithm)
         except Exception as error:  # one layer's failure must not lose the others' times
             print(f"{name} {pass_} {precision}: {error}", file=sys.stderr)
 

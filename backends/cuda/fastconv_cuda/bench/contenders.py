@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
@@ -85,6 +85,22 @@ def theirs(
     return forward if pass_ == "conv_forward" else backward
 
 
+def chosen(decisions: Sequence[Decision], algorithm: str = "") -> Decision:
+    """Return the first choice, or that of an algorithm.
+
+    Raises
+    ------
+    RuntimeError
+        With the reason, if it can't.
+    """
+    named = [d for d in decisions if not algorithm or d.algorithm == algorithm]
+    if not named:
+        raise RuntimeError(f"no algorithm {algorithm} for this")
+    if not named[0].can:
+        raise RuntimeError(named[0].reason)
+    return named[0]
+
+
 def ours(
     torch: Any,
     layer: Layer,
@@ -93,14 +109,14 @@ def ours(
     sets: list[tuple[Any, ...]],
     *,
     last: bool,
+    algorithm: str = "",
 ) -> tuple[Decision, Callable[[int], None]]:
     """Return our decision and pass, on CuPy arrays that share the tensors' memory."""
     cupy = importlib.import_module("cupy")
     dtype, asked = PRECISIONS[precision]
     wanted = problem(layer, pass_, dtype, "cuda:0", last=last)
-    decision = BACKEND.decide(wanted, Policy(precision=asked, workspace_limit=WORKSPACE))[0]
-    if not decision.can:
-        raise RuntimeError(decision.reason)
+    policy = Policy(precision=asked, workspace_limit=WORKSPACE)
+    decision = chosen(BACKEND.decide(wanted, policy), algorithm)
     plan = BACKEND.plan(wanted, decision)
     # Only addresses count: bfloat16 goes by another name, which takes no further package.
     arrays = [
