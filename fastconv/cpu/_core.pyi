@@ -11,7 +11,7 @@ _Axis: TypeAlias = tuple[
     Iterable[SupportsIndex], Iterable[SupportsIndex], Iterable[SupportsIndex], int
 ]
 # Output and input channels, images, the box's outputs along each axis, splits, across groups.
-_Pieces: TypeAlias = tuple[int, int, int, tuple[int, int, int], int, bool]
+_Pieces: TypeAlias = tuple[int, int, int, tuple[int, int, int], int, bool, int | None]
 
 @final
 class Geometry:
@@ -269,7 +269,8 @@ def conv_weight_grad(
     pieces: _Pieces,
     scratch: _Array,
     threads: int,
-) -> None: ...
+    target_size: int = 0,
+) -> bool | None: ...
 def depthwise_bytes(
     geometry: Geometry, operation: str, multiplier: int, dtype: str, pixels: bool, band_bytes: int
 ) -> tuple[int, int]: ...
@@ -300,7 +301,8 @@ def product(
     parameter: float,
     scratch: _Array,
     threads: int,
-) -> None: ...
+    target_size: int = 0,
+) -> bool | None: ...
 def bias_grad(
     y: _Array, bias: _Array, sums: _Array, dtype: str, splits: int, threads: int
 ) -> None: ...

@@ -135,6 +135,7 @@ cdef extern from "fc.h" nogil:
         int64_t splits
         int dtype
         int across_groups
+        int mates
 
     ctypedef struct fc_grad_bytes:
         int64_t sums
@@ -263,6 +264,10 @@ cdef extern from "fc.h" nogil:
         void (*pointwise_layout)(fc_pointwise *) noexcept nogil
         void (*pointwise_pack)(const fc_pointwise *, int) noexcept nogil
         void (*pointwise_run)(const fc_pointwise *, int) noexcept nogil
+        void (*product)(const fc_dense *, int) noexcept nogil
+        int64_t (*product_scratch)(int) noexcept nogil
+        void (*weight_grad)(const fc_weight_grad *, int) noexcept nogil
+        fc_grad_bytes (*weight_grad_bytes)(const fc_weight_grad *) noexcept nogil
         void (*convert)(int, const char *, char *, int64_t, int, int) noexcept nogil
 
     ctypedef struct fc_kernels:

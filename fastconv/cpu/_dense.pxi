@@ -2,10 +2,11 @@
 
 def product_scratch(dtype):
     """Bytes of scratch that each thread of a product needs, at the level in use."""
-    return fc_active().product_scratch(dtype_code(dtype, True))
+    return products_of(dtype).product_scratch(product_code(dtype))
 
 
-def product(a, b, c, bias, dtype, int activation, double parameter, scratch, threads):
+def product(a, b, c, bias, dtype, int activation, double parameter, scratch, threads,
+            int target_size=0):
     """Fill c with a b + bias and apply an activation.
 
     Parameters
@@ -15,23 +16,32 @@ def product(a, b, c, bias, dtype, int activation, double parameter, scratch, thr
     c : writable buffer, (1, rows, columns)
         Columns lie side by side.
     bias : contiguous buffer, (columns,), or None
-    dtype : {"float32", "float64"}
+    dtype : {"float32", "float64", "float16", "bfloat16"}
+        Of a and b.
     activation, parameter
         As in epilogue.
     scratch : writable contiguous buffer
         product_scratch bytes for each thread.
     threads : int
         Sums do not depend on it.
+    target_size : int
+        Bytes of the items of c and bias: 4 of narrow types, or 0 for those of a and b.
     """
     cdef Array left = hold("a", a, False, False), right = hold("b", b, False, False)
     cdef Array target = hold("c", c, True, False)
     cdef Flat space = flat("scratch", scratch, True), added
     cdef fc_dense p
-    cdef int code = dtype_code(dtype, True), t = thread_count(threads)
-    cdef int64_t size = fc_dtypes[code].size
-    for name, array in (("a", left), ("b", right), ("c", target)):
-        check_size(name, array, size)
+    cdef fc_narrow_kernels kernels = products_of(dtype)
+    cdef int code = product_code(dtype), t = thread_count(threads)
+    cdef int64_t size
+    if dtype == "int8":
+        raise ValueError("dtype: expected a floating one, got int8")
     p.a, p.b, p.c, p.dtype = left.a, right.a, target.a, code
+    take_sizes(dtype, target_size, &p.a, &p.b, &p.c)
+    check_size("a", left, p.a.size)
+    check_size("b", right, p.b.size)
+    check_size("c", target, p.c.size)
+    size = p.c.size
     check_shape("a", left, (1, p.c.shape[1], p.a.shape[2]))
     check_shape("b", right, (1, p.a.shape[2], p.c.shape[2]))
     check_shape("c", target, (1, p.c.shape[1], p.c.shape[2]))
@@ -47,9 +57,11 @@ def product(a, b, c, bias, dtype, int activation, double parameter, scratch, thr
         if added.bytes != times(p.c.shape[2], size):
             raise ValueError(f"bias: expected {p.c.shape[2]} contiguous items of {size} bytes")
         p.bias = added.data
-    p.scratch, p.scratch_bytes = space.data, fc_active().product_scratch(code)
+    p.scratch, p.scratch_bytes = space.data, kernels.product_scratch(code)
     if space.bytes < times(p.scratch_bytes, t):
         raise ValueError(f"scratch: {space.bytes} bytes are too few for {t} threads")
     if p.c.shape[1] > 0 and p.c.shape[2] > 0:
         with nogil:
-            fc_active().product(&p, t)
+            clear_overflow()
+            kernels.product(&p, t)
+    return seen_overflow(kernels.notes_overflow)

@@ -33,7 +33,7 @@ def convert(source, target, dtype, threads):
 
 
 cdef fc_narrow_kernels products_of(dtype) except *:
-    """The functions that convolve arrays of a dtype at the level in use."""
+    """The functions that multiply arrays of a dtype at the level in use."""
     cdef fc_narrow_kernels found
     cdef const fc_kernels *kernels = fc_active()
     if dtype in NARROW:
@@ -44,6 +44,8 @@ cdef fc_narrow_kernels products_of(dtype) except *:
     found.conv_offsets, found.conv_pack = kernels.conv_offsets, kernels.conv_pack
     found.conv_run, found.pointwise_layout = kernels.conv_run, kernels.pointwise_layout
     found.pointwise_pack, found.pointwise_run = kernels.pointwise_pack, kernels.pointwise_run
+    found.product, found.product_scratch = kernels.product, kernels.product_scratch
+    found.weight_grad, found.weight_grad_bytes = kernels.weight_grad, kernels.weight_grad_bytes
     return found
 
 

@@ -15,11 +15,12 @@ cdef int64_t span(Geometry geometry, int axis, int64_t outputs):
     return times(outputs - 1, geometry.g.stride[axis]) + reach + 1
 
 
-cdef int set_pieces(fc_weight_grad *c, Geometry geometry, groups, pieces) except -1:
+cdef int set_pieces(fc_weight_grad *c, Geometry geometry, dtype, groups, pieces) except -1:
     """Fill in how the work is cut, once x and y are known; refuse what no memory could hold."""
     cdef int64_t boxes, items, rows, positions
+    cdef int64_t[4] extents
     cdef int axis
-    channels, inner, images, box, splits, across_groups = pieces
+    channels, inner, images, box, splits, across_groups, mates = pieces
     c.g, c.groups = geometry.g, number("groups", groups, 1)
     if c.x.shape[1] % c.groups or c.y.shape[1] % c.groups:
         raise ValueError(f"groups: {groups} divides not both of x's and y's channels")
@@ -27,16 +28,24 @@ cdef int set_pieces(fc_weight_grad *c, Geometry geometry, groups, pieces) except
     c.images, c.splits = number("images", images, 1), number("splits", splits, 1)
     within("channels", 0, c.channels, c.y.shape[1] // c.groups)
     within("inner", 0, c.inner, c.x.shape[1] // c.groups)
-    within("images", 0, c.images, c.x.shape[0])
+    extents = [c.x.shape[0], geometry.g.out[0], geometry.g.out[1], geometry.g.out[2]]
+    c.mates = -1 if mates is None else mates
+    if c.mates < -1 or c.mates > 3 or (c.mates >= 0 and extents[c.mates] < 2):
+        raise ValueError(f"mates: expected an axis of two halves or more, or None, got {mates}")
+    if c.mates >= 0 and item_channels(dtype) != 2:
+        raise ValueError(f"mates: expected None where an item of {dtype} holds one, got {mates}")
+    if c.mates >= 0:
+        extents[c.mates] //= 2
+    within("images", 0, c.images, extents[0])
     c.across_groups = bool(across_groups)
     if c.across_groups and (c.channels < c.y.shape[1] // c.groups or c.inner > 1):
         raise ValueError("channels, inner: across groups, expected all and 1")
-    boxes = (c.x.shape[0] - 1) // c.images + 1
+    boxes = (extents[0] - 1) // c.images + 1
     items, positions = times(64 if c.across_groups else c.inner, c.images), c.images
     for axis in range(3):
         c.box[axis] = number("box", box[axis], 1)
-        within("box", 0, c.box[axis], geometry.g.out[axis])
-        boxes = times(boxes, (geometry.g.out[axis] - 1) // c.box[axis] + 1)
+        within("box", 0, c.box[axis], extents[axis + 1])
+        boxes = times(boxes, (extents[axis + 1] - 1) // c.box[axis] + 1)
         items = times(items, span(geometry, axis, c.box[axis]))
         positions = times(positions, c.box[axis])
     within("splits", 0, c.splits, boxes)
@@ -65,19 +74,21 @@ def weight_grad_bytes(Geometry geometry not None, sizes, dtype, groups, pieces):
     cdef fc_weight_grad c
     cdef fc_grad_bytes needed
     cdef int axis
-    c.dtype = dtype_code(dtype, True)
-    c.x.size = c.y.size = fc_dtypes[c.dtype].size
+    c.dtype = product_code(dtype)
+    if dtype == "int8":
+        raise ValueError("dtype: expected a floating one, got int8")
+    take_sizes(dtype, 0, &c.x, &c.weight, &c.y)
     c.x.shape[0] = number("images", sizes[0], 1)
     c.x.shape[1], c.y.shape[1] = number("x", sizes[1], 1), number("y", sizes[2], 1)
     for axis in range(5):
         c.x.stride[axis] = 0
-    set_pieces(&c, geometry, groups, pieces)
-    needed = fc_active().weight_grad_bytes(&c)
+    set_pieces(&c, geometry, dtype, groups, pieces)
+    needed = products_of(dtype).weight_grad_bytes(&c)
     return needed.sums + <int64_t>ALIGNMENT, needed.scratch
 
 
 def conv_weight_grad(Geometry geometry not None, x, y, weight, dtype, groups, pieces, scratch,
-                     threads):
+                     threads, int target_size=0):
     """Sum y times what it was computed from in x: a convolution's weight gradient.
 
     Parameters
@@ -85,28 +96,35 @@ def conv_weight_grad(Geometry geometry not None, x, y, weight, dtype, groups, pi
     x : buffer, (N, C, *spatial_in), any strides
     y : buffer, (N, K, *spatial_out), any strides
     weight : writable buffer, (K, C / groups, *kernel), any strides
-    dtype : {"float32", "float64"}
+    dtype : {"float32", "float64", "float16", "bfloat16"}
+        Of x and y.
     groups : int
-    pieces : tuple of (int, int, int, (int, int, int), int, bool)
+    pieces : tuple of (int, int, int, (int, int, int), int, bool, int or None)
         Output and input channels of a group that a unit of work sums; images, and outputs along
         each axis, that it takes at a time; in how many splits it takes them, whose sums are added
-        in their order; whether vectors run across groups, with all output channels and 1.
+        in their order; whether vectors run across groups, with all output channels and 1; where
+        an item holds two positions, the axis whose halves are taken together, 0 for images or 1 to
+        3, whose extents above are those of a half.
     scratch : writable contiguous buffer
         As many bytes as weight_grad_bytes tells, for so many threads.
     threads : int
+    target_size : int
+        Bytes of the weight's items: 4 of narrow types, or 0 for those of x and y.
     """
     cdef Array source = hold("x", x, False, True), grads = hold("y", y, False, True)
     cdef Array target = hold("weight", weight, True, True)
     cdef Flat space = flat("scratch", scratch, True)
     cdef fc_weight_grad c
     cdef fc_grad_bytes needed
+    cdef fc_narrow_kernels kernels = products_of(dtype)
     cdef int t = thread_count(threads), axis
-    cdef int64_t size
-    c.dtype, c.x, c.y, c.weight = dtype_code(dtype, True), source.a, grads.a, target.a
-    size = fc_dtypes[c.dtype].size
-    check_size("x", source, size)
-    check_size("y", grads, size)
-    check_size("weight", target, size)
+    c.dtype, c.x, c.y, c.weight = product_code(dtype), source.a, grads.a, target.a
+    if dtype == "int8":
+        raise ValueError("dtype: expected a floating one, got int8")
+    take_sizes(dtype, target_size, &c.x, &c.y, &c.weight)
+    check_size("x", source, c.x.size)
+    check_size("y", grads, c.y.size)
+    check_size("weight", target, c.weight.size)
     spatial = range(3 - geometry.axes, 3)
     places = tuple([geometry.g.out[axis] for axis in spatial])
     kernel = tuple([geometry.g.kernel[axis] for axis in spatial])
@@ -114,13 +132,15 @@ def conv_weight_grad(Geometry geometry not None, x, y, weight, dtype, groups, pi
     check_shape("y", grads, (source.a.shape[0], grads.a.shape[1], *places))
     if source.a.shape[0] < 1 or geometry.positions < 1:
         raise ValueError("y: has no items")
-    set_pieces(&c, geometry, groups, pieces)
+    set_pieces(&c, geometry, dtype, groups, pieces)
     check_shape("weight", target, (c.y.shape[1], c.x.shape[1] // c.groups, *kernel))
-    needed = fc_active().weight_grad_bytes(&c)
+    needed = products_of(dtype).weight_grad_bytes(&c)
     if space.bytes < times(needed.scratch, t) + needed.sums + <int64_t>ALIGNMENT:
         raise ValueError(f"scratch: {space.bytes} bytes are too few for {t} threads")
     # Vectors that straddle two cache lines take twice as long.
     c.sums = space.data + (ALIGNMENT - <size_t>space.data % ALIGNMENT) % ALIGNMENT
     c.scratch = c.sums + needed.sums
     with nogil:
-        fc_active().weight_grad(&c, t)
+        clear_overflow()
+        kernels.weight_grad(&c, t)
+    return seen_overflow(kernels.notes_overflow)

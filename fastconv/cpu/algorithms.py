@@ -38,14 +38,14 @@ _CANDIDATES: dict[type[Problem], tuple[Candidate, ...]] = {
         Widened(Depthwise(), ConvProblem.OPERATIONS),
         Widened(Winograd(6), ("conv_weight_grad",)),
         Winograd(4),
-        Widened(Paired(ImplicitGemm()), ("conv_weight_grad",)),
+        Paired(ImplicitGemm()),
         Im2colBlas(),
         _REFERENCE,
     ),
     IntegerConvProblem: (IntegerPointwise(), IntegerGemm(), _REFERENCE),
     BiasProblem: (CompiledSum(), NumpySum(), _REFERENCE),
     ColumnsProblem: (CompiledColumns(), _REFERENCE),
-    GemmProblem: (Widened(Gemm(), GemmProblem.OPERATIONS), Blas(), _REFERENCE),
+    GemmProblem: (Paired(Gemm()), Blas(), _REFERENCE),
     PoolProblem: (CompiledPools(), _REFERENCE),
 }
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastconv.backend import Decision, Plan, Policy
+from fastconv.cpu import narrow
 from fastconv.cpu.candidate import (
     arithmetic,
     error_bound,
@@ -14,7 +15,6 @@ from fastconv.cpu.candidate import (
     refused,
     threads_for,
     threads_within,
-    why_not_as_it_is,
 )
 from fastconv.cpu.epilogue import CODES, LEAKY_SLOPE
 from fastconv.cpu.isa import active, core, why_no_core
@@ -33,7 +33,8 @@ class ProductPlan(HostPlan):
     def __init__(self, problem: GemmProblem, threads: int) -> None:
         self._problem = problem
         self._threads = threads
-        self.workspace_bytes = threads * _scratch_bytes(problem.dtype)
+        self._dtype = narrow.operands_dtype(problem)
+        self.workspace_bytes = threads * _scratch_bytes(self._dtype)
 
     def run(
         self,
@@ -41,7 +42,7 @@ class ProductPlan(HostPlan):
         outputs: Sequence[Any],
         workspace: Any,
         stream: object | None = None,
-    ) -> None:
+    ) -> bool | None:
         """Fill the output; see :class:`fastconv.backend.Plan`."""
         assert core is not None
         operation = self._problem.operation
@@ -55,17 +56,19 @@ class ProductPlan(HostPlan):
         bias = rest[0] if rest else None
         if bias is not None and not bias.flags.c_contiguous:
             bias = bias.copy()
-        core.product(
+        overflowed: bool | None = core.product(
             a[None],
             b[None],
             outputs[0][None],
             bias,
-            self._problem.dtype,
+            self._dtype,
             CODES[self._problem.activation],
             LEAKY_SLOPE,
             workspace,
             self._threads,
+            narrow.target_bytes(self._problem),
         )
+        return overflowed
 
 
 def _scratch_bytes(dtype: str) -> int:
@@ -84,27 +87,29 @@ class Gemm:
         if core is None:
             return refused(self.name, why_no_core)
         dtype, reason = arithmetic(problem, policy)
-        reason = reason or why_not_as_it_is(problem, dtype)
+        reason = reason or narrow.why_not(problem, dtype)
         if reason:
             return refused(self.name, reason)
         if any(operand.size == 0 for operand in problem.inputs + problem.outputs):
             return refused(self.name, "an array is empty")
         (result,) = problem.outputs
-        if result.shape[1] > 1 and result.strides[1] != itemsize(dtype):
+        if result.shape[1] > 1 and result.strides[1] != itemsize(result.dtype):
             return refused(self.name, "it writes rows whose items lie side by side only")
-        scratch = _scratch_bytes(dtype)
+        given = narrow.operands_dtype(problem)
+        scratch = _scratch_bytes(given)
         threads = threads_within(threads_for(policy), policy.workspace_limit, 0, scratch)
         if threads == 0:
             return over_limit(self.name, "its panels", scratch, policy.workspace_limit)
         return Decision(
             True,
-            f"{active()} kernels",
+            narrow.described(given).rstrip(","),
             self.name,
             precision_name(dtype),
             error_bound(problem, dtype),
-            _seconds(problem, threads),
+            _seconds(problem, given, threads),
             threads * scratch,
             threads=threads,
+            flushes=narrow.flushes(given),
         )
 
     def plan(self, problem: Problem, decision: Decision) -> Plan:
@@ -113,7 +118,8 @@ class Gemm:
         return ProductPlan(problem, decision.threads)
 
 
-def _seconds(problem: GemmProblem, threads: int) -> float:
-    moved = itemsize(problem.dtype) * sum(o.size for o in problem.inputs + problem.outputs)
-    compute = problem.flops / (_PEAK_SHARE * peak_flops(active(), problem.dtype, threads))
+def _seconds(problem: GemmProblem, given: str, threads: int) -> float:
+    moved = sum(o.size * itemsize(o.dtype) for o in problem.inputs + problem.outputs)
+    rate = peak_flops(active(), narrow.rate_dtype(given), threads)
+    compute = problem.flops / (_PEAK_SHARE * rate * narrow.products_at_once(given))
     return float(max(compute, moved / _BYTES_PER_SECOND))

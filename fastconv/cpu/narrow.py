@@ -46,6 +46,12 @@ def items_of(channels: int, dtype: str) -> int:
     return ceil_div(channels, core.item_channels(dtype))
 
 
+def products_at_once(dtype: str) -> int:
+    """Return the products of an item, which take as long as one of float32."""
+    assert core is not None
+    return int(core.item_channels(dtype))
+
+
 def rate_dtype(dtype: str) -> str:
     """Return the floating dtype whose vectors take as many items, at so many a cycle."""
     return "float32" if dtype in NARROW else dtype

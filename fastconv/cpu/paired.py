@@ -1,6 +1,6 @@
 """precision="bfloat16" on float32 arrays, where the processor multiplies pairs of bfloat16.
 
-Source and weight are rounded into 16-bit copies; sums, bias and results are float32.
+Both factors are rounded into 16-bit copies; sums, bias and results are float32.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from fastconv.cpu import narrow
 from fastconv.cpu.candidate import Candidate, over_limit, threads_for
 from fastconv.cpu.conversion import round_to_bfloat16
 from fastconv.cpu.isa import core
-from fastconv.cpu.lowered.problem import copy_of
+from fastconv.cpu.lowered.problem import Product, copy_of, names_of
 from fastconv.cpu.plans import HostPlan, Scratch
 from fastconv.precision import rounded_error_bound
-from fastconv.problem import ConvProblem, Operand, Problem
+from fastconv.problem import ConvProblem, GemmProblem, Problem
 
 _DTYPE = "bfloat16"
 # Measured: items rounded in a second, on one thread.
@@ -27,9 +27,9 @@ _ITEMS_PER_SECOND = 3e9
 
 
 class PairedPlan(HostPlan):
-    """Rounds source and weight, and has a plan of mixed operands do the rest."""
+    """Rounds both factors, and has a plan of mixed operands do the rest."""
 
-    def __init__(self, problem: ConvProblem, inner: Any, threads: int) -> None:
+    def __init__(self, problem: Product, inner: Any, threads: int) -> None:
         self._inner, self._threads = inner, threads
         self._source, self._weight = (copy_of(operand) for operand in problem.inputs[:2])
         self._scratch = Scratch()
@@ -94,8 +94,8 @@ class Paired:
         """Return the candidate's decision, on rounded copies under precision="bfloat16"."""
         if not _is_asked_for(problem, policy):
             return self._inner.decide(problem, policy)
-        assert isinstance(problem, ConvProblem)
-        copies = 2 * (problem.inputs[0].size + problem.weight.size) + 4096
+        assert isinstance(problem, ConvProblem | GemmProblem)
+        copies = 2 * sum(operand.size for operand in problem.inputs[:2]) + 4096
         inside = replace(
             policy,
             precision=None,
@@ -122,10 +122,10 @@ class Paired:
         """Make it ready to run."""
         if decision.precision != _DTYPE:
             return self._inner.plan(problem, decision)
-        assert isinstance(problem, ConvProblem)
+        assert isinstance(problem, ConvProblem | GemmProblem)
         return self._plan(problem, decision)
 
-    def _plan(self, problem: ConvProblem, decision: Decision) -> PairedPlan:
+    def _plan(self, problem: Product, decision: Decision) -> PairedPlan:
         inner = self._inner.plan(_mixed(problem), decision)
         return PairedPlan(problem, inner, decision.threads)
 
@@ -134,20 +134,17 @@ def _is_asked_for(problem: Problem, policy: Policy) -> bool:
     return (
         policy.precision == _DTYPE
         and core is not None
-        and isinstance(problem, ConvProblem)
-        and problem.operation != "conv_weight_grad"
+        and isinstance(problem, ConvProblem | GemmProblem)
         and problem.dtype == problem.inputs[0].dtype == "float32"
         and narrow.flushes(_DTYPE)
     )
 
 
-def _mixed(problem: ConvProblem) -> ConvProblem:
-    """Return the problem on rounded copies of its source and its weight."""
-
-    def rounded(operand: Operand) -> Operand:
-        return copy_of(operand).operand(_DTYPE)
-
-    weight = rounded(problem.weight)
-    if problem.operation == "conv_forward":
-        return replace(problem, x=rounded(problem.x), weight=weight)
-    return replace(problem, y=rounded(problem.y), weight=weight)
+def _mixed(problem: Product) -> Product:
+    """Return the problem on rounded copies of its two factors."""
+    factors = problem.inputs[:2]
+    names = names_of(problem, factors)
+    copies: dict[str, Any] = {
+        name: copy_of(factor).operand(_DTYPE) for name, factor in zip(names, factors, strict=True)
+    }
+    return replace(problem, **copies)

@@ -18,6 +18,7 @@ void test_pointwise(const fc_kernels *k);
 void test_narrow_conv(const fc_kernels *k);
 void test_narrow_pointwise(const fc_kernels *k);
 void test_conv_weight_grad(const fc_kernels *k);
+void test_narrow_weight_grad(const fc_kernels *k);
 void test_depthwise(const fc_kernels *k);
 void test_depthwise_input_grad(const fc_kernels *k);
 void test_depthwise_weight_grad(const fc_kernels *k);
@@ -25,6 +26,7 @@ void test_winograd(const fc_kernels *k);
 void test_winograd_halves(const fc_kernels *k);
 void test_winograd_grad(const fc_kernels *k);
 void test_product(const fc_kernels *k);
+void test_narrow_product(const fc_kernels *k);
 void test_bias_grad(const fc_kernels *k);
 
 /* Of the thread pool; they know no level. */

@@ -144,13 +144,17 @@ typedef struct {
  * over the boxes of one of `splits`; a box is box[0] x box[1] x box[2] outputs of `images` images.
  * Above one split, `sums` holds the sums of each. With
  * across_groups a unit computes all weights of a vector's lanes of input channels, and `channels`
- * is all that a group has. */
+ * is all that a group has.
+ *
+ * Items of narrow types may hold two positions. Then the halves of an axis, `mates`, are taken
+ * together, 0 being images and 1 to 3 outputs: boxes are of the first half, each position with its
+ * mate half of the axis away, and what is left over has boxes of its own. -1: there are none. */
 typedef struct {
     fc_geometry g;
     fc_array x, y, weight;
     char *sums, *scratch;
     int64_t groups, channels, inner, images, box[3], splits;
-    int dtype, across_groups;
+    int dtype, across_groups, mates;
 } fc_weight_grad;
 
 /* What a weight gradient needs: `sums` once, `scratch` for every thread. */
@@ -316,7 +320,7 @@ typedef struct {
     void (*pointwise_run)(const fc_pointwise *, int threads);
 } fc_kernels;
 
-/* Convolutions of narrow types: as fc_kernels' functions of these names, dtype being one of
+/* Products of narrow types: as fc_kernels' functions of these names, dtype being one of
  * FC_NARROW_TYPES. A level may have these alone, and share all else with a lower one. */
 typedef struct {
     int64_t (*channels)(int dtype); /* source channels of an item */
@@ -329,6 +333,10 @@ typedef struct {
     void (*pointwise_layout)(fc_pointwise *);
     void (*pointwise_pack)(const fc_pointwise *, int threads);
     void (*pointwise_run)(const fc_pointwise *, int threads);
+    void (*product)(const fc_dense *, int threads);
+    int64_t (*product_scratch)(int dtype);
+    void (*weight_grad)(const fc_weight_grad *, int threads);
+    fc_grad_bytes (*weight_grad_bytes)(const fc_weight_grad *);
     /* n items side by side, float16 or bfloat16 to float32, or, unless `widens`, back. */
     void (*convert)(int dtype, const char *from, char *to, int64_t n, int widens, int threads);
 } fc_narrow_kernels;

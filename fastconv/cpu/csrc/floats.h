@@ -24,6 +24,9 @@
 #define FC_FACTOR(v) (v)
 #define FC_ADD_PRODUCTS(sums, source, weight) ((sums) + (source) * (weight))
 
+/* Vector j of a row of items of a dense product's right operand, out of the array itself. */
+#define FC_RIGHT_ITEMS(b, j, next) ((void)(next), *(const FC_N(dense) *)((b) + (j) * VECTOR_BYTES))
+
 /* Items of a line of `some` source channels, `step` bytes apart; those of a later line are asked
  * for; items of a row, and whatever fills the last vector. */
 #define FC_TAKE(c, to, from, step, n, some) ((void)(some), FC_N(take_items)(to, from, step, n))

@@ -21,7 +21,7 @@ enum { AHEAD = 4096 };
 /* How the items of neighbouring lanes follow each other in memory. */
 enum { ADJACENT, EVERY_SECOND, PAIRS, APART };
 
-static int spacing_kind(int64_t step, int64_t item)
+static inline int spacing_kind(int64_t step, int64_t item)
 {
     return step == item ? ADJACENT : step == 2 * item ? EVERY_SECOND : APART;
 }

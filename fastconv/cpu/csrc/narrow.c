@@ -4,6 +4,7 @@
 #include "common.h"
 #include "finish.h"
 #include "narrow.h"
+#include "narrow_dense.h"
 #include "narrow_float16.h"
 #include "narrow_bfloat16.h"
 #include "narrow_int8.h"
@@ -11,6 +12,9 @@
 #include "turned.h"
 #include "shuffles.h"
 #include "pointwise.h"
+#include "weight_grad.h"
+#include "weight_grad_plan.inc"
+#include "narrow_grad_mates.inc"
 
 /* Sums are float32. */
 #define FC_N(name) name##_float32
@@ -58,7 +62,26 @@
 #include "each_narrow.h"
 #define FC_TEMPLATE "pointwise.inc"
 #include "each_narrow.h"
+#define FC_TEMPLATE "dense_tile.inc"
+#include "each_narrow_float.h"
+#define FC_TEMPLATE "narrow_dense_pack.inc"
+#include "each_narrow_float.h"
+#define FC_TEMPLATE "narrow_dense.inc"
+#include "each_narrow_float.h"
+#define FC_TEMPLATE "narrow_dense_dot.inc"
+#include "each_narrow_float.h"
+#define FC_TEMPLATE "weight_grad_tile.inc"
+#include "each_narrow_float.h"
+#define FC_TEMPLATE "narrow_grad_copy.inc"
+#include "each_narrow_float.h"
+#define FC_TEMPLATE "narrow_grad.inc"
+#include "each_narrow_float.h"
+#define FC_TEMPLATE "weight_grad_units.inc"
+#include "each_narrow_float.h"
+#include "dense_cut.inc"
 #include "narrow_run.inc"
+#include "narrow_dense_run.inc"
+#include "narrow_grad_run.inc"
 #include "narrow_convert.inc"
 
 #define FC_PASTE(a, b) a##b
@@ -76,5 +99,9 @@ const fc_narrow_kernels FC_TABLE(FC_ISA) = {
     .pointwise_layout = pointwise_layout,
     .pointwise_pack = pointwise_pack,
     .pointwise_run = pointwise_run,
+    .product = product,
+    .product_scratch = product_scratch,
+    .weight_grad = weight_grad,
+    .weight_grad_bytes = weight_grad_bytes,
     .convert = convert,
 };

@@ -73,6 +73,16 @@ FC_INLINE fc_vector_float32 add_products_bfloat16(fc_vector_float32 sums, fc_vec
 }
 #endif
 
+/* Sums of products alone, which are never denormal where pairs are multiplied. */
+FC_INLINE fc_vector_u16 rounded_products_bfloat16(fc_vector_float32 v)
+{
+#if defined(FC_BF16_PAIRS)
+    return (fc_vector_u16)_mm512_cvtneps_pbh((__m512)v);
+#else
+    return rounded_bfloat16(v);
+#endif
+}
+
 FC_INLINE fc_vector_u16 rounded_sums_bfloat16(fc_vector_float32 v)
 {
     return rounded_bfloat16(v);

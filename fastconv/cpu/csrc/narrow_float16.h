@@ -30,6 +30,11 @@ FC_INLINE uint32_t item_float16(const char *from, int64_t next, int64_t some, ui
     return ((fc_vector_u32)widened_float16(v))[0];
 }
 
+FC_INLINE fc_vector_u16 rounded_products_float16(fc_vector_float32 v)
+{
+    return rounded_float16(v);
+}
+
 FC_INLINE fc_vector_u16 rounded_sums_float16(fc_vector_float32 v)
 {
     return rounded_float16(v);

@@ -20,9 +20,10 @@ enum { GRAD_ROWS = 4 };
  * what comes next. */
 enum { GRAD_VECTORS = FC_GRAD_VECTORS, GRAD_MOST_ROWS = 8, GRAD_AHEAD = 16 };
 
-/* `images` images, and of each the outputs [first, first + count) of every axis. */
+/* `images` images, and of each the outputs [first, first + count) of every axis. A mate, if there
+ * is one, is so many images or outputs of an axis away. */
 typedef struct {
-    int64_t image, images, first[3], count[3], positions;
+    int64_t image, images, first[3], count[3], positions, mate[4];
 } fc_box;
 
 /* The copy of what a box reads of x, padded. Inputs are `take` apart in the image; those of
@@ -47,6 +48,7 @@ typedef struct {
 typedef struct {
     const fc_weight_grad *grad;
     fc_patch patch;
+    int64_t item; /* bytes, of scratch memory */
     int64_t boxes[4], inner_blocks, channel_blocks, blocks;
     int64_t rows, vectors, sum_items; /* of a full unit */
     int64_t at_places, at_right, at_patch, at_sums, bytes;

@@ -13,7 +13,6 @@ from fastconv.cpu.candidate import (
     refused,
     threads_for,
     threads_within,
-    why_not_as_it_is,
 )
 from fastconv.cpu.implicit_gemm.blocking import second_level_bytes
 from fastconv.cpu.implicit_gemm.phases import phase_count
@@ -44,8 +43,7 @@ class ImplicitGemm:
             return refused(self.name, why_no_core)
         assert isinstance(problem, ConvProblem)
         dtype, reason = arithmetic(problem, policy)
-        grad = problem.operation == "conv_weight_grad"
-        reason = reason or (why_not_as_it_is if grad else narrow.why_not)(problem, dtype)
+        reason = reason or narrow.why_not(problem, dtype)
         if reason:
             return refused(self.name, reason)
         if any(operand.size == 0 for operand in (problem.x, problem.weight, problem.y)):

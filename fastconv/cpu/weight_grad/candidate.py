@@ -5,14 +5,15 @@ from __future__ import annotations
 from math import ceil, prod
 
 from fastconv.backend import Decision, Plan, Policy
+from fastconv.cpu import narrow
 from fastconv.cpu.candidate import error_bound, precision_name, refused, threads_for, threads_within
 from fastconv.cpu.isa import active
 from fastconv.cpu.pixels import adjoin
-from fastconv.cpu.plans import itemsize
 from fastconv.cpu.weight_grad.form import Extents
 from fastconv.cpu.weight_grad.pieces import Pieces, choose_pieces, scratch_bytes
 from fastconv.cpu.weight_grad.plan import WeightGradPlan
 from fastconv.machine import peak_flops
+from fastconv.precision import sum_dtype
 from fastconv.problem import ConvProblem
 
 # Measured: the share of the peak where tiles are full; bytes read, copied and written in a second.
@@ -31,15 +32,17 @@ def decide(problem: ConvProblem, policy: Policy, name: str) -> Decision:
         return refused(name, f"its smallest pieces exceed {limit} bytes", over_limit=True)
     once, each = scratch_bytes(problem, extents, pieces)
     threads = max(1, threads_within(threads, limit, once, each))
+    given, dtype = narrow.operands_dtype(problem), sum_dtype(problem.dtype)
     return Decision(
         True,
-        f"{active()} kernels on boxes of outputs",
+        f"{narrow.described(given)} on boxes of outputs",
         name,
-        precision_name(problem.dtype),
-        error_bound(problem, problem.dtype),
+        precision_name(dtype),
+        error_bound(problem, dtype),
         _seconds(problem, extents, pieces, threads),
         once + each * threads,
         threads=threads,
+        flushes=narrow.flushes(given),
         detail=(extents, pieces),
     )
 
@@ -52,15 +55,22 @@ def plan(problem: ConvProblem, decision: Decision) -> Plan:
 
 
 def _seconds(problem: ConvProblem, extents: Extents, pieces: Pieces, threads: int) -> float:
-    positions = problem.y.shape[0] * prod(problem.y.shape[2:])
-    rate = _PEAK_SHARE * peak_flops(active(), problem.dtype, threads)
-    product = 2 * extents.products(problem.dtype) * positions / rate
-    patches = extents.boxes(pieces.images, pieces.box) * pieces.images
-    patches *= extents.patch_items(pieces.box) * extents.inner * extents.groups
+    given = narrow.operands_dtype(problem)
+    halved = extents.halved(pieces.mates)
+    # Items of a line of positions: what halves leave over has items of its own.
+    sizes, whole = (halved.images, *halved.out), (extents.images, *extents.out)
+    items = prod(
+        n - half if axis == pieces.mates else n
+        for axis, (n, half) in enumerate(zip(whole, sizes, strict=True))
+    )
+    rate = _PEAK_SHARE * peak_flops(active(), narrow.rate_dtype(given), threads)
+    product = 2 * extents.products(given) * items / rate
+    patches = halved.boxes(pieces.images, pieces.box) * pieces.images
+    patches *= halved.patch_items(pieces.box) * extents.inner * extents.groups
     patches *= ceil(extents.channels / pieces.channels)
-    if extents.taps == 1:
+    if extents.taps == 1 and given not in narrow.NARROW:
         patches = 0  # read where they are
     sums = prod(problem.weight.shape) * (1 + pieces.splits)
-    copied = (patches + problem.y.size + sums) * itemsize(problem.dtype)
+    copied = patches + items * problem.y.shape[1] + sums
     rate = _BYTES_PER_SECOND_ADJOINING if adjoin(problem) else _BYTES_PER_SECOND
-    return float(product + copied / (rate * threads))
+    return float(product + copied * narrow.item_bytes(given) / (rate * threads))

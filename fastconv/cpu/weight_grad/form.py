@@ -6,6 +6,7 @@ from enum import Enum
 from math import ceil, prod
 from typing import Any, NamedTuple
 
+from fastconv.cpu import narrow
 from fastconv.cpu.geometry import geometry_of, plain_geometry
 from fastconv.cpu.isa import core
 from fastconv.cpu.pixels import adjoin
@@ -71,7 +72,8 @@ class Extents(NamedTuple):
             forms.append(extents._replace(form=Form.ACROSS_GROUPS))
         elif pointwise and not (strided and adjoin(problem)):
             forms.append(extents._replace(form=Form.SWAPPED))
-        best = min(forms, key=lambda form: form.products(problem.dtype))
+        dtype = narrow.operands_dtype(problem)
+        best = min(forms, key=lambda form: form.products(dtype))
         return best._swapped() if best.form is Form.SWAPPED else best
 
     @property
@@ -95,6 +97,15 @@ class Extents(NamedTuple):
     def _swapped(self) -> Extents:
         return self._replace(channels=self.inner, inner=self.channels, stride=_ONES, dilation=_ONES)
 
+    def halved(self, mates: int | None) -> Extents:
+        """Return what is left where the two halves of an axis go together: images, or outputs."""
+        if mates is None:
+            return self
+        if mates == 0:
+            return self._replace(images=self.images // 2)
+        out = [n // 2 if axis == mates - 1 else n for axis, n in enumerate(self.out)]
+        return self._replace(out=(out[0], out[1], out[2]))
+
     def geometry(self, problem: ConvProblem) -> Any:
         """Return the geometry that the core is given."""
         plain = self.sampled or self.form is Form.SWAPPED
@@ -114,13 +125,13 @@ class Extents(NamedTuple):
 def sample_bytes(problem: ConvProblem) -> int:
     """Return the bytes of what a pointwise kernel reads of x."""
     n, _, *out = problem.y.shape
-    return n * problem.x.shape[1] * prod(out) * itemsize(problem.dtype)
+    return n * problem.x.shape[1] * prod(out) * itemsize(narrow.operands_dtype(problem))
 
 
 def vector_items(dtype: str) -> int:
-    """Return how many items a vector has, at the level in use."""
+    """Return how many items of scratch memory a vector has, at the level in use."""
     assert core is not None
-    return int(core.vector_items(dtype))
+    return int(core.vector_items(narrow.rate_dtype(dtype)))
 
 
 def _three(sizes: tuple[int, ...]) -> _Three:

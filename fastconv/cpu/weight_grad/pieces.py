@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from math import ceil, prod
 from typing import NamedTuple
 
+from fastconv.cpu import narrow
 from fastconv.cpu.isa import core
-from fastconv.cpu.plans import itemsize, padded
+from fastconv.cpu.plans import padded
 from fastconv.cpu.weight_grad.form import Extents, Form, sample_bytes, vector_items
 from fastconv.problem import ConvProblem
 
@@ -32,7 +33,11 @@ _LEAST_POSITIONS = 1024
 
 
 class Pieces(NamedTuple):
-    """What ``core.conv_weight_grad`` takes: per unit of work, and the number of splits."""
+    """What ``core.conv_weight_grad`` takes: per unit of work, and the number of splits.
+
+    Where an item holds two positions, the second one is as far along an axis as its half: ``mates``
+    is 0 for images, or 1 to 3 for an axis of outputs.
+    """
 
     channels: int
     inner: int
@@ -40,6 +45,7 @@ class Pieces(NamedTuple):
     box: tuple[int, int, int]
     splits: int
     across_groups: bool
+    mates: int | None = None
 
 
 def scratch_bytes(problem: ConvProblem, extents: Extents, pieces: Pieces) -> tuple[int, int]:
@@ -48,14 +54,18 @@ def scratch_bytes(problem: ConvProblem, extents: Extents, pieces: Pieces) -> tup
     groups = extents.groups
     sizes = (extents.images, extents.inner * groups, extents.channels * groups)
     geometry = extents.geometry(problem)
-    once, each = core.weight_grad_bytes(geometry, sizes, problem.dtype, groups, pieces)
+    once, each = core.weight_grad_bytes(
+        geometry, sizes, narrow.operands_dtype(problem), groups, pieces
+    )
     sample = padded(sample_bytes(problem)) if extents.sampled else 0
     return int(once) + sample, int(each)
 
 
 def choose_pieces(problem: ConvProblem, extents: Extents, limit: int) -> Pieces | None:
     """Return pieces whose workspace, with one thread, is within the limit, or None."""
-    for pieces in _candidates(extents, problem.dtype):
+    dtype = narrow.operands_dtype(problem)
+    mates = axis_of_mates(extents) if narrow.products_at_once(dtype) == 2 else None
+    for pieces in _candidates(extents, dtype, mates):
         if sum(scratch_bytes(problem, extents, pieces)) <= limit:
             return pieces
     return None
@@ -69,30 +79,41 @@ def blocks(extents: Extents, pieces: Pieces, dtype: str) -> int:
     return extents.groups * across * ceil(extents.inner / pieces.inner)
 
 
-def _candidates(extents: Extents, dtype: str) -> Iterator[Pieces]:
+def axis_of_mates(extents: Extents) -> int | None:
+    """Return the axis whose halves leave least over, None where there is but one position."""
+    sizes = (extents.images, *extents.out)
+    return max(
+        (axis for axis in range(4) if sizes[axis] > 1),
+        key=lambda axis: sizes[axis] // 2 / -(-sizes[axis] // 2),
+        default=None,
+    )
+
+
+def _candidates(extents: Extents, dtype: str, mates: int | None) -> Iterator[Pieces]:
     """Yield pieces, the best first; each takes less memory than the one before."""
-    pieces, smaller, shrink = None, _pieces(extents, dtype, 1), 1
+    extents = extents.halved(mates)
+    pieces, smaller, shrink = None, _pieces(extents, dtype, 1, mates), 1
     while smaller != pieces:
         yield (pieces := smaller)
         if pieces.splits > 1:
             yield pieces._replace(splits=1)
         shrink *= 4
-        smaller = _pieces(extents, dtype, shrink)
+        smaller = _pieces(extents, dtype, shrink, mates)
 
 
-def _pieces(extents: Extents, dtype: str, shrink: int) -> Pieces:
+def _pieces(extents: Extents, dtype: str, shrink: int, mates: int | None) -> Pieces:
     """Return pieces that take `shrink` times less memory than they should."""
-    size = itemsize(dtype)
+    size = narrow.item_bytes(dtype)
     images, box = _box(extents, max(1, _POSITIONS // shrink))
     if extents.form is Form.ACROSS_GROUPS:
-        pieces = Pieces(extents.channels, 1, images, box, 1, True)
+        pieces = Pieces(extents.channels, 1, images, box, 1, True, mates)
     else:
         most = _CHANNEL_BYTES if extents.taps > 1 else _POINTWISE_CHANNEL_BYTES
         channels = _even(extents.channels, max(1, most // size // shrink), 64 // size)
         patch = _PATCH_BYTES // size // shrink // (images * extents.patch_items(box))
         sums = _SUM_BYTES // size // shrink // (channels * extents.taps)
         inner = _even(extents.inner, max(1, min(patch, sums)))
-        pieces = Pieces(channels, inner, images, box, 1, False)
+        pieces = Pieces(channels, inner, images, box, 1, False, mates)
     return _shared(extents, dtype, pieces, splits=shrink == 1)
 
 

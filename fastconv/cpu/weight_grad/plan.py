@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
+from fastconv.cpu import narrow
 from fastconv.cpu.geometry import geometry_of
 from fastconv.cpu.isa import core
 from fastconv.cpu.plans import HostPlan, padded
@@ -40,7 +41,7 @@ class WeightGradPlan(HostPlan):
         outputs: Sequence[Any],
         workspace: Any,
         stream: object | None = None,
-    ) -> None:
+    ) -> bool | None:
         """Fill the weight; see :class:`fastconv.backend.Plan`."""
         assert core is not None
         x, y = inputs
@@ -49,24 +50,26 @@ class WeightGradPlan(HostPlan):
             x, workspace = self._sample(x, workspace)
         if self._extents.form is Form.SWAPPED:
             x, y, weight = y, x[(..., *self._taken())], weight.swapaxes(0, 1)
-        core.conv_weight_grad(
+        overflowed: bool | None = core.conv_weight_grad(
             self._geometry,
             x,
             y,
             weight,
-            self._problem.dtype,
+            narrow.operands_dtype(self._problem),
             self._extents.groups,
             self._pieces,
             workspace,
             self._threads,
+            narrow.target_bytes(self._problem),
         )
+        return overflowed
 
     def _sample(self, x: Any, workspace: Any) -> tuple[Any, Any]:
         """Return a copy of what a pointwise kernel reads, and the workspace that is left."""
         assert core is not None
         n, _, *out = self._problem.y.shape
         size = sample_bytes(self._problem)
-        copy = workspace[:size].view(self._problem.dtype).reshape(n, x.shape[1], prod(out))
+        copy = workspace[:size].view(x.dtype).reshape(n, x.shape[1], prod(out))
         core.im2col(self._sampling, x, copy, 0, 0, 0, self._threads)
         return copy.reshape(n, x.shape[1], *out), workspace[padded(size) :]
 
