@@ -19,7 +19,9 @@ if ! "$python" -m pip show -q fastconv-cuda 2>/dev/null; then
     export PYTHONPATH="$made:$PWD:$(cd ../.. && pwd)${PYTHONPATH:+:$PYTHONPATH}"
     "$python" tests/as_installed.py "$made" || exit 1
 fi
-kit=(-p no:cacheprovider -p fastconv.testing.plugin --pyargs fastconv.testing.conformance
+# A warning of somebody else's library is no reason to lose the day.
+quiet=(-q -W default -p no:cacheprovider)
+kit=("${quiet[@]}" -p fastconv.testing.plugin --pyargs fastconv.testing.conformance
     --fastconv-backend cuda)
 echo "== what is here"
 "$python" - <<'END' || exit 1
@@ -29,12 +31,12 @@ for entry in found.values():
     print(entry.name, entry.status, *entry.devices, entry.reason)
 raise SystemExit("cuda" not in found or found["cuda"].status != "ready")
 END
-step "every kernel compiled" timeout 120 "$python" -m fastconv_cuda.ahead
-step "primitives against their twins" timeout 60 "$python" -m pytest -q -p no:cacheprovider \
-    -k gpu tests/test_primitives.py tests/test_hopper_primitives.py
-step "the conformance kit" timeout 150 "$python" -m pytest -q "${kit[@]}"
+step "every kernel compiled" timeout 75 "$python" -m fastconv_cuda.ahead
+step "primitives against their twins" timeout 60 "$python" -m pytest "${quiet[@]}" -k gpu \
+    tests/test_primitives.py tests/test_hopper_primitives.py
+step "the conformance kit" timeout 120 "$python" -m pytest "${kit[@]}"
 if command -v compute-sanitizer >/dev/null; then
-    step "memory" timeout 60 compute-sanitizer --error-exitcode 9 "$python" -m pytest -q -x \
+    step "memory" timeout 60 compute-sanitizer --error-exitcode 9 "$python" -m pytest -x \
         "${kit[@]}" -k "grouped-strided"
 fi
 # More at leisure: python -m fastconv_cuda.bench --precisions bfloat16 --minutes 9, and on Hopper the

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from datetime import date
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -78,22 +79,19 @@ def measured(
 def all_rows(torch: Any, asked: argparse.Namespace) -> Iterator[Row]:
     """Measure what was asked for, as far as time allows."""
     stop = time.monotonic() + 60 * asked.minutes
-    for precision in asked.precisions.split(","):
-        for pass_ in asked.passes.split(","):
-            for name, layer in LAYERS.items():
-                if asked.layers not in name:
-                    continue
-                if time.monotonic() > stop:
-                    print("out of time: the rest is left out (--minutes)", file=sys.stderr)
-                    return
-                if asked.batch:
-                    layer = layer.of(asked.batch)
-                try:
-                    yield from measured(
-                        torch, name, layer, pass_, precision, asked.rounds, asked.algorithm
-                    )
-                except Exception as error:  # one layer's failure must not lose the others' times
-                    print(f"{name} {pass_} {precision}: {error}", file=sys.stderr)
+    layers = {name: layer for name, layer in LAYERS.items() if asked.layers in name}
+    # All passes of a layer together: where time runs out, each pass has lost the same.
+    work = product(asked.precisions.split(","), layers.items(), asked.passes.split(","))
+    for precision, (name, layer), pass_ in work:
+        if time.monotonic() > stop:
+            print("out of time: the rest is left out (--minutes)", file=sys.stderr)
+            return
+        if asked.batch:
+            layer = layer.of(asked.batch)
+        try:
+            yield from measured(torch, name, layer, pass_, precision, asked.rounds, asked.algorithm)
+        except Exception as error:  # one layer's failure must not lose the others' times
+            print(f"{name} {pass_} {precision}: {error}", file=sys.stderr)
 
 
 def main(arguments: Sequence[str]) -> int:
