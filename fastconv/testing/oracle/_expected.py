@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,3 +52,10 @@ def size_of(array: Any) -> Any:
     """Return absolute values as float64, 0 in place of what isn't finite."""
     magnitudes = np.abs(wide(array))
     return np.where(np.isfinite(magnitudes), magnitudes, 0.0)
+
+
+def reach_of(products: Callable[[Any, Any], Any], first: Any, second: Any) -> float:
+    """Return `Expected.reach` of sums of products, from the absolute values of their factors."""
+    # (|x| + 1) (|w| + 1) = |x| |w| + |x| + |w| + 1; huge ones have other worries.
+    sizes = (np.minimum(size, 2.0**20) + 1 for size in (first, second))
+    return float(products(*sizes).max(initial=0.0))

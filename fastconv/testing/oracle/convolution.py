@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import product
 from typing import Any
 
 import numpy as np
 
 from fastconv.problem import BiasProblem, ConvProblem
-from fastconv.testing.oracle._expected import Expected, size_of, wide
+from fastconv.testing.oracle._expected import Expected, reach_of, size_of, wide
 from fastconv.testing.oracle.activations import activate
 
 
@@ -85,8 +86,7 @@ def _solve(problem: ConvProblem, inputs: Sequence[Any]) -> tuple[Expected, ...]:
         values = formula(problem, first, second)
     sizes = size_of(inputs[0]), size_of(inputs[1])
     magnitudes = formula(problem, *sizes)
-    # (|x| + 1) (|w| + 1) = |x| |w| + |x| + |w| + 1; huge ones have other worries.
-    more = formula(problem, *(np.minimum(size, 2.0**20) + 1 for size in sizes))
+    reach = reach_of(partial(formula, problem), *sizes)
     if rest:
         column = (-1, *(1,) * (values.ndim - 2))
         values = values + rest[0].reshape(column)
@@ -98,7 +98,7 @@ def _solve(problem: ConvProblem, inputs: Sequence[Any]) -> tuple[Expected, ...]:
             problem.reduction + len(rest),
             channel_axis=1 if by_weight else 0,
             activated=problem.activation is not None,
-            reach=float(more.max(initial=0.0)),
+            reach=reach,
         ),
     )
 

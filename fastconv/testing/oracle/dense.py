@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastconv.problem import GemmProblem
-from fastconv.testing.oracle._expected import Expected, size_of, wide
+from fastconv.testing.oracle._expected import Expected, reach_of, size_of, wide
 from fastconv.testing.oracle.activations import activate
 
 _FORMULAS: dict[str, Any] = {
@@ -26,7 +26,8 @@ def _solve(problem: GemmProblem, inputs: Sequence[Any]) -> tuple[Expected, ...]:
         first, second = (first, second.conj()) if by_weight else (first.conj(), second)
     with np.errstate(invalid="ignore"):
         values = formula(first, second)
-    magnitudes = formula(size_of(inputs[0]), size_of(inputs[1]))
+    sizes = size_of(inputs[0]), size_of(inputs[1])
+    magnitudes = formula(*sizes)
     if len(inputs) == 3:
         values = values + wide(inputs[2])
         magnitudes = magnitudes + size_of(inputs[2])
@@ -37,6 +38,7 @@ def _solve(problem: GemmProblem, inputs: Sequence[Any]) -> tuple[Expected, ...]:
             problem.reduction + len(inputs) - 2,
             channel_axis=1 if by_weight else 0,
             activated=problem.activation is not None,
+            reach=reach_of(formula, *sizes),
         ),
     )
 
