@@ -7,6 +7,7 @@ import os
 import shutil
 import sysconfig
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,6 +66,7 @@ PARTS = ("*.pxi", "csrc/*.h", "csrc/*.inc", *UNITS)
 FLAGS = ["-O3", "-g0", "-std=c11", "-fvisibility=hidden", "-pthread"]
 # Neither changes a result: NaN and infinity stay honoured, only errno and traps are given up.
 KERNEL_FLAGS = ["-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"]
+MOST_JOBS = 4
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 
 NO_COMPILER = (
@@ -94,22 +96,37 @@ class BuildLevels(build_ext):
         if not self.compiles(()):
             raise CompileError(NO_COMPILER.format(self.compiler_name()))
         machine = self.plat_name.rpartition("-")[2]
-        built = {""}
+        built, jobs = {""}, []
         for number, level in enumerate(LEVELS.get(machine, FALLBACK)):
             able = level.base in built and self.compiles(level.flags, level.defines)
             if number and not able:
                 self.announce(f"this compiler cannot build {level.name}: left out", level=2)
                 continue
             built.add(level.name)
-            # Object paths depend on the source's name alone, hence a folder per level.
-            ext.extra_objects += self.compiler.compile(
-                [str(CSRC / f"{name}.c") for name in level.sources],
-                output_dir=str(Path(self.build_temp) / f"isa-{level.name}"),
-                macros=[("FC_ISA", level.name)],
-                depends=ext.depends,
-                extra_postargs=[*FLAGS, *KERNEL_FLAGS, *level.flags],
-            )
+            jobs += [(level, source) for source in level.sources]
             ext.define_macros.append((f"FC_HAVE_{level.name.upper()}", "1"))
+        with ThreadPoolExecutor(self.jobs_at_once()) as pool:
+            for objects in pool.map(lambda job: self.compile_for(*job, ext.depends), jobs):
+                ext.extra_objects += objects
+
+    def jobs_at_once(self):
+        """As many as `--parallel` says, or as there are cores; a compiler takes half a GB."""
+        if isinstance(self.parallel, int) and not isinstance(self.parallel, bool):
+            return self.parallel
+        return min(os.cpu_count() or 1, MOST_JOBS)
+
+    def compile_for(self, level, source, depends):
+        """Compile one file for a level; return its objects."""
+        # Object paths depend on the source's name alone, hence a folder per level.
+        folder = Path(self.build_temp) / f"isa-{level.name}"
+        (folder / CSRC).mkdir(parents=True, exist_ok=True)
+        return self.compiler.compile(
+            [str(CSRC / f"{source}.c")],
+            output_dir=str(folder),
+            macros=[("FC_ISA", level.name)],
+            depends=depends,
+            extra_postargs=[*FLAGS, *KERNEL_FLAGS, *level.flags],
+        )
 
     def compiles(self, flags, defines=()):
         """Whether the compiler takes the flags and they mean what the level needs."""

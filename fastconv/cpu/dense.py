@@ -28,6 +28,10 @@ from fastconv.problem import GemmProblem, Operand, Problem
 _BLAS_SHARE = 0.6
 # Items that NumPy converts in a second, on one thread.
 _CONVERTED_PER_SECOND = 1e9
+# Bytes that one core moves in a second; and elements of an outer product, which NumPy doesn't leave
+# to BLAS.
+_BYTES_PER_SECOND = 3e10
+_LOOPED_PER_SECOND = 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +172,15 @@ def _converted(problem: GemmProblem, dtype: str) -> int:
     return sum(operand.size for operand in problem.inputs + problem.outputs)
 
 
+def _seconds(problem: GemmProblem, dtype: str, threads: int) -> float:
+    compute = problem.flops / (_BLAS_SHARE * peak_flops(active(), rate_dtype(dtype), threads))
+    if problem.reduction == 1:
+        compute = problem.outputs[0].size / _LOOPED_PER_SECOND
+    moved = sum(o.size * itemsize(o.dtype) for o in problem.inputs + problem.outputs)
+    converted = _converted(problem, dtype) / _CONVERTED_PER_SECOND
+    return float(max(compute, moved / _BYTES_PER_SECOND) + converted)
+
+
 class Blas:
     """NumPy's matmul."""
 
@@ -189,14 +202,13 @@ class Blas:
         if blocks is None:
             return refused(self.name, "no block fits workspace_limit", over_limit=True)
         threads = threads_for(policy)
-        rate = _BLAS_SHARE * peak_flops(active(), rate_dtype(dtype), threads)
         return Decision(
             True,
             "BLAS",
             self.name,
             precision_name(dtype),
             error_bound(problem, dtype),
-            problem.flops / rate + _converted(problem, dtype) / _CONVERTED_PER_SECOND,
+            _seconds(problem, dtype, threads),
             padded(_scratch(problem, dtype, blocks).bytes),
             threads=threads,
             detail=Detail(dtype, blocks, policy.threads),
