@@ -8,20 +8,35 @@ enum { STAGES = 1, STAGE_BYTES = FC_BYTES };
 
 struct Pair { TensorMap a, b; };
 
+// The one stage, and the turn that finds it empty.
+struct Probe {
+  Ring ring;
+  Turn turn;
+
+  __device__ __forceinline__ explicit Probe(unsigned char *memory) {
+    ring.lay_out(memory);
+    ring.make_barriers();
+    turn.start();
+  }
+
+  __device__ __forceinline__ unsigned char *claim() const { return ring.claim(turn); }
+
+  // Writes the stage's bytes once they have come.
+  __device__ __forceinline__ void show(unsigned char *out) const {
+    barrier_wait(ring.full, 0);
+    for (int i = threadIdx.x; i < STAGE_BYTES; i += THREADS) out[i] = ring.stages[i];
+  }
+};
+
 // One copy of pixels, its bytes as they lie: places are (axes, channel, image, at, shift).
 extern "C" __global__ void probe_pixels(const int *places, unsigned char *out,
                                         const __grid_constant__ Pair maps) {
   FC_SHARED(memory);
-  Ring ring;
-  ring.lay_out(memory);
-  ring.make_barriers();
-  Turn turn;
-  turn.start();
+  Probe probe(memory);
   if (threadIdx.x == 0)
-    copy_pixels(ring.claim(turn), &maps.a, ring.full, places[0], places[1], places + 3, places[2],
-                places + 6);
-  barrier_wait(ring.full, 0);
-  for (int i = threadIdx.x; i < STAGE_BYTES; i += THREADS) out[i] = ring.stages[i];
+    copy_pixels(probe.claim(), &maps.a, probe.ring.full, places[0], places[1], places + 3,
+                places[2], places + 6);
+  probe.show(out);
 }
 FC_EXPORT(probe_pixels)
 
@@ -29,15 +44,10 @@ FC_EXPORT(probe_pixels)
 extern "C" __global__ void probe_box(const int *places, unsigned char *out,
                                      const __grid_constant__ Pair maps) {
   FC_SHARED(memory);
-  Ring ring;
-  ring.lay_out(memory);
-  ring.make_barriers();
-  Turn turn;
-  turn.start();
+  Probe probe(memory);
   if (threadIdx.x == 0)
-    copy_box(ring.claim(turn), &maps.a, ring.full, places[0], places[1], places[2]);
-  barrier_wait(ring.full, 0);
-  for (int i = threadIdx.x; i < STAGE_BYTES; i += THREADS) out[i] = ring.stages[i];
+    copy_box(probe.claim(), &maps.a, probe.ring.full, places[0], places[1], places[2]);
+  probe.show(out);
 }
 FC_EXPORT(probe_box)
 
@@ -46,13 +56,10 @@ FC_EXPORT(probe_box)
 extern "C" __global__ void probe_group(const int *places, FC_NUMBER *out,
                                        const __grid_constant__ Pair maps) {
   FC_SHARED(memory);
-  Ring ring;
-  ring.lay_out(memory);
-  ring.make_barriers();
-  Turn turn;
-  turn.start();
+  Probe probe(memory);
+  const Ring &ring = probe.ring;
   if (threadIdx.x == 0) {
-    unsigned char *stage = ring.claim(turn);
+    unsigned char *stage = probe.claim();
     copy_box(stage, &maps.a, ring.full, 0, 0, 0);
     copy_box(stage + places[0], &maps.b, ring.full, 0, 0, 0);
   }

@@ -87,3 +87,12 @@ def run(plan, device, problem, rng):
     plan.run(inputs, [output], workspace)
     exact = solve(problem, values)[0].values
     return output.astype(np.float64), exact.astype(output.dtype).astype(np.float64)
+
+
+def integer_values(wanted, rng):
+    """Return values of any size for an operand of an integer convolution."""
+    if wanted.dtype == "float32":
+        return rng.random(wanted.shape, np.float32) / 4096
+    ends = np.iinfo(wanted.dtype)
+    low, high = (ends.min, ends.max) if wanted.dtype != "int32" else (-9999, 9999)
+    return rng.integers(low, high, wanted.shape, wanted.dtype, endpoint=True)

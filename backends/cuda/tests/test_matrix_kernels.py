@@ -12,7 +12,7 @@ from fastconv_cuda.implicit_gemm import ImplicitGemm, gemm_plan, shape_of
 from fastconv_cuda.integer_gemm import INTEGER_GEMM
 from fastconv_cuda.tiles import INTEGER_TILES, TILES, Tile, tile_for
 from fastconv_cuda.weight_gemm import WeightGemm
-from problems import array_of, conv_problem, linear_problem, operand, run
+from problems import array_of, conv_problem, integer_values, linear_problem, operand, run
 from simt.device import CARD, SimulatedDevice, SimulationError
 
 from fastconv.backend import Policy
@@ -215,14 +215,6 @@ def integer_problem(x, w, last, kinds=("uint8", "int8"), result="int32"):
         groups=plain.groups,
         **more,
     )
-
-
-def integer_values(wanted, rng):
-    if wanted.dtype == "float32":
-        return rng.random(wanted.shape, np.float32) / 4096
-    ends = np.iinfo(wanted.dtype)
-    low, high = (ends.min, ends.max) if wanted.dtype != "int32" else (-9999, 9999)
-    return rng.integers(low, high, wanted.shape, wanted.dtype, endpoint=True)
 
 
 def check_integers(problem, device, rng):

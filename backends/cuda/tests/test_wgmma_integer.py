@@ -10,7 +10,7 @@ from breaking import broken_kernels
 from fastconv_cuda.backend import CudaBackend
 from fastconv_cuda.wgmma import TILES
 from fastconv_cuda.wgmma_integer import WGMMA_INTEGER
-from problems import array_of, conv_problem, operand
+from problems import array_of, conv_problem, integer_values, operand
 from simt.device import CARD, SimulatedDevice, SimulationError, simulated
 
 from fastconv.backend import Policy
@@ -61,21 +61,13 @@ def problem_of(row, kinds=("uint8", "int8"), result="int32", *, zero=True, **mor
     )
 
 
-def values_of(wanted, rng):
-    if wanted.dtype == "float32":
-        return rng.random(wanted.shape, np.float32) / 4096
-    ends = np.iinfo(wanted.dtype)
-    low, high = (ends.min, ends.max) if wanted.dtype != "int32" else (-9999, 9999)
-    return rng.integers(low, high, wanted.shape, wanted.dtype, endpoint=True)
-
-
 def check(problem, device, kernel="wgmma_integer"):
     decision = WGMMA_INTEGER.decide(problem, Policy(), device.card)
     assert decision.can, decision.reason
     plan = WGMMA_INTEGER.plan(problem, decision, device)
     rng = np.random.default_rng(8)
     for _ in range(2):  # in both orders of threads and of landing copies
-        values = [values_of(o, rng) for o in problem.inputs]
+        values = [integer_values(o, rng) for o in problem.inputs]
         inputs = [array_of(device, o, v) for o, v in zip(problem.inputs, values, strict=True)]
         output = array_of(device, problem.y, 77)
         plan.run(inputs, [output], np.full(plan.workspace_bytes, 0xFF, np.uint8))
