@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
+
+# Importlib mode leaves this folder's helpers off the path.
+sys.path.insert(0, str(Path(__file__).parent))
 
 CANARY = 0xAA
 

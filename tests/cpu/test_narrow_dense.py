@@ -1,7 +1,5 @@
 """Linear layers on float16 and bfloat16 by our own product, at every level."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -10,23 +8,16 @@ bfloat16 = pytest.importorskip("ml_dtypes").bfloat16
 
 from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
+from narrow_support import HALVES, every_half, operand, result_of  # noqa: E402
 
-from fastconv.backend import Policy  # noqa: E402
-from fastconv.cpu.backend import BACKEND  # noqa: E402
-from fastconv.problem import GemmProblem, Operand  # noqa: E402
+from fastconv.problem import GemmProblem  # noqa: E402
 from fastconv.testing.measure import check_values  # noqa: E402
 from fastconv.testing.oracle import solve  # noqa: E402
 
-HALVES = {"float16": np.dtype("float16"), "bfloat16": np.dtype(bfloat16)}
-every_half = pytest.mark.parametrize("dtype", list(HALVES))
 # Around a vector, a tile and a block: few rows, whose reduction is in lanes, and many.
 extents = st.integers(1, 20) | st.integers(40, 110)
 depths = st.integers(1, 70) | st.sampled_from([255, 256, 257, 511, 513, 1027])
 operations = st.sampled_from(GemmProblem.OPERATIONS)
-
-
-def operand(array):
-    return Operand(array.shape, array.strides, array.dtype.name)
 
 
 def drawn(rng, layouts, shape, dtype):
@@ -61,21 +52,6 @@ def posed(rng, layouts, operation, rows, columns, depth, dtype, target_dtype, wi
     return problem, tuple(inputs), whole, target
 
 
-def results(problem, inputs, target, precision=None):
-    """Return our decision and its result, the same for every thread count."""
-    decisions = BACKEND.decide(problem, Policy(precision=precision))
-    (decision,) = (d for d in decisions if d.algorithm == "gemm")
-    assert decision.can, decision.reason
-    found = []
-    for threads in (1, 3):
-        plan = BACKEND.plan(problem, replace(decision, threads=threads))
-        target[...] = 0
-        plan.run(inputs, (target,), np.full(plan.workspace_bytes, 255, np.uint8))
-        found.append(target.copy())
-    assert found[0].tobytes() == found[1].tobytes()
-    return decision, found[0]
-
-
 @settings(max_examples=80, deadline=None)
 @given(extents, extents, depths, operations, st.booleans(), st.integers(0, 2**31))
 @every_half
@@ -88,7 +64,7 @@ def test_halves_are_within_their_bound(
     problem, inputs, whole, target = posed(
         rng, layouts, operation, rows, columns, depth, HALVES[dtype], target_dtype, with_bias
     )
-    decision, result = results(problem, inputs, target)
+    decision, result = result_of("gemm", problem, inputs, target)
     assert decision.flushes == (dtype == "bfloat16" and narrow_level == "avx512_bf16")
     (expected,) = solve(problem, inputs)
     check_values(result, expected, decision, decision.algorithm)
@@ -105,7 +81,7 @@ def test_float32_arrays_in_bfloat16_are_within_their_bound(
     problem, inputs, _, target = posed(
         rng, layouts, operation, rows, columns, depth, single, single, with_bias
     )
-    decision, result = results(problem, inputs, target, "bfloat16")
+    decision, result = result_of("gemm", problem, inputs, target, "bfloat16")
     assert decision.precision == "bfloat16"
     assert decision.flushes == (narrow_level == "avx512_bf16")
     (expected,) = solve(problem, inputs)

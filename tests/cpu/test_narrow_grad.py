@@ -10,21 +10,15 @@ bfloat16 = pytest.importorskip("ml_dtypes").bfloat16
 
 from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
+from narrow_support import HALVES, every_half, operand, result_of  # noqa: E402
 
 from fastconv.backend import Policy  # noqa: E402
 from fastconv.cpu.backend import BACKEND  # noqa: E402
 from fastconv.cpu.weight_grad.form import Extents  # noqa: E402
 from fastconv.cpu.weight_grad.pieces import Pieces, axis_of_mates  # noqa: E402
-from fastconv.problem import ConvProblem, Operand  # noqa: E402
+from fastconv.problem import ConvProblem  # noqa: E402
 from fastconv.testing.measure import check_values  # noqa: E402
 from fastconv.testing.oracle import solve  # noqa: E402
-
-HALVES = {"float16": np.dtype("float16"), "bfloat16": np.dtype(bfloat16)}
-every_half = pytest.mark.parametrize("dtype", list(HALVES))
-
-
-def operand(array):
-    return Operand(array.shape, array.strides, array.dtype.name)
 
 
 def drawn_shapes(rng):
@@ -67,21 +61,6 @@ def posed(rng, lay_out, dtype, target_dtype):
     return problem, (x, y), target
 
 
-def result_of(problem, inputs, target, precision=None):
-    """Return our decision and its result, the same for every thread count."""
-    decisions = BACKEND.decide(problem, Policy(precision=precision))
-    (decision,) = (d for d in decisions if d.algorithm == "implicit_gemm")
-    assert decision.can, decision.reason
-    found = []
-    for threads in (1, 3):
-        plan = BACKEND.plan(problem, replace(decision, threads=threads))
-        target[...] = 0
-        plan.run(inputs, (target,), np.full(plan.workspace_bytes, 255, np.uint8))
-        found.append(target.copy())
-    assert found[0].tobytes() == found[1].tobytes()
-    return decision, found[0]
-
-
 def channels_last(values):
     return np.moveaxis(np.ascontiguousarray(np.moveaxis(values, 1, -1)), -1, 1)
 
@@ -100,7 +79,7 @@ def test_halves_are_within_their_bound(narrow_level, layouts, dtype, seed):
     problem, inputs, target = posed(
         rng, layout(rng, layouts), HALVES[dtype], np.dtype("float32") if wide else HALVES[dtype]
     )
-    decision, result = result_of(problem, inputs, target)
+    decision, result = result_of("implicit_gemm", problem, inputs, target)
     assert decision.flushes == (dtype == "bfloat16" and narrow_level == "avx512_bf16")
     (expected,) = solve(problem, inputs)
     check_values(result, expected, decision, decision.algorithm)
@@ -112,7 +91,7 @@ def test_float32_arrays_in_bfloat16_are_within_their_bound(narrow_level, layouts
     rng = np.random.default_rng(seed)
     single = np.dtype("float32")
     problem, inputs, target = posed(rng, layout(rng, layouts), single, single)
-    decision, result = result_of(problem, inputs, target, "bfloat16")
+    decision, result = result_of("implicit_gemm", problem, inputs, target, "bfloat16")
     assert decision.precision == "bfloat16"
     (expected,) = solve(problem, inputs)
     check_values(result, expected, decision, decision.algorithm)
@@ -171,7 +150,7 @@ def test_what_is_not_a_number_reaches_its_channel_alone(narrow_level, dtype, ima
         function="test", operation="conv_weight_grad", device="cpu", x=operand(x), y=operand(y),
         weight=operand(target), stride=(1, 1), padding=((1, 1), (1, 1)), dilation=(1, 1), groups=1,
     )  # fmt: skip
-    _, result = result_of(problem, (x, y), target)
+    _, result = result_of("implicit_gemm", problem, (x, y), target)
     wide = result.astype(float)
     # The last item of an image meets no tap that looks beyond it.
     assert np.isfinite(wide[:, 2, 0]).all()
