@@ -10,7 +10,16 @@ from fastconv_cuda.arithmetic import Kind, Product
 from fastconv_cuda.candidate import alignments, itemsize
 from fastconv_cuda.copies import ImageCopy, apart, copy_of, copy_unit, parts_of
 from fastconv_cuda.device import Device
-from fastconv_cuda.plan import Launch, LaunchPlan, Packed, Place, Scratch, Shifted, over_elements
+from fastconv_cuda.plan import (
+    Launch,
+    LaunchPlan,
+    Packed,
+    PackingAhead,
+    Place,
+    Scratch,
+    Shifted,
+    over_elements,
+)
 from fastconv_cuda.shapes import Shape, shape_of, tile_of
 from fastconv_cuda.tiles import gemm_unit, tiles_of
 
@@ -85,7 +94,7 @@ def copied_plan(
     return CopiedPlan(device, (pack,), launches, alignments(problem), size, packed, key)
 
 
-class CopiedPlan(LaunchPlan):
+class CopiedPlan(PackingAhead):
     """Packs the weight into the front of the workspace, and goes on with launches that use it.
 
     Parameters
@@ -119,13 +128,6 @@ class CopiedPlan(LaunchPlan):
         self._multiply = LaunchPlan(
             device, apart_from_it, (item_bytes[0], 1, *item_bytes[2:]), workspace_bytes
         )
-
-    def pack(self, weight: Any) -> Any:
-        """Return the packed weight in an array of its own."""
-        packed = self.device.empty((self._packed_bytes,), "uint8")
-        pointer = self.device.pointer
-        self._pack.start([0, pointer(weight)], pointer(packed), None)
-        return packed
 
     def run_packed(
         self,

@@ -13,7 +13,7 @@ from fastconv_cuda.copied_gemm import copied_plan, copied_shape, copy_for
 from fastconv_cuda.copies import apart, images_within, parts_of
 from fastconv_cuda.device import Card, Device
 from fastconv_cuda.direct import typed
-from fastconv_cuda.plan import Launch, LaunchPlan, Scratch, over_elements
+from fastconv_cuda.plan import Launch, LaunchPlan, PackingAhead, Scratch, over_elements
 from fastconv_cuda.rates import LAUNCH_SECONDS
 from fastconv_cuda.shapes import Shape, product_seconds, shape_of, tile_of, why_too_large
 from fastconv_cuda.tiles import Tile, gemm_unit, tiles_of
@@ -155,7 +155,7 @@ def gemm_plan(problem: Product, math: str, device: Device) -> PackedPlan:
     return plan(True, scalar) if shape.is_vector(itemsize(problem.dtype)) else scalar
 
 
-class PackedPlan(LaunchPlan):
+class PackedPlan(PackingAhead):
     """Packs the weight, which is the second input, into the workspace, and multiplies.
 
     ``pack_key`` tells weights apart that would be packed differently.
@@ -172,7 +172,7 @@ class PackedPlan(LaunchPlan):
     ) -> None:
         super().__init__(device, launches, item_bytes, workspace_bytes, otherwise)
         self.pack_key = pack_key
-        size = self.workspace_bytes
+        size = self._packed_bytes = self.workspace_bytes
         self._pack = LaunchPlan(device, launches[:1], (1, item_bytes[1]), size)
         self._multiply: LaunchPlan = LaunchPlan(
             device,
@@ -182,13 +182,6 @@ class PackedPlan(LaunchPlan):
             size,
             None if otherwise is None else otherwise._multiply,
         )
-
-    def pack(self, weight: Any) -> Any:
-        """Return the packed weight in an array of its own."""
-        packed = self.device.empty((self.workspace_bytes,), "uint8")
-        pointer = self.device.pointer
-        self._pack.start([0, pointer(weight)], pointer(packed), None)
-        return packed
 
     def run_packed(
         self,

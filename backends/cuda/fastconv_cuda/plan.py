@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -234,3 +234,18 @@ class LaunchPlan(DevicePlan):
             if not aligned:
                 launch = launch.unaligned()
             launch.start(self.device, addresses, scratch, stream)
+
+
+class PackingAhead(LaunchPlan):
+    """What plans share that can pack the second input, a weight, ahead of their runs."""
+
+    pack_key: Hashable
+    _pack: LaunchPlan
+    _packed_bytes: int
+
+    def pack(self, weight: Any) -> Any:
+        """Return the packed weight in an array of its own."""
+        packed = self.device.empty((self._packed_bytes,), "uint8")
+        pointer = self.device.pointer
+        self._pack.start([0, pointer(weight)], pointer(packed), None)
+        return packed
