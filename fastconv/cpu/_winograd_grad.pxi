@@ -22,6 +22,8 @@ cdef class WinogradGrad:
     pixels : bool
         Whether channels lie side by side in x and y. A block of taps then has whole vectors of
         rows.
+    rounding : {"", "tf32", "bfloat16", "float16"}
+        What x and y are rounded to as they are read; without pixels.
 
     Attributes
     ----------
@@ -37,7 +39,7 @@ cdef class WinogradGrad:
     cdef const fc_kernels *kernels
 
     def __init__(self, Geometry geometry not None, batch, groups, inner, channels, tuple alpha,
-                 width, range_, group, splits, bint pixels=False):
+                 width, range_, group, splits, bint pixels=False, rounding=""):
         cdef int k
         cdef int64_t[4] sizes
         cdef fc_winograd shape
@@ -56,6 +58,9 @@ cdef class WinogradGrad:
         self.c.width, self.c.group = number("width", width, 1), number("group", group, 1)
         self.c.range, self.c.splits = number("range_", range_, 1), number("splits", splits, 1)
         self.c.pixels = pixels
+        self.c.rounding = rounding_code(rounding) if rounding else FC_UNROUNDED
+        if rounding and pixels:
+            raise ValueError(f"rounding: got {rounding!r} where channels lie side by side")
         lanes = self.kernels.tile_columns(FC_float32) // self.kernels.tile_vectors()
         if self.c.width % lanes or self.c.group % lanes or self.c.range % self.kernels.tile_rows():
             raise ValueError("width, range_, group: expected multiples of lanes and tile rows")

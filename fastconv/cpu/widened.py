@@ -29,9 +29,9 @@ class Widened:
         self._operations = operations
         self.name = inner.name
 
-    def least_gain(self, problem: Problem) -> float:
+    def least_gain(self, problem: Problem, precision: str) -> float:
         """Return the candidate's."""
-        return least_gain(self._inner, problem)
+        return least_gain(self._inner, problem, precision)
 
     def decide(self, problem: Problem, policy: Policy) -> Decision:
         """Return the candidate's decision, on copies where it needs them."""

@@ -94,8 +94,10 @@ def choose_grad_shape(problem: ConvProblem, alpha: tuple[int, int], forward: Any
     )
 
 
-def grads_of(problem: ConvProblem, alpha: tuple[int, int], shape: GradShape) -> Any:
-    """Return the compiled core's object."""
+def grads_of(
+    problem: ConvProblem, alpha: tuple[int, int], shape: GradShape, rounding: str = ""
+) -> Any:
+    """Return the compiled core's object; `rounding` is as in kernels_of."""
     assert core is not None
     return core.WinogradGrad(
         geometry_of(problem),
@@ -109,6 +111,7 @@ def grads_of(problem: ConvProblem, alpha: tuple[int, int], shape: GradShape) -> 
         shape.step,
         shape.splits,
         shape.pixels,
+        rounding,
     )
 
 
