@@ -28,7 +28,7 @@ cdef class Winograd:
         gradient's stride. 1 or 2, and 1 for the first of three axes; geometry's stride and dilation
         are 1 then, and `pixels` is 0.
     dtype : {"float32", "float16", "bfloat16"}
-        Of x, y and the weight; of the latter two with pixels 0.
+        Of x, y and the weight.
 
     Attributes
     ----------
@@ -65,8 +65,8 @@ cdef class Winograd:
         self.kernels = fc_active()
         self.notes_overflow = fc_active_narrow().notes_overflow
         take_sizes(dtype, 0, &self.c.x, &unused, &self.c.y)
-        if self.c.x.size not in (2, 4) or dtype == "int8" or (pixels and self.c.x.size == 2):
-            raise ValueError(f"dtype: got {dtype!r} over {pixels} channels")
+        if self.c.x.size not in (2, 4) or dtype == "int8":
+            raise ValueError(f"dtype: expected float32, float16 or bfloat16, got {dtype!r}")
         self.c.half = NARROW.get(dtype, 0)
         self.c.pixels = number("pixels", pixels, 0)
         lanes = self.kernels.vector_bytes // 4

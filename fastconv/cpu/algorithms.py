@@ -18,7 +18,6 @@ from fastconv.cpu.pointwise import Pointwise
 from fastconv.cpu.pooling import CompiledPools
 from fastconv.cpu.reductions import CompiledSum, NumpySum
 from fastconv.cpu.reference import Reference
-from fastconv.cpu.widened import Widened
 from fastconv.cpu.winograd import Winograd
 from fastconv.problem import (
     BiasProblem,
@@ -36,7 +35,7 @@ _CANDIDATES: dict[type[Problem], tuple[Candidate, ...]] = {
     ConvProblem: (
         Paired(Pointwise()),
         Depthwise(),
-        Widened(Winograd(6), ("conv_weight_grad",)),
+        Winograd(6),
         Winograd(4),
         Paired(ImplicitGemm()),
         Im2colBlas(),

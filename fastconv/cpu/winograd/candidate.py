@@ -1,4 +1,4 @@
-"""Decide for Winograd's algorithm: float32, where it saves enough multiplications."""
+"""Decide for Winograd's algorithm: sums of float32, where it saves enough multiplications."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Winograd:
         return _LEAST_GAIN_OF_HALVES if problem.dtype in HALVES else _LEAST_GAIN
 
     def decide(self, problem: Problem, policy: Policy) -> Decision:
-        """Accept float32 convolutions where there is enough memory."""
+        """Accept convolutions of float32 and 16 bits where there is enough memory."""
         assert isinstance(problem, ConvProblem)
         if core is None:
             return refused(self.name, why_no_core)
@@ -150,10 +150,9 @@ def _packing(problem: ConvProblem) -> tuple[Hashable, ...]:
 
 
 def _why_not(problem: ConvProblem, policy: Policy) -> str:
-    halves = HALVES if problem.operation != "conv_weight_grad" else ()
-    if problem.dtype not in ("float32", *halves):
-        return f"it takes float32, not {problem.dtype}"
-    if policy.precision not in (None, "auto", "float32"):
+    if problem.dtype not in ("float32", *HALVES):
+        return f"it takes float32 and 16 bits, not {problem.dtype}"
+    if policy.precision not in (None, "auto", "float32", problem.dtype):
         return f"precision={policy.precision!r} excludes its rounding"
     if max(problem.stride) > 1 and (reason := _why_not_strided(problem)):
         return reason

@@ -59,10 +59,10 @@ def seconds(shape: Shape) -> float:
 def _over_pixels(shape: Shape, lanes: int) -> float:
     """Return the multiply-adds of vectors of channels that all steps are worth."""
     inner, outer = -(-shape.depth // lanes), -(-shape.channels // lanes)
-    products = shape.tiles * shape.depth * outer / _PRODUCT_SHARE
+    products = shape.tiles * shape.inner * shape.products * outer / _PRODUCT_SHARE
     transforms = shape.tiles * (inner * _PIXEL_INPUT + outer * _PIXEL_OUTPUT)
     kernels = shape.depth * outer * lanes * _KERNEL
-    return shape.groups * shape.points * (products + transforms + kernels)
+    return shape.groups * (products + shape.points * (transforms + kernels))
 
 
 def grad_seconds(shape: GradShape) -> float:

@@ -68,7 +68,7 @@ def extents(problem: ConvProblem) -> tuple[int, int]:
 
 def pixels_of(problem: ConvProblem) -> int:
     """Return the output channels of a block of kernels where lanes are channels, else 0."""
-    if problem.dtype != "float32" or not adjoin(problem):
+    if not adjoin(problem):
         return 0
     return block_channels(extents(problem)[1], "float32", GROUP)
 
@@ -112,11 +112,8 @@ def choose_shape(problem: ConvProblem, alpha: tuple[int, int], kernels: Any) -> 
     phases, pixels = kernels.phases, pixels_of(problem)
     shared = tiles <= channels * phases
     if pixels:
-        # Tiles with lanes of channels multiply all points of all rows.
-        products = points * (depth // inner)
         width, step = _cut_pixels(channels, tiles, pixels)
     else:
-        products = kernels.products
         width, step = _cut_tiles(channels * phases, points * depth, tiles, shared)
         rows, _ = core.gemm_tile("float32")
         step = max(step // phases // rows, 1) * rows
@@ -128,7 +125,7 @@ def choose_shape(problem: ConvProblem, alpha: tuple[int, int], kernels: Any) -> 
         phases,
         depth,
         points,
-        products,
+        kernels.products,
         tiles,
         width,
         blocks,

@@ -109,6 +109,7 @@ def grads_of(problem: ConvProblem, alpha: tuple[int, int], shape: GradShape) -> 
         shape.step,
         shape.splits,
         shape.pixels,
+        problem.dtype,
     )
 
 
@@ -132,10 +133,10 @@ class WinogradGradPlan(HostPlan):
         outputs: Sequence[Any],
         workspace: Any,
         stream: object | None = None,
-    ) -> None:
+    ) -> bool | None:
         """Fill the weight; see :class:`fastconv.backend.Plan`."""
         cut = self._scratch.cut
-        self._kernels.run(
+        overflowed: bool | None = self._kernels.run(
             inputs[0],
             inputs[1],
             outputs[0],
@@ -145,3 +146,4 @@ class WinogradGradPlan(HostPlan):
             cut("threads", workspace),
             self._threads,
         )
+        return overflowed
