@@ -205,6 +205,7 @@ class WinogradGrad:
         group: int,
         splits: int,
         pixels: bool = False,
+        dtype: str = "float32",
     ) -> None: ...
     def run(
         self,
