@@ -29,6 +29,8 @@ cdef class Winograd:
         are 1 then, and `pixels` is 0.
     dtype : {"float32", "float16", "bfloat16"}
         Of x, y and the weight.
+    target_size : int
+        Bytes of y's items: 4 of 16-bit types, or 0 for those of x.
 
     Attributes
     ----------
@@ -51,9 +53,9 @@ cdef class Winograd:
 
     def __init__(self, Geometry geometry not None, batch, groups, inner, channels, tuple alpha,
                  bint adjoint, int activation, double parameter, pixels=0, tuple up=(),
-                 dtype="float32"):
+                 dtype="float32", int target_size=0):
         cdef int k
-        cdef fc_array unused
+        cdef fc_array weight
         if self.x_shape is not None:
             raise ValueError("Winograd: immutable")
         if alpha not in ((6, 6), (4, 4), (1, 6)):
@@ -64,7 +66,7 @@ cdef class Winograd:
             raise ValueError(f"activation: expected 0 to {FC_ACTIVATIONS - 1}, got {activation}")
         self.kernels = fc_active()
         self.notes_overflow = fc_active_narrow().notes_overflow
-        take_sizes(dtype, 0, &self.c.x, &unused, &self.c.y)
+        take_sizes(dtype, target_size, &self.c.x, &weight, &self.c.y)
         if self.c.x.size not in (2, 4) or dtype == "int8":
             raise ValueError(f"dtype: expected float32, float16 or bfloat16, got {dtype!r}")
         self.c.half = NARROW.get(dtype, 0)

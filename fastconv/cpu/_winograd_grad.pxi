@@ -24,6 +24,8 @@ cdef class WinogradGrad:
         rows.
     dtype : {"float32", "float16", "bfloat16"}
         Of x, y and the weight.
+    target_size : int
+        Bytes of the weight's items: 4 of 16-bit types, or 0 for those of x.
 
     Attributes
     ----------
@@ -40,7 +42,8 @@ cdef class WinogradGrad:
     cdef int notes_overflow
 
     def __init__(self, Geometry geometry not None, batch, groups, inner, channels, tuple alpha,
-                 width, range_, group, splits, bint pixels=False, dtype="float32"):
+                 width, range_, group, splits, bint pixels=False, dtype="float32",
+                 int target_size=0):
         cdef int k
         cdef int64_t[4] sizes
         cdef fc_winograd shape
@@ -54,7 +57,7 @@ cdef class WinogradGrad:
             raise ValueError("geometry: the output is empty")
         self.kernels = fc_active()
         self.notes_overflow = fc_active_narrow().notes_overflow
-        take_sizes(dtype, 0, &self.c.x, &self.c.y, &self.c.weight)
+        take_sizes(dtype, target_size, &self.c.x, &self.c.y, &self.c.weight)
         if self.c.x.size not in (2, 4) or dtype == "int8":
             raise ValueError(f"dtype: expected float32, float16 or bfloat16, got {dtype!r}")
         self.c.half = NARROW.get(dtype, 0)
@@ -107,9 +110,11 @@ cdef class WinogradGrad:
         cdef Flat added = flat("sums", sums, True), space = flat("scratch", scratch, True)
         cdef fc_winograd_grad c = self.c
         cdef int t = thread_count(threads)
-        for name, array, shape in (("x", source, self.x_shape), ("y", grad, self.y_shape),
-                                   ("weight", target, self.weight_shape)):
-            check_size(name, array, self.c.x.size)
+        for name, array, shape, size in (("x", source, self.x_shape, self.c.x.size),
+                                         ("y", grad, self.y_shape, self.c.x.size),
+                                         ("weight", target, self.weight_shape,
+                                          self.c.weight.size)):
+            check_size(name, array, size)
             check_shape(name, array, shape)
         if self.c.pixels:
             check_adjoining("x", source)

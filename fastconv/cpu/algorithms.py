@@ -35,7 +35,7 @@ _CANDIDATES: dict[type[Problem], tuple[Candidate, ...]] = {
     ConvProblem: (
         Paired(Pointwise()),
         Depthwise(),
-        Winograd(6),
+        Paired(Winograd(6)),
         Winograd(4),
         Paired(ImplicitGemm()),
         Im2colBlas(),
@@ -44,7 +44,7 @@ _CANDIDATES: dict[type[Problem], tuple[Candidate, ...]] = {
     IntegerConvProblem: (IntegerPointwise(), IntegerDepthwise(), IntegerGemm(), _REFERENCE),
     BiasProblem: (CompiledSum(), NumpySum(), _REFERENCE),
     ColumnsProblem: (CompiledColumns(), _REFERENCE),
-    GemmProblem: (Paired(Gemm()), Blas(), _REFERENCE),
+    GemmProblem: (Gemm(), Blas(), _REFERENCE),
     PoolProblem: (CompiledPools(), _REFERENCE),
 }
 

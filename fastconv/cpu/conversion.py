@@ -25,14 +25,14 @@ def convert(target: Any, source: Any, threads: int) -> None:
     core.convert(source.transpose(order), target.transpose(order), half, threads)
 
 
-def round_to_bfloat16(target: Any, source: Any, threads: int) -> None:
-    """Fill a uint16 array, in one piece, with the bits of float32 items rounded to bfloat16."""
+def round_to_bits(target: Any, source: Any, dtype: str, threads: int) -> None:
+    """Fill a uint16 array, in one piece, with the bits of float32 items rounded to 16 bits."""
     assert core is not None
     order = np.argsort([-stride for stride in target.strides], kind="stable")
     given = source.transpose(order)
     if not given.flags.c_contiguous:
         given = np.ascontiguousarray(given)
-    core.convert(given, target.transpose(order), "bfloat16", threads)
+    core.convert(given, target.transpose(order), dtype, threads)
 
 
 def as_line(array: Any) -> Any:

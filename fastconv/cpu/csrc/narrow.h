@@ -55,13 +55,13 @@ typedef fc_vector_float32 fc_vector_float16, fc_vector_bfloat16, fc_vector_int8;
 #define FC_NARROW_STORES 1
 #define FC_VECTOR(v) spread(v)
 #define FC_FACTOR(v) spread(v)
+#define FC_LINE_BYTES (NARROW_LANES * (int64_t)sizeof(FC_T)) /* of a line for a vector of items */
 #define FC_ADD_PRODUCTS(sums, source, weight) FC_N(add_products)(sums, source, weight)
 /* Two lines make the items of one; the processor's prefetching doesn't follow so many. */
 #define FC_RIGHT_ITEMS(b, j, next)                                                                 \
-    (__builtin_prefetch((b) + (j) * VECTOR_BYTES / 2 + LINE_AHEAD),                                \
-     __builtin_prefetch((b) + (next) + (j) * VECTOR_BYTES / 2 + LINE_AHEAD),                       \
-     (fc_vector_float32)FC_N(items)((b) + (j) * VECTOR_BYTES / 2, NARROW_LANES, next, FC_CHANNELS, \
-                                    0))
+    (__builtin_prefetch((b) + (j) * FC_LINE_BYTES + LINE_AHEAD),                                   \
+     __builtin_prefetch((b) + (next) + (j) * FC_LINE_BYTES + LINE_AHEAD),                          \
+     (fc_vector_float32)FC_N(items)((b) + (j) * FC_LINE_BYTES, NARROW_LANES, next, FC_CHANNELS, 0))
 #define FC_TAKE(c, to, from, step, n, some)                                                        \
     FC_N(take_items)(to, from, step, n, (c)->x.stride[1], some, (c)->narrow.x_flip)
 #define FC_TURNS(c)                                                                                \

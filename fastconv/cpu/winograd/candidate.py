@@ -10,7 +10,7 @@ from typing import Any
 from fastconv.backend import Decision, Plan, Policy
 from fastconv.cpu.candidate import over_limit, refused, threads_for, threads_within
 from fastconv.cpu.isa import active, core, why_no_core
-from fastconv.cpu.narrow import HALVES
+from fastconv.cpu.narrow import HALVES, operands_dtype
 from fastconv.cpu.pixels import adjoin
 from fastconv.cpu.plans import padded
 from fastconv.cpu.winograd.cost import grad_seconds, seconds
@@ -146,11 +146,11 @@ def _bytes(detail: _Detail, threads: int) -> int:
 
 
 def _packing(problem: ConvProblem) -> tuple[Hashable, ...]:
-    return problem.weight.shape, problem.dtype, problem.groups, active()
+    return problem.weight.shape, operands_dtype(problem), problem.groups, active()
 
 
 def _why_not(problem: ConvProblem, policy: Policy) -> str:
-    if problem.dtype not in ("float32", *HALVES):
+    if not {problem.dtype, operands_dtype(problem)} <= {"float32", *HALVES}:
         return f"it takes float32 and 16 bits, not {problem.dtype}"
     if policy.precision not in (None, "auto", "float32", problem.dtype):
         return f"precision={policy.precision!r} excludes its rounding"

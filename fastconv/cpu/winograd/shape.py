@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from fastconv.cpu import narrow
 from fastconv.cpu.epilogue import CODES, LEAKY_SLOPE
 from fastconv.cpu.isa import core
 from fastconv.cpu.pixels import adjoin, block_channels
@@ -31,7 +32,7 @@ class Shape:
     and is multiplied with `step` output channels at a time. Either all kernels are transformed
     beforehand and a unit of work is a block, or all inputs are (`shared`) and a unit is a step:
     whichever takes less memory, as it is read for every unit. Unless `pixels` is 0, lanes are
-    channels, and tiles have so many output channels.
+    channels, and tiles have so many output channels. Items that are read may be `halves`.
     """
 
     groups: int
@@ -48,6 +49,7 @@ class Shape:
     shared: bool
     strided: bool = False
     pixels: int = 0
+    halves: bool = False
 
     @property
     def units(self) -> int:
@@ -100,7 +102,8 @@ def kernels_of(problem: ConvProblem, alpha: tuple[int, int]) -> Any:
         LEAKY_SLOPE,
         pixels_of(problem),
         up,
-        problem.dtype,
+        narrow.operands_dtype(problem),
+        narrow.target_bytes(problem),
     )
 
 
@@ -133,6 +136,7 @@ def choose_shape(problem: ConvProblem, alpha: tuple[int, int], kernels: Any) -> 
         shared,
         phases == 1 and max(problem.stride) > 1,
         pixels,
+        narrow.operands_dtype(problem) in narrow.HALVES,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fastconv.cpu import narrow
 from fastconv.cpu.cuts import even_width
 from fastconv.cpu.geometry import geometry_of
 from fastconv.cpu.isa import core
@@ -46,6 +47,7 @@ class GradShape:
     live: float = 1.0
     strided: bool = False
     pixels: bool = False
+    halves: bool = False
 
     @property
     def units(self) -> int:
@@ -91,6 +93,7 @@ def choose_grad_shape(problem: ConvProblem, alpha: tuple[int, int], forward: Any
         live,
         max(problem.stride) > 1,
         pixels,
+        narrow.operands_dtype(problem) in narrow.HALVES,
     )
 
 
@@ -109,7 +112,8 @@ def grads_of(problem: ConvProblem, alpha: tuple[int, int], shape: GradShape) -> 
         shape.step,
         shape.splits,
         shape.pixels,
-        problem.dtype,
+        narrow.operands_dtype(problem),
+        narrow.target_bytes(problem),
     )
 
 
