@@ -43,6 +43,8 @@
 #include "each_narrow.h"
 #define FC_TEMPLATE "product_copy.inc"
 #include "each_narrow.h"
+#define FC_TEMPLATE "narrow_planes.inc"
+#include "each_narrow.h"
 #define FC_TEMPLATE "product_unit.inc"
 #include "each_narrow.h"
 #define FC_TEMPLATE "product_fill.inc"

@@ -65,7 +65,9 @@ def seconds(shape: Shape) -> float:
 
 def _over_pixels(shape: Shape, lanes: int) -> float:
     """Return the multiply-adds of vectors of channels that all steps are worth."""
-    inner, outer = -(-shape.depth // lanes), -(-shape.channels // lanes)
+    # Each block of taps has vectors of its own.
+    inner = shape.depth // shape.inner * -(-shape.inner // lanes)
+    outer = -(-shape.channels // lanes)
     products = shape.tiles * shape.inner * shape.products * outer / _PRODUCT_SHARE
     transforms = shape.tiles * (inner * _PIXEL_INPUT + outer * _PIXEL_OUTPUT) * _moved(shape)
     kernels = shape.depth * outer * lanes * _KERNEL
