@@ -276,8 +276,9 @@ def test_kernels_of_16_bits_make_no_copies(dtype, operation, groups, taken):
 
 @settings(max_examples=30, deadline=None)
 @given(drawn=shapes(), seed=st.integers(0, 2**31), backward=st.booleans())
-def test_float32_arrays_in_bfloat16_are_within_their_bound(
-    narrow_level, layouts, drawn, seed, backward
+@every_half
+def test_float32_arrays_in_16_bits_are_within_their_bound(
+    narrow_level, layouts, dtype, drawn, seed, backward
 ):
     rng = np.random.default_rng(seed)
     *three, parameters = drawn
@@ -293,11 +294,11 @@ def test_float32_arrays_in_bfloat16_are_within_their_bound(
         **{("y" if backward else "x"): operand(given_), taken: operand(target)}, **parameters,
     )  # fmt: skip
     (expected,) = solve(problem, (given_, weight, bias))
-    for decision in BACKEND.decide(problem, Policy(threads=1, precision="bfloat16")):
+    for decision in BACKEND.decide(problem, Policy(threads=1, precision=dtype)):
         if not decision.can or decision.algorithm not in PRODUCTS:
             continue
-        assert decision.precision == "bfloat16"
-        assert decision.flushes == (narrow_level == "avx512_bf16")
+        assert decision.precision == dtype
+        assert decision.flushes == (dtype == "bfloat16" and narrow_level == "avx512_bf16")
         plan = BACKEND.plan(problem, decision)
         workspace = np.full(plan.workspace_bytes, 255, np.uint8)
         plan.run((given_, weight, bias), (target,), workspace)

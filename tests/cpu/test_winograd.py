@@ -301,6 +301,32 @@ def test_layers_in_16_bits_are_those_of_float32_rounded(level, dtype, operation,
         np.testing.assert_array_equal(output, expected.astype(dtype))
 
 
+@every_half
+@pytest.mark.parametrize("last", [False, True], ids=["channels first", "channels last"])
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_float32_arrays_in_16_bits_are_rounded_first(level, dtype, operation, last):
+    pytest.importorskip("ml_dtypes")
+    problem = problem_of(operation, (2, 20, 23, 26), 24, (3, 3), padding=((1, 1),) * 2, bias=True)
+    inputs = values_of(problem, np.random.default_rng(6))
+    if last:
+        problem, inputs = channels_last(problem, inputs)
+    found = BACKEND.decide(problem, Policy(precision=dtype, threads=2))
+    (decision,) = [d for d in found if d.algorithm == "winograd"]
+    assert decision.can, decision.reason
+    assert decision.precision == dtype
+    plan = BACKEND.plan(problem, decision)
+    output = like(problem.outputs[0], "float32")
+    plan.run(inputs, [output], np.full(plan.workspace_bytes, 255, np.uint8))
+    rounded = [v.astype(dtype).astype("float32", order="K") for v in inputs[:2]] + inputs[2:]
+    expected = like(problem.outputs[0], "float32")
+    run("winograd", problem, rounded, expected)
+    np.testing.assert_array_equal(output, expected)
+    (exact,) = solve(problem, inputs)
+    axes = tuple(a for a in range(output.ndim) if a != exact.channel_axis)
+    errors = np.abs(output - exact.values).max(axis=axes)
+    assert (errors <= decision.error_bound * exact.magnitudes.max(axis=axes)).all()
+
+
 def test_a_gradient_too_large_for_float16_is_noted():
     problem = problem_of("conv_weight_grad", (2, 8, 20, 20), 8, (3, 3), dtype="float16")
     for size, noted in ((1.0, False), (100.0, True)):
