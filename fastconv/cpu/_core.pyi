@@ -166,6 +166,7 @@ class Winograd:
         pixels: int = 0,
         up: tuple[int, ...] = (),
         dtype: str = "float32",
+        target_size: int = 0,
         rounding: str = "",
     ) -> None: ...
     def scratch_bytes(
@@ -206,6 +207,8 @@ class WinogradGrad:
         group: int,
         splits: int,
         pixels: bool = False,
+        dtype: str = "float32",
+        target_size: int = 0,
         rounding: str = "",
     ) -> None: ...
     def run(
@@ -345,6 +348,7 @@ def product(
     scratch: _Array,
     threads: int,
     target_size: int = 0,
+    rounds: bool = False,
 ) -> bool | None: ...
 def bias_grad(
     y: _Array, bias: _Array, sums: _Array, dtype: str, splits: int, threads: int

@@ -144,6 +144,7 @@ cdef extern from "fc_convolutions.h" nogil:
         int64_t panels
         int[2] alpha
         int pixels
+        int half
         int rounding
 
     ctypedef struct fc_depthwise:

@@ -1,38 +1,48 @@
 """precision="float16" or "bfloat16" on float32 arrays, by kernels that multiply 16-bit numbers.
 
 A convolution's weight is rounded into a 16-bit copy, and its source on its way into scratch memory;
-of other products both factors are copied. Sums, bias and results are float32.
+where a kernel doesn't do that, and for weight gradients, both factors are copied. Sums, bias and
+results are float32.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from fastconv.backend import Decision, Plan, Policy
 from fastconv.cpu import narrow
-from fastconv.cpu.candidate import Candidate, over_limit, threads_for
+from fastconv.cpu.candidate import Candidate, least_gain, over_limit, threads_for
 from fastconv.cpu.conversion import round_to_half
 from fastconv.cpu.isa import core
-from fastconv.cpu.lowered.problem import Copy, Product, copy_of, names_of
+from fastconv.cpu.lowered.problem import Copy, copy_of, names_of
 from fastconv.cpu.plans import HostPlan, Scratch, both_known
 from fastconv.precision import rounded_error_bound
-from fastconv.problem import ConvProblem, GemmProblem, Problem
+from fastconv.problem import ConvProblem, Operand, Problem
 
 # Measured: items rounded in a second, on one thread.
 _ITEMS_PER_SECOND = 3e9
 
 
+@dataclass(frozen=True, slots=True)
+class _Mixed:
+    """What is left: the problem on rounded copies, and what the candidate decided on it."""
+
+    problem: ConvProblem
+    decision: Decision
+
+
 class PairedPlan(HostPlan):
     """Rounds one or both factors, and has a plan of mixed operands do the rest."""
 
-    def __init__(self, problem: Product, dtype: str, inner: Any, threads: int) -> None:
-        self._inner, self._dtype, self._threads = inner, dtype, threads
+    def __init__(self, problem: ConvProblem, mixed: ConvProblem, inner: Any, threads: int) -> None:
+        self._inner, self._threads = inner, threads
         self._source, self._weight = (copy_of(operand) for operand in problem.inputs[:2])
-        self._copies_source = not _rounds_source(problem)
+        source, weight = mixed.inputs[:2]
+        self._dtype, self._copies_source = weight.dtype, source.dtype == weight.dtype
         self._scratch = Scratch()
         self._scratch.add("source", (self._source.size * self._copies_source,), "uint16")
         self._scratch.add("weight", (self._weight.size,), "uint16")
@@ -40,7 +50,7 @@ class PairedPlan(HostPlan):
         self.workspace_bytes = self._scratch.bytes
         key = getattr(inner, "pack_key", None)
         if key is not None:
-            self.pack_key = ("paired", self._weight.axes, key)
+            self.pack_key = ("paired", self._dtype, self._weight.axes, key)
 
     def pack(self, weight: Any) -> Any:
         """Return a weight rounded, in the order in which the plan reads it."""
@@ -95,76 +105,73 @@ class Paired:
     ----------
     inner : Candidate
         One that takes 16-bit operands of a float32 result.
+    rounds_sources : bool
+        Whether it takes a float32 source beside a 16-bit weight.
     """
 
-    def __init__(self, inner: Candidate) -> None:
-        self._inner = inner
+    def __init__(self, inner: Candidate, *, rounds_sources: bool) -> None:
+        self._inner, self._rounds_sources = inner, rounds_sources
         self.name = inner.name
+
+    def least_gain(self, problem: Problem, precision: str) -> float:
+        """Return the candidate's."""
+        return least_gain(self._inner, problem, precision)
 
     def decide(self, problem: Problem, policy: Policy) -> Decision:
         """Return the candidate's decision, on rounded operands where the policy asks for them."""
-        if not _is_asked_for(problem, policy):
-            return self._inner.decide(problem, policy)
-        assert isinstance(problem, ConvProblem | GemmProblem)
-        assert policy.precision is not None
-        precision, copied = policy.precision, _copied_items(problem)
-        inside = replace(
-            policy,
-            precision=None,
-            tolerance=None,
-            workspace_limit=max(policy.workspace_limit - 2 * copied - 4096, 1),
-        )
-        found = self._inner.decide(_mixed(problem, precision), inside)
+        own = self._inner.decide(problem, policy)
+        if own.can or not _is_asked_for(problem, policy):
+            return own
+        assert isinstance(problem, ConvProblem)
+        precision = str(policy.precision)
+        factors = self._copied(problem)
+        copied = sum(factor.size for factor in factors)
+        mixed = _mixed(problem, factors, precision)
+        limit = max(policy.workspace_limit - 2 * copied - 4096, 1)
+        inside = replace(policy, precision=None, tolerance=None, workspace_limit=limit)
+        found = self._inner.decide(mixed, inside)
         if not found.can:
             return found
-        made = self._plan(problem, replace(found, precision=precision))
-        if made.workspace_bytes > policy.workspace_limit:
-            what = "16-bit copies, and what multiplies them,"
-            return over_limit(self.name, what, made.workspace_bytes, policy.workspace_limit)
-        return replace(
+        decision = replace(
             found,
             reason=f"operands rounded to {precision}; {found.reason}",
             precision=precision,
             error_bound=rounded_error_bound(precision, found.error_bound, problem.dtype),
             seconds=found.seconds + copied / (_ITEMS_PER_SECOND * threads_for(policy)),
-            workspace_bytes=made.workspace_bytes,
+            detail=_Mixed(mixed, found),
         )
+        size = self.plan(problem, decision).workspace_bytes
+        if size > policy.workspace_limit:
+            what = "16-bit copies, and what multiplies them,"
+            return over_limit(self.name, what, size, policy.workspace_limit)
+        return replace(decision, workspace_bytes=size)
+
+    def _copied(self, problem: ConvProblem) -> tuple[Operand, ...]:
+        """Return the factors that aren't rounded on their way."""
+        rounds = self._rounds_sources and problem.operation != "conv_weight_grad"
+        return problem.inputs[1:2] if rounds else problem.inputs[:2]
 
     def plan(self, problem: Problem, decision: Decision) -> Plan:
         """Make it ready to run."""
-        if problem.dtype != "float32" or decision.precision not in narrow.HALVES:
+        left = decision.detail
+        if not isinstance(left, _Mixed):
             return self._inner.plan(problem, decision)
-        assert isinstance(problem, ConvProblem | GemmProblem)
-        return self._plan(problem, decision)
-
-    def _plan(self, problem: Product, decision: Decision) -> PairedPlan:
-        inner = self._inner.plan(_mixed(problem, decision.precision), decision)
-        return PairedPlan(problem, decision.precision, inner, decision.threads)
+        assert isinstance(problem, ConvProblem)
+        inner = self._inner.plan(left.problem, left.decision)
+        return PairedPlan(problem, left.problem, inner, decision.threads)
 
 
 def _is_asked_for(problem: Problem, policy: Policy) -> bool:
     return (
         policy.precision in narrow.HALVES
         and core is not None
-        and isinstance(problem, ConvProblem | GemmProblem)
+        and isinstance(problem, ConvProblem)
         and problem.dtype == problem.inputs[0].dtype == "float32"
-        and (_rounds_source(problem) or narrow.flushes(policy.precision))
     )
 
 
-def _rounds_source(problem: Product) -> bool:
-    """Whether the source stays as it is, to be rounded while it is copied into scratch memory."""
-    return isinstance(problem, ConvProblem) and problem.operation != "conv_weight_grad"
-
-
-def _copied_items(problem: Product) -> int:
-    source, weight = problem.inputs[:2]
-    return weight.size if _rounds_source(problem) else source.size + weight.size
-
-
-def _mixed(problem: Product, dtype: str) -> Product:
-    """Return the problem on rounded copies of its second factor, or of both."""
-    factors = problem.inputs[1:2] if _rounds_source(problem) else problem.inputs[:2]
+def _mixed(problem: ConvProblem, factors: tuple[Operand, ...], dtype: str) -> ConvProblem:
+    """Return the problem on rounded copies of some of its operands."""
     names = names_of(problem, factors)
     copies: dict[str, Any] = {
         name: copy_of(factor).operand(dtype) for name, factor in zip(names, factors, strict=True)

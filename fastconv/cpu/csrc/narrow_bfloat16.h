@@ -53,11 +53,13 @@ FC_INLINE fc_vector_u32 float_items_bfloat16(const char *from, int64_t n, int64_
                                                    (__m512i)_mm512_cvtne2ps_pbh(high, low));
 }
 
-/* The items of 2 n floats whose channels adjoin. */
-FC_INLINE fc_vector_u32 adjoining_float_items_bfloat16(const char *from)
+/* Items of n floats whose channels adjoin; what is missing is 0. */
+FC_INLINE fc_vector_u32 adjoining_float_items_bfloat16(const char *from, int64_t n)
 {
-    const __m512 low = (__m512)load_floats(from, NARROW_LANES);
-    const __m512 high = (__m512)load_floats(from + VECTOR_BYTES, NARROW_LANES);
+    const __m512 low = (__m512)load_floats(from, n);
+    const __m512 high = n > NARROW_LANES
+                            ? (__m512)load_floats(from + VECTOR_BYTES, n - NARROW_LANES)
+                            : _mm512_setzero_ps();
 
     return (fc_vector_u32)_mm512_cvtne2ps_pbh(high, low);
 }
@@ -98,10 +100,9 @@ FC_INLINE fc_vector_u32 float_items_bfloat16(const char *from, int64_t n, int64_
     return (fc_vector_u32)rounded_to(FC_TO_BFLOAT16, load_floats(from, n));
 }
 
-/* Items whose channels adjoin; of single channels, never asked for. */
-FC_INLINE fc_vector_u32 adjoining_float_items_bfloat16(const char *from)
+FC_INLINE fc_vector_u32 adjoining_float_items_bfloat16(const char *from, int64_t n)
 {
-    return *(const fc_vector_u32 *)from;
+    return float_items_bfloat16(from, n, 0, 1);
 }
 
 FC_INLINE fc_vector_float32 add_products_bfloat16(fc_vector_float32 sums, fc_vector_float32 source,

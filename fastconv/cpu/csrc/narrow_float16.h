@@ -38,10 +38,9 @@ FC_INLINE fc_vector_u32 float_items_float16(const char *from, int64_t n, int64_t
     return (fc_vector_u32)rounded_to(FC_TO_FLOAT16, load_floats(from, n));
 }
 
-/* Items whose channels adjoin; of single channels, never asked for. */
-FC_INLINE fc_vector_u32 adjoining_float_items_float16(const char *from)
+FC_INLINE fc_vector_u32 adjoining_float_items_float16(const char *from, int64_t n)
 {
-    return *(const fc_vector_u32 *)from;
+    return float_items_float16(from, n, 0, 1);
 }
 
 FC_INLINE fc_vector_u16 rounded_products_float16(fc_vector_float32 v)

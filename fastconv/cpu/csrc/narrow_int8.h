@@ -153,8 +153,9 @@ FC_INLINE fc_vector_u32 float_items_int8(const char *from, int64_t n, int64_t ne
     return *(const fc_vector_u32 *)from;
 }
 
-FC_INLINE fc_vector_u32 adjoining_float_items_int8(const char *from)
+FC_INLINE fc_vector_u32 adjoining_float_items_int8(const char *from, int64_t n)
 {
+    (void)n;
     return *(const fc_vector_u32 *)from;
 }
 

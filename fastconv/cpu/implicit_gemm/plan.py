@@ -152,12 +152,21 @@ def _extent(phase: Phase, problem: ConvProblem, inner: int, channels: int, dtype
         steps=phase.every[-1],
         source_apart=_apart(given, itemsize(given.dtype)),
         target_apart=_apart(target, itemsize(target.dtype)),
+        source_turned=_turns(given, dtype, inner),
     )
 
 
 def _apart(operand: Operand, size: int) -> bool:
     """Whether the items of a line do not lie side by side."""
     return operand.shape[-1] > 1 and operand.strides[-1] != size
+
+
+def _turns(operand: Operand, dtype: str, items: int) -> bool:
+    """Whether channels lie side by side, enough of them to be transposed while they are copied."""
+    assert core is not None
+    size, lanes = itemsize(operand.dtype), core.vector_bytes() // narrow.item_bytes(dtype)
+    adjoin = operand.strides[1] == size and operand.strides[-1] != size
+    return dtype in narrow.NARROW and adjoin and items >= lanes // 2
 
 
 def _product(phase: Phase, spatial: Ints, blocks: Blocks) -> tuple[Any, ...]:

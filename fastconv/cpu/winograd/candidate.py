@@ -1,4 +1,4 @@
-"""Decide for Winograd's algorithm: float32, where it saves enough multiplications."""
+"""Decide for Winograd's algorithm: sums of float32, where it saves enough multiplications."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fastconv.backend import Decision, Plan, Policy
 from fastconv.cpu.candidate import over_limit, refused, threads_for, threads_within
 from fastconv.cpu.conversion import ROUNDED
 from fastconv.cpu.isa import active, core, why_no_core
-from fastconv.cpu.narrow import HALVES
+from fastconv.cpu.narrow import HALVES, operands_dtype
 from fastconv.cpu.pixels import adjoin
 from fastconv.cpu.plans import padded
 from fastconv.cpu.winograd.cost import grad_seconds, seconds
@@ -65,7 +65,7 @@ class Winograd:
         return _LEAST_GAIN_OF_HALVES if halves else _LEAST_GAIN
 
     def decide(self, problem: Problem, policy: Policy) -> Decision:
-        """Accept float32 convolutions where there is enough memory."""
+        """Accept convolutions of float32 and 16 bits where there is enough memory."""
         assert isinstance(problem, ConvProblem)
         if core is None:
             return refused(self.name, why_no_core)
@@ -168,14 +168,13 @@ def _bytes(detail: _Detail, threads: int) -> int:
 
 
 def _packing(problem: ConvProblem) -> tuple[Hashable, ...]:
-    return problem.weight.shape, problem.dtype, problem.groups, active()
+    return problem.weight.shape, operands_dtype(problem), problem.groups, active()
 
 
 def _why_not(problem: ConvProblem, policy: Policy) -> str:
-    halves = HALVES if problem.operation != "conv_weight_grad" else ()
-    if problem.dtype not in ("float32", *halves):
-        return f"it takes float32, not {problem.dtype}"
-    taken = policy.precision in (None, "auto", "float32")
+    if not {problem.dtype, operands_dtype(problem)} <= {"float32", *HALVES}:
+        return f"it takes float32 and 16 bits, not {problem.dtype}"
+    taken = policy.precision in (None, "auto", "float32", problem.dtype)
     if not taken and not _rounding(problem, policy):
         return f"precision={policy.precision!r} excludes its rounding"
     if max(problem.stride) > 1 and (reason := _why_not_strided(problem)):
