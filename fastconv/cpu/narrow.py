@@ -23,8 +23,8 @@ def operands_dtype(problem: Problem) -> str:
 
     A convolution's source may be float32 though the weight has 16 bits: it is rounded on its way.
     """
-    first, second = (operand.dtype for operand in problem.inputs[:2])
-    return second if second in HALVES else first
+    dtypes = [operand.dtype for operand in problem.inputs[:2]]
+    return dtypes[-1] if dtypes[-1] in HALVES else dtypes[0]
 
 
 def target_bytes(problem: Problem) -> int:

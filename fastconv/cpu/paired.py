@@ -123,8 +123,15 @@ class Paired:
         if own.can or not _is_asked_for(problem, policy):
             return own
         assert isinstance(problem, ConvProblem)
+        found = own
+        if self._rounds_sources and problem.operation != "conv_weight_grad":
+            found = self._on_copies(problem, problem.inputs[1:2], policy)
+        return found if found.can else self._on_copies(problem, problem.inputs[:2], policy)
+
+    def _on_copies(
+        self, problem: ConvProblem, factors: tuple[Operand, ...], policy: Policy
+    ) -> Decision:
         precision = str(policy.precision)
-        factors = self._copied(problem)
         copied = sum(factor.size for factor in factors)
         mixed = _mixed(problem, factors, precision)
         limit = max(policy.workspace_limit - 2 * copied - 4096, 1)
@@ -145,11 +152,6 @@ class Paired:
             what = "16-bit copies, and what multiplies them,"
             return over_limit(self.name, what, size, policy.workspace_limit)
         return replace(decision, workspace_bytes=size)
-
-    def _copied(self, problem: ConvProblem) -> tuple[Operand, ...]:
-        """Return the factors that aren't rounded on their way."""
-        rounds = self._rounds_sources and problem.operation != "conv_weight_grad"
-        return problem.inputs[1:2] if rounds else problem.inputs[:2]
 
     def plan(self, problem: Problem, decision: Decision) -> Plan:
         """Make it ready to run."""
