@@ -5,6 +5,7 @@
  * win over its twin at link time and crash an older one.
  */
 #include "bias_grad.h"
+#include "byte_lanes.h"
 #include "columns.h"
 #include "common.h"
 #include "depthwise_level.h"
@@ -141,6 +142,11 @@
 #include "dense_cut.inc"
 #include "dense.inc"
 #include "indexed.inc"
+#define FC_TEMPLATE "byte_rows.inc"
+#include "each_bytes.h"
+#include "byte_lines.inc"
+#include "max_bytes.inc"
+#include "max_byte_places.inc"
 #include "pools.inc"
 #include "half_blocks.inc"
 #define FC_N(name) name##_float32
