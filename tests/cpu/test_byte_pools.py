@@ -7,8 +7,16 @@ from hypothesis import strategies as st
 
 import fastconv
 from fastconv.cpu.isa import core
+from fastconv.dispatch.cache import PLANS
 
 pytestmark = pytest.mark.skipif(core is None, reason="the compiled core isn't built")
+
+
+@pytest.fixture(autouse=True)
+def _plans_of_this_level(level):
+    """Plans are kept, and what they need of memory is another level's."""
+    PLANS.clear()
+
 
 LAYOUTS = {1: ("NCW", "NWC"), 2: ("NCHW", "NHWC"), 3: ("NCDHW", "NDHWC")}
 every_byte = pytest.mark.parametrize("dtype", ["int8", "uint8"])

@@ -12,6 +12,7 @@
 #include "dense_gemm.h"
 #include "finish.h"
 #include "indexed.h"
+#include "narrow_few.h"
 #include "peak.h"
 #include "pointwise.h"
 #include "lanes.h"
@@ -156,6 +157,7 @@
 #undef FC_V
 #include "half_pools.inc"
 #include "half_indexed.inc"
+#include "half_columns.inc"
 #include "finish.inc"
 #include "quantize.inc"
 #include "peak.inc"
@@ -184,6 +186,8 @@ extern const fc_kernels FC_TABLE(FC_ISA);
 const fc_kernels FC_TABLE(FC_ISA) = {
     .im2col = im2col,
     .col2im = col2im,
+    .half_col2im = half_col2im,
+    .half_col2im_scratch = half_col2im_scratch,
     .scatter = scatter,
     .epilogue = epilogue,
     .max_forward = max_forward,
