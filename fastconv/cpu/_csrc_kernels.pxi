@@ -34,6 +34,7 @@ cdef extern from "fc_kernels.h" nogil:
         void (*weight_grad)(const fc_weight_grad *, int) noexcept nogil
         fc_grad_bytes (*weight_grad_bytes)(const fc_weight_grad *) noexcept nogil
         void (*convert)(int, const char *, char *, int64_t, int, int) noexcept nogil
+        int (*depthwise_quads)(const fc_depthwise *, int) noexcept nogil
 
     ctypedef struct fc_kernels:
         void (*im2col)(const fc_geometry *, const fc_array *, const fc_array *, int64_t, int64_t,
@@ -68,6 +69,9 @@ cdef extern from "fc_kernels.h" nogil:
         int64_t (*half_indexed_scratch)(int64_t, int64_t, int64_t) noexcept nogil
         int64_t (*half_scatter_add)(const fc_array *, const fc_array *, const fc_array *,
                                     const fc_halves *, int) noexcept nogil
+        int64_t (*half_col2im_scratch)(const fc_geometry *) noexcept nogil
+        void (*half_col2im)(const fc_geometry *, const fc_array *, const fc_array *,
+                            const fc_halves *, int) noexcept nogil
         int64_t (*unpool)(const fc_array *, const fc_array *, const fc_array *, int) noexcept nogil
         double (*peak)(int, int64_t, int) noexcept nogil
         int64_t (*gather)(const fc_array *, const fc_array *, const fc_array *, int) noexcept nogil

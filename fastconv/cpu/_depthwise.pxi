@@ -166,5 +166,6 @@ def depthwise(Geometry geometry not None, operation, x, weight, y, bias, dtype, 
     c.table, c.scratch = numbers.data, space.data
     with nogil:
         clear_overflow()
-        fc_active().depthwise(&c, t)
+        if not (exact and fc_active_narrow().depthwise_quads(&c, t)):
+            fc_active().depthwise(&c, t)
     return seen_overflow(fc_active_narrow().notes_overflow and dtype == "float16")

@@ -18,6 +18,11 @@ def max_forward(Windows windows not None, x, y, indices, bint channels_inner, dt
     scratch : writable contiguous buffer or None
         Of 16-bit floats.
 
+    Returns
+    -------
+    bool or None
+        False where no float16 result was rounded to infinity, None where there's no telling.
+
     Notes
     -----
     A window without inputs gives the least value and index 0.
@@ -41,7 +46,7 @@ def max_forward(Windows windows not None, x, y, indices, bint channels_inner, dt
             fc_active().half_max_forward(
                 &windows.w, &source.a, &target.a, where, channels_inner, &halves, t
             )
-        return
+        return False
     code = dtype_code(dtype, False)
     with nogil:
         fc_active().max_forward(
@@ -73,6 +78,11 @@ def avg_forward(Windows windows not None, x, y, divisor, dtype, threads, scratch
     scratch : writable contiguous buffer or None
         Of 16-bit floats.
 
+    Returns
+    -------
+    bool or None
+        False where no float16 result was rounded to infinity, None where there's no telling.
+
     Notes
     -----
     A window without inputs gives 0.
@@ -88,8 +98,9 @@ def avg_forward(Windows windows not None, x, y, divisor, dtype, threads, scratch
             &halves, dtype, scratch, t, fc_active().half_pool_scratch(&windows.w, False)
         )
         with nogil:
+            clear_overflow()
             fc_active().half_avg_forward(&windows.w, &source.a, &target.a, by, &halves, t)
-        return
+        return seen_overflow(fc_active_narrow().notes_overflow)
     code = dtype_code(dtype, True)
     with nogil:
         fc_active().avg_forward(&windows.w, &source.a, &target.a, by, code, t)
@@ -104,6 +115,11 @@ def avg_backward(Windows windows not None, grad, dx, divisor, dtype, threads, sc
     dx : writable buffer
     divisor, dtype, threads, scratch
         As in avg_forward.
+
+    Returns
+    -------
+    bool or None
+        False where no float16 result was rounded to infinity, None where there's no telling.
     """
     cdef Array source = hold("grad", grad, False, True), target = hold("dx", dx, True, True)
     cdef int code, t = thread_count(threads)
@@ -116,8 +132,9 @@ def avg_backward(Windows windows not None, grad, dx, divisor, dtype, threads, sc
             &halves, dtype, scratch, t, fc_active().half_pool_scratch(&windows.w, True)
         )
         with nogil:
+            clear_overflow()
             fc_active().half_avg_backward(&windows.w, &source.a, &target.a, by, &halves, t)
-        return
+        return seen_overflow(fc_active_narrow().notes_overflow)
     code = dtype_code(dtype, True)
     with nogil:
         fc_active().avg_backward(&windows.w, &source.a, &target.a, by, code, t)
@@ -150,6 +167,11 @@ def lp_forward(Windows windows not None, x, y, double p, kernel_volume, bint abs
     threads : int
     scratch : writable contiguous buffer or None
         Of 16-bit floats.
+
+    Returns
+    -------
+    bool or None
+        False where no float16 result was rounded to infinity, None where there's no telling.
     """
     cdef Array source = hold("x", x, False, True), target = hold("y", y, True, True)
     cdef int code, t = thread_count(threads)
@@ -163,8 +185,9 @@ def lp_forward(Windows windows not None, x, y, double p, kernel_volume, bint abs
             &halves, dtype, scratch, t, fc_active().half_pool_scratch(&windows.w, False)
         )
         with nogil:
+            clear_overflow()
             fc_active().half_lp_forward(&windows.w, &source.a, &target.a, &norm, &halves, t)
-        return
+        return seen_overflow(fc_active_narrow().notes_overflow)
     code = dtype_code(dtype, True)
     with nogil:
         fc_active().lp_forward(&windows.w, &source.a, &target.a, &norm, code, t)
@@ -247,6 +270,11 @@ def scatter_add(grad, indices, dx, dtype, bint clear, threads, scratch=None):
     scratch : writable contiguous buffer or None
         Of 16-bit floats.
 
+    Returns
+    -------
+    bool or None
+        False where no float16 result was rounded to infinity, None where there's no telling.
+
     Raises
     ------
     ValueError
@@ -269,11 +297,12 @@ def scatter_add(grad, indices, dx, dtype, bint clear, threads, scratch=None):
         if not clear:
             raise ValueError(f"clear: sums of {dtype} begin as zeros, got {clear}")
         with nogil:
+            clear_overflow()
             fault = fc_active().half_scatter_add(
                 &source.a, &places.a, &target.a, &halves, t
             )
         check_fault(fault, places, target)
-        return
+        return seen_overflow(fc_active_narrow().notes_overflow)
     code = sum_code(dtype)
     with nogil:
         fault = fc_active().scatter_add(&source.a, &places.a, &target.a, code, clear, t)

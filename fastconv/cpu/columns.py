@@ -9,9 +9,17 @@ from typing import Any
 import numpy as np
 
 from fastconv.backend import Decision, Plan, Policy
-from fastconv.cpu.candidate import arithmetic, error_bound, precision_name, refused, threads_for
+from fastconv.cpu.candidate import (
+    arithmetic,
+    error_bound,
+    precision_name,
+    refused,
+    threads_for,
+    threads_within,
+)
 from fastconv.cpu.conversion import convert
 from fastconv.cpu.isa import active, core, why_no_core
+from fastconv.cpu.narrow import HALVES
 from fastconv.cpu.plans import HostPlan, Scratch, itemsize
 from fastconv.precision import FLOATING
 from fastconv.problem import ColumnsProblem, Problem
@@ -39,7 +47,12 @@ class ColumnsPlan(HostPlan):
             problem.spatial_out,
         )
         self._widens = problem.operation == "col2im" and dtype != problem.dtype
-        if self._widens:
+        # Scratch bytes of a thread, where the core takes 16-bit arrays as they are.
+        self.thread_bytes = 0
+        if self._widens and problem.dtype in HALVES and dtype == "float32":
+            self.thread_bytes = core.half_col2im_scratch(self._geometry)
+            self._scratch.add("halves", (threads * self.thread_bytes,), "uint8")
+        elif self._widens:
             volume, positions = prod(problem.kernel), prod(problem.spatial_out)
             each = itemsize(dtype) * max(1, volume * positions)
             self._channels = max(1, min(problem.x.shape[1], _BLOCK_BYTES // each))
@@ -57,16 +70,23 @@ class ColumnsPlan(HostPlan):
         outputs: Sequence[Any],
         workspace: Any,
         stream: object | None = None,
-    ) -> None:
+    ) -> bool | None:
         """Fill the columns or x; see :class:`fastconv.backend.Plan`."""
         assert core is not None
         if self._problem.operation == "im2col":
             core.im2col(self._geometry, inputs[0], outputs[0], 0, 0, 0, self._threads)
+        elif self.thread_bytes:
+            scratch = self._scratch.cut("halves", workspace)
+            overflowed: bool | None = core.half_col2im(
+                self._geometry, inputs[0], outputs[0], self._problem.dtype, scratch, self._threads
+            )
+            return overflowed
         elif self._widens:
             self._add_planes(inputs[0], outputs[0], workspace)
         else:
             outputs[0][...] = 0
             self._add(inputs[0], outputs[0])
+        return None
 
     def _add(self, columns: Any, x: Any) -> None:
         assert core is not None
@@ -107,13 +127,16 @@ class CompiledColumns:
             dtype = problem.dtype
         elif dtype not in FLOATING and np.dtype(dtype).kind not in "iu":
             return refused(self.name, f"it doesn't add {dtype}")
-        threads = threads_for(policy)
+        threads, limit = threads_for(policy), policy.workspace_limit
         plan = ColumnsPlan(problem, dtype, threads)
-        if plan.workspace_bytes > policy.workspace_limit:
+        if plan.thread_bytes and plan.workspace_bytes > limit:
+            threads = max(1, threads_within(threads, limit, 0, plan.thread_bytes))
+            plan = ColumnsPlan(problem, dtype, threads)
+        if plan.workspace_bytes > limit:
             return refused(
                 self.name,
-                f"one channel's columns take {plan.workspace_bytes} bytes in {dtype}, over the "
-                f"limit of {policy.workspace_limit}",
+                f"one channel's sums take {plan.workspace_bytes} bytes in {dtype}, over the "
+                f"limit of {limit}",
                 over_limit=True,
             )
         moved = 2 * problem.columns.size * itemsize(problem.dtype)

@@ -104,13 +104,12 @@ class IndexPlan(HostPlan):
         outputs: Sequence[Any],
         workspace: Any,
         stream: object | None = None,
-    ) -> None:
+    ) -> bool | None:
         """Fill `outputs` from `inputs`; see :class:`fastconv.backend.Plan`."""
         assert core is not None
         (source, indices), (target,) = inputs, outputs
         if self._problem.operation == "max_pool_backward" and not self._widens:
-            self._add_all(source, indices, target, workspace)
-            return
+            return self._add_all(source, indices, target, workspace)
         check_indices(self._problem, indices)
         if self._problem.operation == "max_unpool_backward":
             core.gather(source, indices, target, self._threads)
@@ -120,22 +119,29 @@ class IndexPlan(HostPlan):
         else:
             target[...] = 0
             core.unpool(source, indices, target, self._threads)
+        return None
 
-    def _add_all(self, grad: Any, indices: Any, x: Any, workspace: Any) -> None:
+    def _add_all(self, grad: Any, indices: Any, x: Any, workspace: Any) -> bool | None:
         size = self._threads * self._rows.halves
         scratch = np.ndarray((size,), np.uint8, workspace) if size else None
         try:
-            self._add(grad, indices, x, scratch, clear=True)
+            return self._add(grad, indices, x, scratch, clear=True)
         except ValueError:
             # The core looks at indices on its way, and a fresh result may be half made.
             check_indices(self._problem, indices)
             raise
 
-    def _add(self, grad: Any, indices: Any, sums: Any, scratch: Any = None, *, clear: bool) -> None:
+    def _add(
+        self, grad: Any, indices: Any, sums: Any, scratch: Any = None, *, clear: bool
+    ) -> bool | None:
         assert core is not None
+        overflowed: bool | None = None
         for source, target in parts_of(grad, sums):
             name = source.dtype.name
-            core.scatter_add(source, indices, target, name, clear, self._threads, scratch)
+            overflowed = core.scatter_add(
+                source, indices, target, name, clear, self._threads, scratch
+            )
+        return overflowed
 
     def _add_widened(self, grad: Any, indices: Any, x: Any, workspace: Any) -> None:
         for planes in self._rows.planes.over(self._batch):

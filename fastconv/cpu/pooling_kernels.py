@@ -98,41 +98,49 @@ class Kernels:
         scratch: Any = None,
         *,
         local: bool = False,
-    ) -> None:
+    ) -> bool | None:
         """Fill y with maxima; unless None, indices into whole planes, or the part's if `local`."""
         assert core is not None
         windows = self._for(part, x)
         seen = None if indices is None else self._seen(indices)
         ((source, target),) = parts_of(self._seen(x), self._seen(y))
         name = source.dtype.name
-        core.max_forward(windows, source, target, seen, self._inner, name, self._threads, scratch)
+        arguments = (source, target, seen, self._inner, name, self._threads, scratch)
+        overflowed: bool | None = core.max_forward(windows, *arguments)
         offset = 0 if local else self._windows.offset(part)
         if offset and indices is not None:
             np.add(indices, offset, out=indices)
+        return overflowed
 
-    def average(self, part: Part, x: Any, y: Any, scratch: Any = None) -> None:
+    def average(self, part: Part, x: Any, y: Any, scratch: Any = None) -> bool | None:
         """Fill y with averages."""
         assert core is not None
+        overflowed: bool | None = None
         windows = self._for(part, x)
         for source, target in parts_of(self._seen(x), self._seen(y)):
             name = source.dtype.name
             arguments = (self._divisor, name, self._threads, scratch)
-            core.avg_forward(windows, source, target, *arguments)
+            overflowed = core.avg_forward(windows, source, target, *arguments)
+        return overflowed
 
-    def spread(self, part: Part, grad: Any, x_grad: Any, scratch: Any = None) -> None:
+    def spread(self, part: Part, grad: Any, x_grad: Any, scratch: Any = None) -> bool | None:
         """Fill x_grad with averages' gradients."""
         assert core is not None
+        overflowed: bool | None = None
         windows = self._for(part, x_grad)
         for source, target in parts_of(self._seen(grad), self._seen(x_grad)):
             name = source.dtype.name
             arguments = (self._divisor, name, self._threads, scratch)
-            core.avg_backward(windows, source, target, *arguments)
+            overflowed = core.avg_backward(windows, source, target, *arguments)
+        return overflowed
 
-    def norm(self, part: Part, x: Any, y: Any, scratch: Any = None) -> None:
+    def norm(self, part: Part, x: Any, y: Any, scratch: Any = None) -> bool | None:
         """Fill y with norms."""
         assert core is not None
         arguments = (*self._norm, x.dtype.name, self._threads, scratch)
-        core.lp_forward(self._for(part, x), self._seen(x), self._seen(y), *arguments)
+        windows = self._for(part, x)
+        overflowed: bool | None = core.lp_forward(windows, self._seen(x), self._seen(y), *arguments)
+        return overflowed
 
     def slopes(self, part: Part, grad: Any, x: Any, norms: Any, x_grad: Any) -> None:
         """Add norms' gradients to x_grad."""

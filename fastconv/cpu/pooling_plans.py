@@ -130,14 +130,17 @@ class WindowPlan(HostPlan):
         outputs: Sequence[Any],
         workspace: Any,
         stream: object | None = None,
-    ) -> None:
+    ) -> bool | None:
         """Fill `outputs` from `inputs`; see :class:`fastconv.backend.Plan`."""
         step = self._gradient if self._problem.operation.endswith("_backward") else self._forward
         # A float16 result may overflow to infinity, as any sum may.
         with np.errstate(over="ignore", invalid="ignore"):
-            for part in self._parts:
-                for planes in self._planes.over(self._batch):
-                    step(part, planes, inputs, outputs, workspace)
+            overflowed = [
+                step(part, planes, inputs, outputs, workspace)
+                for part in self._parts
+                for planes in self._planes.over(self._batch)
+            ]
+        return False if all(each is False for each in overflowed) else None
 
     def _some(self, array: Any, planes: tuple[slice, slice], first: int, last: int) -> Any:
         return array[(*planes, *(slice(None),) * self._axis, slice(first, last))]
@@ -156,23 +159,26 @@ class WindowPlan(HostPlan):
         inputs: Sequence[Any],
         outputs: Sequence[Any],
         workspace: Any,
-    ) -> None:
+    ) -> bool | None:
+        overflowed: bool | None = None
         x = self._widened("x", self._some(inputs[0], planes, part.start, part.stop), workspace)
         y, *rest = (self._some(each, planes, part.first, part.last) for each in outputs)
         target = self._blocks.cut("y", y.shape, workspace) if "y" in self._blocks else y
         scratch = self._for_kernels(workspace)
         if self._problem.operation == "avg_pool":
-            self._kernels.average(part, x, target, scratch)
+            overflowed = self._kernels.average(part, x, target, scratch)
         elif self._problem.operation == "max_pool":
-            self._kernels.max(part, x, target, rest[0] if rest else None, scratch)
+            overflowed = self._kernels.max(part, x, target, rest[0] if rest else None, scratch)
         elif self._infinite:
             magnitudes(x, self._problem.norm_type, out=x)
             self._kernels.max(part, x, target, None)
             np.absolute(target, out=target)
         else:
-            self._kernels.norm(part, x, target, scratch)
-        if target is not y:
-            convert(y, target, self._threads)
+            overflowed = self._kernels.norm(part, x, target, scratch)
+        if target is y:
+            return overflowed
+        convert(y, target, self._threads)
+        return None
 
     def _gradient(
         self,
@@ -181,25 +187,29 @@ class WindowPlan(HostPlan):
         inputs: Sequence[Any],
         outputs: Sequence[Any],
         workspace: Any,
-    ) -> None:
+    ) -> bool | None:
+        overflowed: bool | None = None
         grad = self._some(inputs[0], planes, part.first, part.last)
         grad = self._widened("y", grad, workspace)
         target = sums = self._some(outputs[0], planes, part.start, part.stop)
         if "x_grad" in self._blocks:
             sums = self._blocks.cut("x_grad", target.shape, workspace)
         if self._problem.operation == "avg_pool_backward":
-            self._kernels.spread(part, grad, sums, self._for_kernels(workspace))
+            scratch = self._for_kernels(workspace)
+            overflowed = self._kernels.spread(part, grad, sums, scratch)
         else:
             x = self._some(inputs[1], planes, part.start, part.stop)
             self._norm_gradient(part, grad, x, sums, workspace)
-        if sums is not target:
-            some = (part.keep - part.start, part.end - part.start)
-            every = (slice(None), slice(None))
-            convert(
-                self._some(outputs[0], planes, part.keep, part.end),
-                self._some(sums, every, *some),
-                self._threads,
-            )
+        if sums is target:
+            return overflowed
+        some = (part.keep - part.start, part.end - part.start)
+        every = (slice(None), slice(None))
+        convert(
+            self._some(outputs[0], planes, part.keep, part.end),
+            self._some(sums, every, *some),
+            self._threads,
+        )
+        return None
 
     def _norm_gradient(self, part: Part, grad: Any, x: Any, sums: Any, workspace: Any) -> None:
         assert core is not None

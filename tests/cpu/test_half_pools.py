@@ -166,3 +166,18 @@ def test_scratch_memory_is_checked():
     enough = np.zeros(core.half_indexed_scratch(1, 2, 1), np.uint8)
     with pytest.raises(ValueError, match="clear"):
         core.scatter_add(y, np.zeros((1, 1, 1), np.int64), x, "float16", False, 1, enough)
+
+
+@every_half
+@pytest.mark.parametrize("divisor", [None, 3])
+def test_shares_of_windows_side_by_side(level, dtype, divisor):
+    """Lines of any length, up to the last item of an array."""
+    rng = np.random.default_rng(3)
+    for extent in (*range(1, 36), 63, 64, 65):
+        grad = rng.standard_normal((2, 3, 4, extent)).astype(HALVES[dtype])
+        x = np.zeros((2, 3, 8, 2 * extent), HALVES[dtype])
+        options = {"divisor_override": divisor, "algorithm": "compiled"}
+        back = fastconv.avg_pool2d_backward(grad, x, 2, **options)
+        expected = grad.astype(np.float32) / np.float32(divisor or 4)
+        expected = expected.repeat(2, axis=2).repeat(2, axis=3).astype(HALVES[dtype])
+        np.testing.assert_array_equal(back.view(np.uint16), expected.view(np.uint16))

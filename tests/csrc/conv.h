@@ -13,6 +13,9 @@ typedef struct {
 
 conv draw_conv(void);
 
+/* A depthwise one of a narrow type, whose code is FC_DTYPE_COUNT more. */
+conv draw_narrow_depthwise(int dtype);
+
 /* The input under group `group`'s row, as a double; 0 in padding. */
 double column(const conv *c, const block *x, int64_t n, int64_t group, int64_t row,
               int64_t position);

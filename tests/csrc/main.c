@@ -37,6 +37,8 @@ static const test tests[] = {
     {"depthwise", test_depthwise, 50, KERNELS},
     {"depthwise_input_grad", test_depthwise_input_grad, 50, KERNELS},
     {"depthwise_weight_grad", test_depthwise_weight_grad, 50, KERNELS},
+    {"depthwise_halves", test_depthwise_halves, 50, KERNELS},
+    {"depthwise_bytes", test_depthwise_bytes, 50, NARROW},
     {"winograd", test_winograd, 50, KERNELS},
     {"winograd_halves", test_winograd_halves, 50, KERNELS},
     {"winograd_grad", test_winograd_grad, 50, KERNELS},

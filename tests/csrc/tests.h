@@ -22,6 +22,8 @@ void test_narrow_weight_grad(const fc_kernels *k);
 void test_depthwise(const fc_kernels *k);
 void test_depthwise_input_grad(const fc_kernels *k);
 void test_depthwise_weight_grad(const fc_kernels *k);
+void test_depthwise_halves(const fc_kernels *k);
+void test_depthwise_bytes(const fc_kernels *k);
 void test_winograd(const fc_kernels *k);
 void test_winograd_halves(const fc_kernels *k);
 void test_winograd_grad(const fc_kernels *k);

@@ -19,6 +19,8 @@
 #undef FC_N
 #undef FC_V
 #undef FC_T
+#define FC_TEMPLATE "depthwise_two.inc"
+#include "each_depth.h"
 #define FC_TEMPLATE "depthwise_lines.inc"
 #include "each_depth.h"
 #define FC_TEMPLATE "depthwise_tiles.inc"

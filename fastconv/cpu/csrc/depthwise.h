@@ -275,13 +275,13 @@ static int reads_directly(const fc_depthwise *c)
     X(5, 1, 1) X(5, 1, 2)                                                                          \
     X(5, 2, 1) X(5, 2, 2)
 
-/* How many blocks a line's vectors are cut into. The results that a source line meets stay in
- * registers, or the sums of a weight gradient. */
-static int64_t direct_blocks(const fc_depthwise *c, int64_t vectors)
+/* The most vectors of a block. The results that a source line meets stay in registers, or the sums
+ * of a weight gradient. */
+static int64_t direct_width(const fc_depthwise *c)
 {
     const int wide = c->g.kernel[2] == 3 && VECTOR_BYTES == 64;
 
-    return ceil_div(vectors, wide ? DIRECT_VECTORS : c->operation == FC_WEIGHT_GRAD ? 1 : 2);
+    return wide ? DIRECT_VECTORS : c->operation == FC_WEIGHT_GRAD ? 1 : 2;
 }
 
 /* Where the tap over the padded element e of a line reads for the line's first result. */

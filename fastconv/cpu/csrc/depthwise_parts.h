@@ -1,7 +1,9 @@
-/* Some items of 16 or 8 bits of a line: the first ones, or those of a vector that lie within. */
+/* Depthwise convolution's items of 16 or 8 bits: those of a vector that lie within a line, and sums
+ * that become items. */
 #ifndef FC_DEPTHWISE_PARTS_H
 #define FC_DEPTHWISE_PARTS_H
 
+#include "narrow_few.h"
 #include "narrow_formats.h"
 
 typedef uint16_t fc_vector_all_u16
@@ -26,69 +28,47 @@ FC_INLINE fc_vector_u16 rounded_sums_bfloat16(fc_vector_float32 v)
 #endif
 }
 
+/* The same of two vectors of sums, which are put in turn. */
+FC_INLINE fc_vector_u32 rounded_pairs(fc_vector_float32 even, fc_vector_float32 odd)
+{
+#if defined(__AVX512BW__)
+    const __m512i half = _mm512_set1_epi32(0x7fff), one = _mm512_set1_epi32(1);
+    const __m512i last = _mm512_set1_epi32(0x10000), low = (__m512i)even, high = (__m512i)odd;
+    const __m512i lows = _mm512_add_epi32(low, half), highs = _mm512_add_epi32(high, half);
+    const __m512i evens = _mm512_mask_add_epi32(lows, _mm512_test_epi32_mask(low, last), lows, one);
+    const __m512i odds =
+        _mm512_mask_add_epi32(highs, _mm512_test_epi32_mask(high, last), highs, one);
+    return (fc_vector_u32)_mm512_mask_blend_epi16(0xaaaaaaaa, _mm512_srli_epi32(evens, 16), odds);
+#else
+    const fc_vector_u32 low = (fc_vector_u32)even, high = (fc_vector_u32)odd;
+    const fc_vector_u32 evens = (low + 0x7fff + (low >> 16 & 1)) >> 16;
+    const fc_vector_u32 odds = high + 0x7fff + (high >> 16 & 1);
+#if defined(__AVX2__)
+    return (fc_vector_u32)_mm256_blend_epi16((__m256i)evens, (__m256i)odds, 0xaa);
+#elif defined(__SSE4_1__)
+    return (fc_vector_u32)_mm_blend_epi16((__m128i)evens, (__m128i)odds, 0xaa);
+#else
+    return evens | (odds & 0xffff0000);
+#endif
+#endif
+}
+
 FC_INLINE fc_vector_u16 rounded_sums_float16(fc_vector_float32 v)
 {
     return rounded_float16(v);
 }
 
-#if !defined(__AVX512BW__)
-/* Fewer bytes than `size`, which the compiler knows, in one or two moves that may overlap. */
-FC_INLINE void copy_few(char *to, const char *from, int64_t bytes, const int64_t size)
+/* One vector's items as the lower half of two. */
+FC_INLINE fc_vector_u32 one_of_two(fc_vector_u16 v)
 {
-    if (size > 8 && bytes >= 8) {
-        memcpy(to, from, 8);
-        memcpy(to + bytes - 8, from + bytes - 8, 8);
-    } else if (size > 4 && bytes >= 4) {
-        memcpy(to, from, 4);
-        memcpy(to + bytes - 4, from + bytes - 4, 4);
-    } else if (bytes >= 2) {
-        memcpy(to, from, 2);
-        memcpy(to + bytes - 2, from + bytes - 2, 2);
-    } else if (bytes == 1)
-        *to = *from;
-}
-#endif
-
-FC_INLINE fc_vector_u16 load_few_u16(const char *from, int64_t n)
-{
-#if defined(__AVX512BW__)
-    return load_some_u16(from, n);
+#if defined(__AVX512F__)
+    return (fc_vector_u32)_mm512_castsi256_si512((__m256i)v);
+#elif defined(__AVX2__)
+    return (fc_vector_u32)_mm256_castsi128_si256((__m128i)v);
 #else
-    fc_vector_u16 v = {0};
-    copy_few((char *)&v, from, 2 * n, sizeof v);
-    return v;
-#endif
-}
-
-FC_INLINE void store_few_u16(char *to, fc_vector_u16 v, int64_t n)
-{
-#if defined(__AVX512BW__)
-    store_some_u16(to, v, n);
-#else
-    copy_few(to, (const char *)&v, 2 * n, sizeof v);
-#endif
-}
-
-/* The other lanes are a given byte. */
-FC_INLINE fc_vector_u8 load_few_u8(const char *from, int64_t n, int other)
-{
-#if defined(__AVX512BW__)
-    const __m128i rest = _mm_set1_epi8((char)other);
-    return (fc_vector_u8)_mm_mask_loadu_epi8(rest, (__mmask16)((1u << n) - 1), from);
-#else
-    fc_vector_u8 v = {0};
-    v += (uint8_t)other;
-    copy_few((char *)&v, from, n, sizeof v);
-    return v;
-#endif
-}
-
-FC_INLINE void store_few_u8(char *to, fc_vector_u8 v, int64_t n)
-{
-#if defined(__AVX512BW__)
-    store_some_u8(to, v, n);
-#else
-    copy_few(to, (const char *)&v, n, sizeof v);
+    fc_vector_u32 pairs = {0};
+    memcpy(&pairs, &v, sizeof v);
+    return pairs;
 #endif
 }
 
@@ -112,6 +92,13 @@ FC_INLINE fc_vector_u16 load_part_u16(const char *from, const fc_part_u16 *part,
     return (fc_vector_u16)_mm256_maskz_loadu_epi16(*part, from);
 }
 
+/* Of two vectors, which follow each other. */
+FC_INLINE fc_vector_u32 load_parts_u16(const char *from, const fc_part_u16 *parts, int outside)
+{
+    (void)outside;
+    return (fc_vector_u32)_mm512_maskz_loadu_epi16(_mm512_kunpackw(parts[1], parts[0]), from);
+}
+
 FC_INLINE fc_vector_u8 load_part_u8(const char *from, const fc_part_u8 *part, int outside,
                                     int other)
 {
@@ -121,23 +108,31 @@ FC_INLINE fc_vector_u8 load_part_u8(const char *from, const fc_part_u8 *part, in
 
 enum { LEAST_LINE = 1 };
 #elif defined(__AVX2__)
-/* Without masks for such items a whole vector is read, `move` items on, where it does not leave the
- * line, and its bytes are shifted to their lanes. Lines must not be shorter than it. */
+/* Without masks for such items the two halves of a vector are read where they don't leave the line,
+ * and their bytes are shuffled to their lanes. Lines must not be shorter than a half. */
+enum { LEAST_LINE = NARROW_LANES / 2 };
+
 typedef struct {
-    int64_t move;
-    __m128i bytes; /* of what was read; a set sign bit stands for none */
+    int64_t first, second; /* items from where the load is asked for to what is read */
+    __m128i bytes;         /* of what was read; a set sign bit stands for none */
 } fc_part_u16;
 typedef fc_part_u16 fc_part_u8;
 
 FC_INLINE fc_part_u16 part_of_items(int64_t at, int64_t items, int64_t size)
 {
-    const int64_t place = max64(0, min64(at, items - NARROW_LANES));
-    fc_part_u16 part = {.move = place - at};
+    const int64_t first = max64(0, min64(at, items - LEAST_LINE));
+    const int64_t second = min64(first + LEAST_LINE, items - LEAST_LINE);
+    fc_part_u16 part = {.first = first - at, .second = second - at};
     signed char bytes[16];
 
     for (int64_t i = 0; i < 16; i++) {
-        const int64_t from = i - part.move * size;
-        bytes[i] = (signed char)(from >= 0 && from < NARROW_LANES * size ? from : -1);
+        const int64_t item = at + i / size, byte = i % size;
+        const int64_t low = item - first, high = item - second;
+        bytes[i] = -1;
+        if (i < NARROW_LANES * size && low >= 0 && low < LEAST_LINE)
+            bytes[i] = (signed char)(low * size + byte);
+        else if (i < NARROW_LANES * size && high >= 0 && high < LEAST_LINE)
+            bytes[i] = (signed char)((LEAST_LINE + high) * size + byte);
     }
     memcpy(&part.bytes, bytes, sizeof bytes);
     return part;
@@ -153,28 +148,38 @@ FC_INLINE fc_part_u8 part_of_u8(int64_t at, int64_t items)
     return part_of_items(at, items, 1);
 }
 
+/* `outside`, a line of padding is read, where it doesn't matter from where on. */
 FC_INLINE fc_vector_u16 load_part_u16(const char *from, const fc_part_u16 *part, int outside)
 {
-    const int64_t move = outside ? 0 : 2 * part->move;
-    const __m128i v = _mm_loadu_si128((const __m128i *)(from + move));
+    const int64_t first = outside ? 0 : 2 * part->first, second = outside ? 0 : 2 * part->second;
+    const __m128i low = _mm_loadl_epi64((const __m128i *)(from + first));
+    const __m128 both = _mm_loadh_pi((__m128)low, (const __m64 *)(from + second));
 
-    return (fc_vector_u16)_mm_shuffle_epi8(v, part->bytes);
+    return (fc_vector_u16)_mm_shuffle_epi8((__m128i)both, part->bytes);
+}
+
+FC_INLINE fc_vector_u32 load_parts_u16(const char *from, const fc_part_u16 *parts, int outside)
+{
+    const fc_vector_u16 low = load_part_u16(from, parts, outside);
+    const fc_vector_u16 high = load_part_u16(from + 16, parts + 1, outside);
+
+    return (fc_vector_u32)_mm256_set_m128i((__m128i)high, (__m128i)low);
 }
 
 FC_INLINE fc_vector_u8 load_part_u8(const char *from, const fc_part_u8 *part, int outside,
                                     int other)
 {
     const __m128i rest = _mm_set1_epi8((char)other);
-    const int64_t move = outside ? 0 : part->move;
-    const __m128i v = _mm_loadl_epi64((const __m128i *)(from + move));
-    const __m128i moved = _mm_shuffle_epi8(v, part->bytes);
+    const int64_t first = outside ? 0 : part->first, second = outside ? 0 : part->second;
+    const __m128i low = _mm_cvtsi32_si128(*(const fc_int32 *)(from + first));
+    const __m128i both = _mm_insert_epi32(low, *(const fc_int32 *)(from + second), 1);
+    const __m128i moved = _mm_shuffle_epi8(both, part->bytes);
     fc_vector_u8 found;
 
     _mm_storel_epi64((__m128i *)&found, _mm_blendv_epi8(moved, rest, part->bytes));
     return found;
 }
 
-enum { LEAST_LINE = NARROW_LANES };
 #else
 /* Lines are copied here. */
 typedef struct {
@@ -197,6 +202,12 @@ FC_INLINE fc_vector_u16 load_part_u16(const char *from, const fc_part_u16 *part,
 {
     (void)part, (void)outside;
     return *(const fc_vector_u16 *)from;
+}
+
+FC_INLINE fc_vector_u32 load_parts_u16(const char *from, const fc_part_u16 *parts, int outside)
+{
+    (void)parts, (void)outside;
+    return *(const fc_vector_u32 *)from;
 }
 
 FC_INLINE fc_vector_u8 load_part_u8(const char *from, const fc_part_u8 *part, int outside,

@@ -61,6 +61,10 @@ typedef struct {
     int64_t (*half_indexed_scratch)(int64_t channels, int64_t inputs, int64_t outputs);
     int64_t (*half_scatter_add)(const fc_array *grad, const fc_array *indices, const fc_array *dx,
                                 const fc_halves *, int threads);
+    /* All columns, which fill x. */
+    int64_t (*half_col2im_scratch)(const fc_geometry *);
+    void (*half_col2im)(const fc_geometry *, const fc_array *columns, const fc_array *x,
+                        const fc_halves *, int threads);
     int64_t (*unpool)(const fc_array *x, const fc_array *indices, const fc_array *y, int threads);
     /* `steps` multiply-adds of every sum that fits into the registers, on each thread and nothing
      * else: what this level can reach at best. Returns the operations done. */
@@ -127,6 +131,8 @@ typedef struct {
     fc_grad_bytes (*weight_grad_bytes)(const fc_weight_grad *);
     /* n items side by side, float16 or bfloat16 to float32, or, unless `widens`, back. */
     void (*convert)(int dtype, const char *from, char *to, int64_t n, int widens, int threads);
+    /* fc_kernels' depthwise of bytes, where it can be had cheaper; else nothing is done: false. */
+    int (*depthwise_quads)(const fc_depthwise *, int threads);
 } fc_narrow_kernels;
 
 #endif

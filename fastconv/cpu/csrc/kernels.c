@@ -5,12 +5,14 @@
  * win over its twin at link time and crash an older one.
  */
 #include "bias_grad.h"
+#include "byte_lanes.h"
 #include "columns.h"
 #include "common.h"
 #include "depthwise_level.h"
 #include "dense_gemm.h"
 #include "finish.h"
 #include "indexed.h"
+#include "narrow_few.h"
 #include "peak.h"
 #include "pointwise.h"
 #include "lanes.h"
@@ -142,6 +144,11 @@
 #include "dense_cut.inc"
 #include "dense.inc"
 #include "indexed.inc"
+#define FC_TEMPLATE "byte_rows.inc"
+#include "each_bytes.h"
+#include "byte_lines.inc"
+#include "max_bytes.inc"
+#include "max_byte_places.inc"
 #include "pools.inc"
 #include "half_blocks.inc"
 #define FC_N(name) name##_float32
@@ -151,6 +158,7 @@
 #undef FC_V
 #include "half_pools.inc"
 #include "half_indexed.inc"
+#include "half_columns.inc"
 #include "finish.inc"
 #include "quantize.inc"
 #include "rounding.inc"
@@ -180,6 +188,8 @@ extern const fc_kernels FC_TABLE(FC_ISA);
 const fc_kernels FC_TABLE(FC_ISA) = {
     .im2col = im2col,
     .col2im = col2im,
+    .half_col2im = half_col2im,
+    .half_col2im_scratch = half_col2im_scratch,
     .scatter = scatter,
     .epilogue = epilogue,
     .max_forward = max_forward,

@@ -103,6 +103,7 @@
 #include "narrow_dense_run.inc"
 #include "narrow_grad_run.inc"
 #include "narrow_convert.inc"
+#include "depthwise_quads.inc"
 
 #define FC_PASTE(a, b) a##b
 #define FC_TABLE(isa) FC_PASTE(fc_narrow_, isa)
@@ -124,4 +125,5 @@ const fc_narrow_kernels FC_TABLE(FC_ISA) = {
     .weight_grad = weight_grad,
     .weight_grad_bytes = weight_grad_bytes,
     .convert = convert,
+    .depthwise_quads = depthwise_quads,
 };

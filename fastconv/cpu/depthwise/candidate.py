@@ -23,9 +23,11 @@ from fastconv.problem import ConvProblem, Problem
 
 # Each phase of an input gradient is a pass of its own over the scratch memory.
 MOST_STRIDE = 4
-# Measured: the peak's share of products, bytes that pass through, single items copied where lines
+# Measured: the peak's share of products, and of those of taps in a row, which load a vector each,
+# where taps above each other share it; bytes that pass through, single items copied where lines
 # aren't contiguous, and what a channel of an image takes however small it is.
 _PEAK_SHARE = 0.75
+_ROW_SHARE = 0.2
 _BYTES_PER_SECOND = 45e9
 _ITEMS_PER_SECOND = 1.5e9
 _PLANE_SECONDS = 50e-9
@@ -94,7 +96,8 @@ def why_not_depthwise(problem: ConvProblem) -> str:
 
 def predicted_seconds(problem: ConvProblem, dtype: str, threads: int) -> float:
     """Return what a depthwise problem with sums in a dtype takes on so many threads."""
-    flops = problem.flops / (_PEAK_SHARE * peak_flops(active(), dtype, 1))
+    share = _PEAK_SHARE if problem.kernel[-2:-1] > (1,) else _ROW_SHARE
+    flops = problem.flops / (share * peak_flops(active(), dtype, 1))
     seconds = flops + prod(problem.y.shape[:2]) * _PLANE_SECONDS
     for operand in (problem.x, problem.y):
         size = itemsize(operand.dtype)

@@ -17,7 +17,7 @@ from fastconv.precision import sum_dtype
 from fastconv.problem import ConvProblem
 
 # A band and the results of a tile stay in the first-level cache; with a third axis, where each
-# plane is read for several others, in the second-level cache.
+# plane is read for several others, or several planes for one, in the second-level cache.
 _BAND_BYTES = 24 * 2**10
 _VOLUME_BYTES = 192 * 2**10
 # Enough pieces for a few threads, and what their sums may take.
@@ -64,8 +64,10 @@ class DepthwisePlan(HostPlan):
         self._threads = threads
         self._geometry = geometry_of(problem)
         self._pixels = channels_adjoin(problem)
-        self._band_bytes = _VOLUME_BYTES if _is_deep(problem) else _BAND_BYTES
         multiplier = problem.y.shape[1] // problem.x.shape[1]
+        gathers_planes = multiplier > 1 and problem.operation == "conv_input_grad"
+        deep = _is_deep(problem) or gathers_planes
+        self._band_bytes = _VOLUME_BYTES if deep else _BAND_BYTES
         table, self.thread_bytes = core.depthwise_bytes(
             self._geometry,
             problem.operation,

@@ -71,6 +71,8 @@ class IntegerDepthwisePlan(HostPlan):
         self._problem = problem
         self._threads = threads
         self._flips = options_of(problem)["flips"]
+        ends = np.iinfo(problem.y.dtype)
+        self._ends = int(ends.min), int(ends.max)
         self._plan = DepthwisePlan(as_convolution(problem), threads, dtype=_DTYPE)
         self.workspace_bytes = self._plan.workspace_bytes
 
@@ -96,10 +98,7 @@ class IntegerDepthwisePlan(HostPlan):
         numbers: tuple[Any, ...] = (zero, None, 0, 0, 0)
         if rest:
             multiplier, y_zero = rest
-            ends = np.iinfo(y.dtype)
-            numbers = (
-                zero, np.ascontiguousarray(multiplier), int(y_zero[0]), ends.min, ends.max,
-            )  # fmt: skip
+            numbers = (zero, np.ascontiguousarray(multiplier), int(y_zero[0]), *self._ends)
         if zeros is None and problem.weight.dtype == "uint8":
             zeros = np.zeros(1, np.uint8)
         taken = None if zeros is None else signed(zeros, problem.weight.dtype)
