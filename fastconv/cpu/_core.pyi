@@ -339,6 +339,7 @@ def depthwise(
     scratch: _Array,
     threads: int,
     integers: tuple[tuple[int, int], _Array | None, tuple[Any, ...]] | None = None,
+    rounding: str = "",
 ) -> bool | None: ...
 def product_scratch(dtype: str) -> int: ...
 def product(

@@ -7,6 +7,7 @@ cdef extern from "fc_convolutions.h" nogil:
         FC_INPUT_GRAD
         FC_WEIGHT_GRAD
         FC_MOST_PHASES
+        FC_LOWERED
         FC_PIXELS
         FC_TRANSPOSED
         FC_MOST_PANELS
@@ -164,6 +165,7 @@ cdef extern from "fc_convolutions.h" nogil:
         int operation
         int activation
         int pixels
+        int rounding
         fc_narrow narrow
         const char *w_zeros
         int64_t w_zero_step

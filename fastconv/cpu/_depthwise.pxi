@@ -70,7 +70,7 @@ def depthwise_bytes(Geometry geometry not None, operation, multiplier, dtype, bi
 
 def depthwise(Geometry geometry not None, operation, x, weight, y, bias, dtype, bint pixels,
               int activation, double parameter, band_bytes, table, scratch, threads,
-              tuple integers=None):
+              tuple integers=None, rounding=""):
     """Convolve each channel by itself, or compute a gradient of that.
 
     Parameters
@@ -97,6 +97,8 @@ def depthwise(Geometry geometry not None, operation, x, weight, y, bias, dtype, 
         Bits to flip in bytes of x and of the weight, so that these are unsigned and those signed;
         None, or int32 numbers to take off the weight, one for each of its channels or for all;
         what `Convolution.run` takes as `integers`. The bias is int32, and so is y, or of 8 bits.
+    rounding : {"", "tf32", "bfloat16", "float16"}
+        What the operands, of float32, are rounded to as they are read.
 
     Returns
     -------
@@ -141,6 +143,10 @@ def depthwise(Geometry geometry not None, operation, x, weight, y, bias, dtype, 
         raise ValueError(f"activation: expected 0 to {FC_ACTIVATIONS - 1}, got {activation}")
     depthwise_plan(&c, geometry, operation, grads.a.shape[1] // channels, dtype, pixels, band_bytes)
     c.activation, c.parameter = activation, parameter
+    if rounding:
+        if code != FC_float32:
+            raise ValueError(f"rounding: expected float32, got {dtype}")
+        c.dtype, c.rounding = FC_LOWERED, rounding_code(rounding)
     c.w_zeros, c.w_zero_step = NULL, 0
     if exact:
         flips, given, numerals = integers
@@ -168,4 +174,5 @@ def depthwise(Geometry geometry not None, operation, x, weight, y, bias, dtype, 
         clear_overflow()
         if not (exact and fc_active_narrow().depthwise_quads(&c, t)):
             fc_active().depthwise(&c, t)
-    return seen_overflow(fc_active_narrow().notes_overflow and dtype == "float16")
+    notes = fc_active_narrow().notes_overflow
+    return seen_overflow(notes and "float16" in (dtype, rounding))

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol
 
 from fastconv.backend import Decision, Plan, Policy
 from fastconv.machine import usable_cores
-from fastconv.precision import COMPLEX, FLOATING, classical_error_bound, sum_dtype
+from fastconv.precision import (
+    COMPLEX,
+    FLOATING,
+    classical_error_bound,
+    rounded_error_bound,
+    sum_dtype,
+)
 from fastconv.problem import IntegerConvProblem, PoolProblem, Problem
 
 
@@ -36,6 +43,16 @@ def least_gain(candidate: Candidate, problem: Problem, precision: str) -> float:
     """
     own = getattr(candidate, "least_gain", None)
     return 1.0 if own is None else float(own(problem, precision))
+
+
+def rounding_first(decision: Decision, precision: str) -> Decision:
+    """Return a decision on float32 operands as one that rounds them to a precision first."""
+    return replace(
+        decision,
+        reason=f"operands rounded to {precision}; {decision.reason}",
+        precision=precision,
+        error_bound=rounded_error_bound(precision, decision.error_bound, "float32"),
+    )
 
 
 def threads_for(policy: Policy) -> int:

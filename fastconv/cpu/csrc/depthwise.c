@@ -4,12 +4,13 @@
 #include "depthwise.h"
 #include "depthwise_level.h"
 #include "finish.h"
+#include "rounding.h"
 #include "vector.h"
 
 #define FC_TEMPLATE "activate.inc"
 #include "each_float.h"
 #define FC_TEMPLATE "depthwise_floats.inc"
-#include "each_float.h"
+#include "each_depth_float.h"
 #define FC_TEMPLATE "depthwise_halves.inc"
 #include "each_narrow_float.h"
 #define FC_N(name) name##_int8

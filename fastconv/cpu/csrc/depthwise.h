@@ -261,7 +261,7 @@ static int reads_directly(const fc_depthwise *c)
     /* Activations that are no bounds are applied to sums in scratch memory. */
     if (is_half(c) && c->activation > FC_RELU6)
         return 0;
-    if (c->dtype >= FC_DTYPE_COUNT
+    if (c->dtype >= FC_DTYPE_COUNT && c->dtype != FC_LOWERED
         && (c->operation == FC_INPUT_GRAD ? c->y : c->x).shape[4] < LEAST_LINE)
         return 0;
     return MASKED_LOADS && plain && square && even

@@ -15,8 +15,11 @@
 #undef FC_SUMS
 #define FC_SUMS(name) name##_float32
 #define FC_V float
-#define FC_N(name) name##_float32
 #define FC_T fc_float32
+#define FC_N(name) name##_float32
+#include FC_TEMPLATE
+#undef FC_N
+#define FC_N(name) name##_lowered
 #include FC_TEMPLATE
 #undef FC_N
 #undef FC_T

@@ -74,8 +74,8 @@ typedef struct {
 } fc_winograd_grad;
 
 /* A depthwise convolution or one of its gradients: weight is (channels * multiplier, 1, kernel).
- * dtype is a floating one's code, or FC_DTYPE_COUNT more than a narrow one's; sums of 16-bit types
- * are float32. Bytes have no gradients; their sums, with weights less `w_zeros`, int32, w_zero_step
+ * dtype is a floating one's code, FC_DTYPE_COUNT more than a narrow one's, or FC_LOWERED: float32
+ * that is rounded as it is read; sums of 16-bit types are float32. Bytes have no gradients; their sums, with weights less `w_zeros`, int32, w_zero_step
  * bytes apart, are exact while they have no more than 2^24 / 255^2 products. A
  * pass takes a band of one channel at a time; with `pixels`, where channels lie side by side in x
  * and y, a vector of channels. depthwise_plan fills what stands last from the rest, but for the
@@ -83,6 +83,7 @@ typedef struct {
  * contiguous, each over its share of the images. */
 enum { FC_FORWARD, FC_INPUT_GRAD, FC_WEIGHT_GRAD };
 enum { FC_MOST_PHASES = 4 }; /* an input gradient's largest stride */
+enum { FC_LOWERED = FC_DTYPE_COUNT + FC_NARROW_COUNT };
 
 typedef struct {
     fc_geometry g;
@@ -92,6 +93,7 @@ typedef struct {
     int64_t multiplier, splits, band_bytes;
     double parameter;
     int dtype, operation, activation, pixels;
+    int rounding; /* of FC_LOWERED: FC_TO_TF32... */
     fc_narrow narrow; /* its flips, zero points and multiplier */
     const char *w_zeros; /* may be NULL */
     int64_t w_zero_step;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import prod
 
 from fastconv.backend import Decision, Plan, Policy
@@ -11,9 +12,11 @@ from fastconv.cpu.candidate import (
     over_limit,
     precision_name,
     refused,
+    rounding_first,
     threads_for,
     threads_within,
 )
+from fastconv.cpu.conversion import ROUNDED
 from fastconv.cpu.depthwise.plan import DepthwisePlan, channels_adjoin, split_count
 from fastconv.cpu.isa import active, core, why_no_core
 from fastconv.cpu.narrow import HALVES, operands_dtype, why_not
@@ -33,6 +36,14 @@ _ITEMS_PER_SECOND = 1.5e9
 _PLANE_SECONDS = 50e-9
 
 
+@dataclass(frozen=True, slots=True)
+class _Detail:
+    """The splits of a weight gradient, and what operands are rounded to as they are read."""
+
+    splits: int
+    rounding: str
+
+
 class Depthwise:
     """Each channel by itself, a band of its padded lines at a time."""
 
@@ -43,7 +54,8 @@ class Depthwise:
         if core is None:
             return refused(self.name, why_no_core)
         assert isinstance(problem, ConvProblem)
-        dtype, reason = arithmetic(problem, policy)
+        rounding = _rounding(problem, policy)
+        dtype, reason = ("float32", "") if rounding else arithmetic(problem, policy)
         reason = why_not_depthwise(problem) or reason or why_not(problem, dtype)
         if not reason and operands_dtype(problem) != problem.dtype:
             reason = f"{problem.dtype} results of {operands_dtype(problem)} operands aren't served"
@@ -53,9 +65,12 @@ class Depthwise:
             return refused(
                 self.name, f"strides {problem.stride} exceed {MOST_STRIDE} in an input gradient"
             )
-        return self._within_limit(problem, dtype, policy)
+        found = self._within_limit(problem, dtype, policy, rounding)
+        return rounding_first(found, rounding) if rounding and found.can else found
 
-    def _within_limit(self, problem: ConvProblem, dtype: str, policy: Policy) -> Decision:
+    def _within_limit(
+        self, problem: ConvProblem, dtype: str, policy: Policy, rounding: str
+    ) -> Decision:
         threads, limit = threads_for(policy), policy.workspace_limit
         splits = split_count(problem, limit // 2)
         plan = DepthwisePlan(problem, threads, splits)
@@ -75,14 +90,21 @@ class Depthwise:
             predicted_seconds(problem, dtype, threads),
             plan.workspace_bytes,
             threads=threads,
-            detail=splits,
+            detail=_Detail(splits, rounding),
         )
 
     def plan(self, problem: Problem, decision: Decision) -> Plan:
         """Make it ready to run."""
         assert isinstance(problem, ConvProblem)
-        assert isinstance(decision.detail, int)
-        return DepthwisePlan(problem, decision.threads, decision.detail)
+        detail = decision.detail
+        assert isinstance(detail, _Detail)
+        return DepthwisePlan(problem, decision.threads, detail.splits, rounding=detail.rounding)
+
+
+def _rounding(problem: ConvProblem, policy: Policy) -> str:
+    """Return what operands are rounded to as they are read; "" for nothing."""
+    lowered = problem.dtype == operands_dtype(problem) == "float32" and policy.precision in ROUNDED
+    return str(policy.precision) if lowered else ""
 
 
 def why_not_depthwise(problem: ConvProblem) -> str:

@@ -53,13 +53,20 @@ class DepthwisePlan(HostPlan):
         On how many threads; the sums of a weight gradient, over parts of the images.
     dtype : str or None, default None
         What the core takes the arrays for, if it isn't the problem's own dtype.
+    rounding : str
+        What float32 operands are rounded to as they are read; "" for nothing.
     """
 
     def __init__(
-        self, problem: ConvProblem, threads: int, splits: int = 1, dtype: str | None = None
+        self,
+        problem: ConvProblem,
+        threads: int,
+        splits: int = 1,
+        dtype: str | None = None,
+        rounding: str = "",
     ) -> None:
         assert core is not None
-        self._problem = problem
+        self._problem, self._rounding = problem, rounding
         self._dtype = dtype or problem.dtype
         self._threads = threads
         self._geometry = geometry_of(problem)
@@ -153,6 +160,7 @@ class DepthwisePlan(HostPlan):
             self._scratch.cut("scratch", workspace),
             self._threads,
             integers,
+            self._rounding,
         )
         return overflowed
 

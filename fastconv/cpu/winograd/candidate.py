@@ -8,7 +8,13 @@ from math import prod
 from typing import Any
 
 from fastconv.backend import Decision, Plan, Policy
-from fastconv.cpu.candidate import over_limit, refused, threads_for, threads_within
+from fastconv.cpu.candidate import (
+    over_limit,
+    refused,
+    rounding_first,
+    threads_for,
+    threads_within,
+)
 from fastconv.cpu.conversion import ROUNDED
 from fastconv.cpu.isa import active, core, why_no_core
 from fastconv.cpu.narrow import HALVES, operands_dtype
@@ -18,7 +24,7 @@ from fastconv.cpu.winograd.cost import grad_seconds, seconds
 from fastconv.cpu.winograd.plan import WinogradPlan
 from fastconv.cpu.winograd.shape import Shape, alpha_of, choose_shape, kernels_of
 from fastconv.cpu.winograd.weight_grad import WinogradGradPlan, choose_grad_shape, grads_of
-from fastconv.precision import real_format, rounded_error_bound
+from fastconv.precision import real_format
 from fastconv.problem import ConvProblem, Problem
 
 # Published by how many inputs are transformed at a time: errors stay within for images and kernels
@@ -93,7 +99,7 @@ class Winograd:
         if problem.dtype != "float32":
             bound += real_format(problem.dtype).unit_roundoff * (1 + bound)
         found = self._within_limit(policy, detail, reason, threads, alone / threads, bound)
-        return _described(found, rounding) if rounding and found.can else found
+        return rounding_first(found, rounding) if rounding and found.can else found
 
     def _why_not_cut(self, problem: ConvProblem) -> str:
         if self._alpha == 4 and problem.operation == "conv_weight_grad":
@@ -152,15 +158,6 @@ def _rounding(problem: ConvProblem, policy: Policy) -> str:
     """Return what operands are rounded to as they are read; "" for nothing."""
     lowered = problem.dtype == "float32" and policy.precision in ROUNDED and not adjoin(problem)
     return str(policy.precision) if lowered else ""
-
-
-def _described(decision: Decision, rounding: str) -> Decision:
-    return replace(
-        decision,
-        reason=f"operands rounded to {rounding}; {decision.reason}",
-        precision=rounding,
-        error_bound=rounded_error_bound(rounding, decision.error_bound, "float32"),
-    )
 
 
 def _bytes(detail: _Detail, threads: int) -> int:

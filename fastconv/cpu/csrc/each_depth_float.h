@@ -1,0 +1,28 @@
+/* Includes FC_TEMPLATE once per type whose items are those of scratch memory: float64, float32, and
+ * `lowered`, float32 that is rounded as it is read. See each_depth.h. */
+#define FC_ROUNDED(reader, v) (v)
+#define FC_N(name) name##_float64
+#define FC_SUMS(name) name##_float64
+#define FC_V double
+#define FC_T fc_float64
+#include FC_TEMPLATE
+#undef FC_N
+#undef FC_V
+#undef FC_T
+#undef FC_SUMS
+#define FC_SUMS(name) name##_float32
+#define FC_V float
+#define FC_T fc_float32
+#define FC_N(name) name##_float32
+#include FC_TEMPLATE
+#undef FC_N
+#undef FC_ROUNDED
+#define FC_ROUNDED(reader, v) rounded_to((reader)->rounding, v)
+#define FC_N(name) name##_lowered
+#include FC_TEMPLATE
+#undef FC_N
+#undef FC_V
+#undef FC_T
+#undef FC_SUMS
+#undef FC_ROUNDED
+#undef FC_TEMPLATE

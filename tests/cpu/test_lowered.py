@@ -1,0 +1,143 @@
+"""float32 operands of a lower precision, rounded as they are read: the same bits as beforehand."""
+
+import numpy as np
+import pytest
+
+core = pytest.importorskip("fastconv.cpu._core", reason="needs the compiled core")
+pytest.importorskip("ml_dtypes")
+
+from hypothesis import given, settings  # noqa: E402
+from hypothesis import strategies as st  # noqa: E402
+from narrow_support import operand, result_of  # noqa: E402
+
+import fastconv  # noqa: E402
+from fastconv.backend import Policy  # noqa: E402
+from fastconv.cpu.backend import BACKEND  # noqa: E402
+from fastconv.precision import rounded  # noqa: E402
+from fastconv.problem import ConvProblem  # noqa: E402
+
+PRECISIONS = ("tf32", "bfloat16", "float16")
+OPERATIONS = ("conv_forward", "conv_input_grad", "conv_weight_grad")
+
+
+def problem_of(operation, arrays, **parameters):
+    """Return a problem, its inputs, and an array for its result."""
+    results = {"conv_forward": "y", "conv_input_grad": "x", "conv_weight_grad": "weight"}
+    result = results[operation]
+    window = {"stride": (1, 1), "padding": ((1, 1), (1, 1)), "dilation": (1, 1), "groups": 1}
+    problem = ConvProblem(
+        function="test",
+        operation=operation,
+        device="cpu",
+        **{name: operand(array) for name, array in arrays.items()},
+        **window | parameters,
+    )
+    target = np.empty_like(arrays[result])
+    return problem, [a for name, a in arrays.items() if name != result], target
+
+
+def drawn(seed, channels, outputs, extents, *, groups=1, last=False):
+    """Return x, weight and y, of magnitudes from denormal in float16 to beyond its largest."""
+    rng = np.random.default_rng(seed)
+    shapes = {
+        "x": (2, channels, *extents),
+        "weight": (outputs, channels // groups, 3, 3),
+        "y": (2, outputs, *extents),
+    }
+    arrays = {}
+    for name, shape in shapes.items():
+        values = rng.standard_normal(shape) * 2.0 ** rng.integers(-26, 3, shape)
+        arrays[name] = values.astype(np.float32)
+        if last and name != "weight":
+            arrays[name] = np.ascontiguousarray(np.moveaxis(arrays[name], 1, -1))
+            arrays[name] = np.moveaxis(arrays[name], -1, 1)
+    return arrays
+
+
+def same_as_rounded_before(algorithm, operation, precision, arrays, **parameters):
+    """Compare an algorithm with itself on operands that were rounded beforehand."""
+    problem, inputs, target = problem_of(operation, arrays, **parameters)
+    decision, found = result_of(algorithm, problem, inputs, target, precision)
+    assert decision.precision == precision
+    before = {name: rounded(array, precision) for name, array in arrays.items()}
+    plain, inputs, target = problem_of(operation, before, **parameters)
+    _, expected = result_of(algorithm, plain, inputs, target, "float32")
+    np.testing.assert_array_equal(found, expected)
+    return decision
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    seed=st.integers(0, 2**31), channels=st.integers(1, 21), outputs=st.integers(1, 21),
+    extents=st.tuples(st.integers(3, 22), st.integers(3, 22)),
+)  # fmt: skip
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_winograds_tiles(level, operation, precision, seed, channels, outputs, extents):
+    arrays = drawn(seed, channels, outputs, extents)
+    decision = same_as_rounded_before("winograd", operation, precision, arrays)
+    assert decision.error_bound >= 2 * fastconv.precision.FORMATS[precision].unit_roundoff
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    seed=st.integers(0, 2**31), channels=st.integers(1, 19), last=st.booleans(),
+    extents=st.tuples(st.integers(3, 40), st.integers(3, 40)), two=st.booleans(),
+)  # fmt: skip
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_depthwise_lines(level, operation, precision, seed, channels, last, extents, two):
+    arrays = drawn(seed, channels, channels, extents, groups=channels, last=last)
+    parameters = {"groups": channels}
+    if two:
+        parameters["stride"] = (2, 2)
+        arrays["y"] = arrays["y"][:, :, : (extents[0] + 1) // 2, : (extents[1] + 1) // 2].copy()
+    same_as_rounded_before("depthwise", operation, precision, arrays, **parameters)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_copies_are_rounded_where_nothing_else_rounds(precision):
+    """BLAS takes columns as they are."""
+    arrays = drawn(0, 5, 6, (9, 8))
+    problem, inputs, target = problem_of("conv_forward", arrays)
+    decision, found = result_of("im2col_blas", problem, inputs, target, precision)
+    assert "rounded" in decision.reason
+    before = {name: rounded(array, precision) for name, array in arrays.items()}
+    plain, inputs, target = problem_of("conv_forward", before)
+    _, expected = result_of("im2col_blas", plain, inputs, target, "float32")
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(64, 64, 3, 3), (64, 1, 3, 3), (96, 64, 1, 1)])
+@pytest.mark.parametrize("which", ["x", "weight"])
+def test_operands_that_float16_is_too_narrow_for_are_told(shape, which):
+    rng = np.random.default_rng(0)
+    groups = 64 // shape[1]
+    x = rng.standard_normal((1, 64, 14, 14)).astype(np.float32)
+    weight = rng.standard_normal(shape).astype(np.float32)
+    keywords = {"padding": shape[-1] // 2, "groups": groups, "precision": "float16"}
+    fastconv.conv2d(x, weight, **keywords)
+    {"x": x, "weight": weight}[which][0, 0] = 7e4
+    with pytest.warns(RuntimeWarning, match="beyond 65504"):
+        fastconv.conv2d(x, weight, **keywords)
+    prepared = fastconv.prepare(weight, like=x)
+    with pytest.warns(RuntimeWarning, match="beyond 65504"):
+        fastconv.conv2d(x, prepared, **keywords)
+
+
+def test_16_bits_are_not_rounded_again():
+    geometry = core.Geometry((4, 4), (3, 3), (1, 1), (1, 1), (1, 1), (4, 4))
+    rest = (geometry, 1, 1, 2, 3, (6, 6), False, 0, 0.0)
+    with pytest.raises(ValueError, match="rounding: got 'tf32' of float16"):
+        core.Winograd(*rest, dtype="float16", rounding="tf32")
+
+
+def test_every_algorithm_keeps_a_lower_precisions_bound():
+    arrays = drawn(1, 8, 8, (12, 12))
+    problem, _, _ = problem_of("conv_forward", arrays)
+    for precision in PRECISIONS:
+        unit = fastconv.precision.FORMATS[precision].unit_roundoff
+        for decision in BACKEND.decide(problem, Policy(precision=precision)):
+            if decision.can:
+                assert decision.precision == precision, decision.algorithm
+                assert 2 * unit <= decision.error_bound <= 3 * unit, decision.algorithm
