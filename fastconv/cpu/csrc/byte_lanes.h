@@ -54,7 +54,7 @@ FC_INLINE uint64_t evens_of_16(fc_bytes_16 v)
     memcpy(&evens, &low, sizeof evens);
 #elif defined(__x86_64__)
     const __m128i low = _mm_and_si128((__m128i)v, _mm_set1_epi16(0xff));
-    _mm_storel_epi64((__m128i *)&evens, _mm_packus_epi16(low, low));
+    evens = (uint64_t)_mm_cvtsi128_si64(_mm_packus_epi16(low, low));
 #else
     for (int i = 0; i < 8; i++)
         memcpy((char *)&evens + i, (const char *)&v + 2 * i, 1);
