@@ -93,7 +93,7 @@ _CONVERTED = (
     ("float64", "float32", "fma"),
     ("float16", "float32", "fma"),
     ("bfloat16", "float32", "fma"),
-    ("float32", "float64", "fma"),
+    *((name, "float64", "fma") for name in ("float32", "float16", "bfloat16")),
 )
 
 

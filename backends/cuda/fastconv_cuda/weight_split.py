@@ -22,6 +22,7 @@ LAST = (
     ("bfloat16", "bfloat16"),
     ("float32", "tf32"),
     ("float32", "fma"),
+    ("float64", "fma"),
 )
 
 

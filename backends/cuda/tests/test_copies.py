@@ -100,6 +100,8 @@ CASES = {
     "float64 to float32": ("float64", FMA, "float32"),
     "float16 by fma": ("float16", FMA, None),
     "rounded by fma": ("float32", FMA, "bfloat16"),
+    "in float64": ("float32", FMA, "float64"),
+    "float16 in float64": ("float16", FMA, "float64"),
 }
 ROWS = {
     "ragged": {"x": (3, 20, 9, 8), "w": (70, 20, 3, 3), "padding": 1},
