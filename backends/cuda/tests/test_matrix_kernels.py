@@ -9,7 +9,7 @@ import pytest
 from breaking import broken_kernels
 from fastconv_cuda.arithmetic import FMA, MMA
 from fastconv_cuda.implicit_gemm import ImplicitGemm, gemm_plan, shape_of
-from fastconv_cuda.integer_gemm import INTEGER_GEMM
+from fastconv_cuda.integer_gemm import plain_plan
 from fastconv_cuda.tiles import INTEGER_TILES, TILES, Tile, tile_for
 from fastconv_cuda.weight_gemm import WeightGemm
 from problems import array_of, conv_problem, integer_values, linear_problem, operand, run
@@ -218,7 +218,7 @@ def integer_problem(x, w, last, kinds=("uint8", "int8"), result="int32"):
 
 
 def check_integers(problem, device, rng):
-    plan = INTEGER_GEMM.plan(problem, None, device)
+    plan = plain_plan(problem, device)
     (y,) = problem.outputs
     for _ in range(2):
         values = [integer_values(o, rng) for o in problem.inputs]
