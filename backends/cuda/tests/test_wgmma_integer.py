@@ -135,7 +135,7 @@ COPIED = {
 @pytest.mark.parametrize("kinds", [("uint8", "int8"), ("int8", "uint8")])
 def test_copies_with_their_channels_last_are_exact(kinds, row, kernel, images, device, monkeypatch):
     monkeypatch.setattr("fastconv_cuda.copied_integers.images_within", lambda *args: images)
-    problem = problem_of("padded", kinds, "own", **(dict(stride=1, groups=1) | COPIED[row]))
+    problem = problem_of("padded", kinds, "own", **COPIED[row])
     shape = problem.x.shape
     problem = replace(problem, x=operand(shape, kinds[0], last=row == "odd-channels"))
     check(problem, device, kernel)
