@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from fastconv_cuda import depthwise, wgmma, wgmma_integer, wgmma_weight
+from fastconv_cuda import depthwise, weight_boxes, wgmma, wgmma_integer
 from fastconv_cuda.arithmetic import HOPPER, TENSOR_CAPABILITY
 from fastconv_cuda.candidate import itemsize
 from fastconv_cuda.copies import copy_unit
@@ -220,7 +220,7 @@ FAMILIES: dict[str, dict[str, Unit]] = {
     "weight_last_mma": dict(_weight_gemms_last(tensor=True)),
     "weight_last_fma": dict(_weight_gemms_last(tensor=False)),
     "wgmma_gemm": dict(wgmma.every_unit()),
-    "wgmma_weight": dict(wgmma_weight.every_unit()),
+    "wgmma_weight": dict(weight_boxes.every_unit()),
     "wgmma_integer": dict(wgmma_integer.every_unit()),
     "integer_gemm": dict(_integer_gemms()),
     "sum_weight": _typed("sum_weight.cu", ("int8", "uint8")),

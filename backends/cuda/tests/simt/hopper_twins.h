@@ -45,7 +45,7 @@ struct Described {
 };
 static_assert(sizeof(Described) <= sizeof(TensorMap), "a tensor map is 128 bytes");
 
-enum { MOST_BOXES = 64 };
+enum { MOST_BOXES = 128 };
 struct Box { unsigned to; Described map; Counted *barrier; int at[5], shift[3]; };
 static Box boxes[MOST_BOXES];
 static int pending_boxes;
