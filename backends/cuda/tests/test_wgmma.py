@@ -46,16 +46,17 @@ def problem_of(pass_, row, dtype="float16", **more):
     return conv_problem(pass_, **ROWS[row], dtype=dtype, last=True, **more)
 
 
-def plan_of(problem, device):
-    decision = WGMMA_GEMM.decide(problem, Policy(precision=DTYPES[problem.dtype]), device.card)
+def plan_of(problem, device, precision=None):
+    policy = Policy(precision=precision or DTYPES[problem.dtype])
+    decision = WGMMA_GEMM.decide(problem, policy, device.card)
     assert decision.can, decision.reason
     return WGMMA_GEMM.plan(problem, decision, device)
 
 
-def check(problem, device, rng=None):
-    plan = plan_of(problem, device)
+def check(problem, device, precision=None):
+    plan = plan_of(problem, device, precision)
     for _ in range(2):  # in both orders of threads and of landing copies
-        got, exact = run(plan, device, problem, rng or np.random.default_rng(1))
+        got, exact = run(plan, device, problem, np.random.default_rng(1))
         np.testing.assert_array_equal(got, exact)
         assert device.launches[-1][1] == "wgmma_gemm"
 
@@ -89,11 +90,25 @@ COPIED = {
 @pytest.mark.parametrize("images", [5, 2])
 @pytest.mark.parametrize("row", COPIED)
 @pytest.mark.parametrize("pass_", PASSES)
-@pytest.mark.parametrize("dtype", ["float16", "float32"])
-def test_copies_with_their_channels_last_are_exact(dtype, pass_, row, images, device, monkeypatch):
+@pytest.mark.parametrize(
+    ("dtype", "precision"),
+    [
+        ("float16", None),
+        ("float32", "tf32"),
+        ("float32", "bfloat16"),
+        ("float64", "tf32"),
+        ("float64", "float16"),
+    ],
+)
+def test_copies_with_their_channels_last_are_exact(
+    dtype, precision, pass_, row, images, device, monkeypatch
+):
     monkeypatch.setattr("fastconv_cuda.wgmma_gemm.images_within", lambda *args: images)
     problem = conv_problem(pass_, **COPIED[row], dtype=dtype)
-    check(problem, device)
+    if pass_ == "conv_forward":
+        bias = operand((problem.y.shape[1],), dtype)
+        problem = replace(problem, bias=bias, activation="relu")
+    check(problem, device, precision=precision)
     parts = -(-problem.x.shape[0] // images)
     kernels = [kernel for _, kernel in device.launches]
     assert kernels == ["pack_weight", *["copy_last", "wgmma_gemm"] * parts] * 2
