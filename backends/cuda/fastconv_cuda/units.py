@@ -37,8 +37,9 @@ class Unit:
         return (KERNELS / self.file).read_text(encoding="utf-8")
 
     def unaligned(self) -> Unit:
-        """Return the unit that reads and writes byte by byte."""
-        return Unit(self.file, (*self.definitions, ("FC_UNALIGNED", "")))
+        """Return the unit that reads and writes byte by byte, which takes more registers."""
+        words = ((n, "1" if n == "FC_BLOCKS" else value) for n, value in self.definitions)
+        return Unit(self.file, (*words, ("FC_UNALIGNED", "")))
 
 
 @cache

@@ -16,9 +16,6 @@ enum {
 enum { ACROSS = FC_ACROSS };
 #endif
 
-// By itself ptxas spills a few registers to make room for one more block.
-#define FC_ONE_BLOCK __launch_bounds__(THREADS, 1)
-
 struct Task {
   long long image;
   int chunk, row, strip;
