@@ -12,7 +12,15 @@ from fastconv_cuda.implicit_gemm import ImplicitGemm, gemm_plan, shape_of
 from fastconv_cuda.integer_gemm import plain_plan
 from fastconv_cuda.tiles import INTEGER_TILES, TILES, Tile, tile_for
 from fastconv_cuda.weight_gemm import WeightGemm
-from problems import array_of, conv_problem, integer_values, linear_problem, operand, run
+from problems import (
+    SHARED_ROWS,
+    array_of,
+    conv_problem,
+    integer_values,
+    linear_problem,
+    operand,
+    run,
+)
 from simt.device import CARD, SimulatedDevice, SimulationError
 
 from fastconv.backend import Policy
@@ -28,19 +36,15 @@ MATHS = {
     "bfloat16": ("bfloat16", MMA, None),
     "tf32": ("float32", MMA, "tf32"),
 }
-ROWS = {
-    "ragged": {"x": (2, 24, 9, 8), "w": (72, 24, 3, 3), "padding": 1},
-    "strided-dilated": {
-        "x": (1, 16, 15, 12), "w": (8, 16, 3, 3), "padding": (2, 1), "stride": (2, 3),
-        "dilation": (3, 2),
-    },
+ROWS = SHARED_ROWS | {
     "grouped-1d": {
         "x": (3, 32, 21), "w": (48, 16, 4), "groups": 2, "padding": ((1, 2),), "stride": 2
     },
-    "3d": {"x": (1, 8, 4, 5, 6), "w": (12, 8, 2, 3, 2), "padding": (1, 0, 1), "stride": (1, 2, 1)},
+    "ragged-3d": {
+        "x": (1, 8, 4, 5, 6), "w": (12, 8, 2, 3, 2), "padding": (1, 0, 1), "stride": (1, 2, 1)
+    },
     "odd-channels": {"x": (1, 5, 11, 9), "w": (7, 5, 3, 3), "padding": 1},
     "stride-past-kernel": {"x": (1, 8, 11, 12), "w": (8, 8, 2, 2), "stride": (4, 5)},
-    "one-pixel": {"x": (1, 8, 1, 1), "w": (8, 8, 1, 1)},
 }  # fmt: skip
 PASSES = ("conv_forward", "conv_input_grad", "conv_weight_grad")
 

@@ -11,7 +11,15 @@ from fastconv_cuda.boxes import View, forward_view, grad_view
 from fastconv_cuda.geometry import Axis
 from fastconv_cuda.wgmma import TILES
 from fastconv_cuda.wgmma_gemm import WGMMA_GEMM
-from problems import array_of, conv_problem, linear_problem, operand, run, small_values
+from problems import (
+    SHARED_ROWS,
+    array_of,
+    conv_problem,
+    linear_problem,
+    operand,
+    run,
+    small_values,
+)
 from simt.device import CARD, SimulatedDevice, SimulationError
 
 from fastconv.backend import Policy
@@ -19,21 +27,14 @@ from fastconv.testing import solve
 
 pytestmark = pytest.mark.simulated
 
-ROWS = {
-    "ragged": {"x": (2, 24, 9, 8), "w": (72, 24, 3, 3), "padding": 1},
-    "strided-dilated": {
-        "x": (1, 16, 15, 12), "w": (8, 16, 3, 3), "padding": (2, 1), "stride": (2, 3),
-        "dilation": (3, 2),
-    },
+ROWS = SHARED_ROWS | {
     "grouped-1d": {
         "x": (3, 32, 21), "w": (32, 16, 4), "groups": 2, "padding": ((1, 2),), "stride": 2
     },
-    "3d": {"x": (1, 8, 4, 5, 6), "w": (16, 8, 2, 3, 2), "padding": (1, 0, 1), "stride": (1, 2, 1)},
     "many-taps": {"x": (2, 64, 13, 11), "w": (40, 64, 5, 3), "padding": (2, 1)},
     "stride-past-kernel": {"x": (1, 8, 11, 12), "w": (8, 8, 2, 2), "stride": (2, 3)},
     "image-below-kernel": {"x": (2, 8, 2, 3), "w": (8, 8, 3, 3), "padding": (2, 1)},
     "flat-image": {"x": (9, 16, 1, 8), "w": (24, 16, 1, 3), "padding": (0, 1)},
-    "one-pixel": {"x": (1, 8, 1, 1), "w": (8, 8, 1, 1)},
 }  # fmt: skip
 PASSES = ("conv_forward", "conv_input_grad")
 LONE = replace(CARD, processors=1)
@@ -240,6 +241,7 @@ def test_bounding_boxes_hold_what_windows_read(taps, dilation, stride):
 RING, TILE, WORK = "group_ring.cuh", "group_tile.cuh", "group_work.cuh"
 RESULTS = "group_results.cuh"
 BREAKS = [
+    (RING, "(-shared_address(memory) & 1023)", "0", 0),
     (RING, "block_barrier();", "", 0),
     (RING, "publish_barriers();", "", 0),
     (RING, "barrier_wait(free + turn.stage, turn.parity ^ 1);", "", 0),

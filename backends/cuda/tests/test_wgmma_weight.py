@@ -11,7 +11,7 @@ from fastconv_cuda.backend import CudaBackend
 from fastconv_cuda.geometry import geometry_of
 from fastconv_cuda.weight_boxes import WEIGHT_TILES, cut_for
 from fastconv_cuda.wgmma_weight import WGMMA_WEIGHT
-from problems import array_of, conv_problem, linear_problem, run, small_values
+from problems import SHARED_ROWS, array_of, conv_problem, linear_problem, run, small_values
 from simt.device import CARD, SimulatedDevice, SimulationError, simulated
 
 from fastconv.backend import Policy
@@ -20,17 +20,10 @@ from fastconv.testing import solve
 pytestmark = pytest.mark.simulated
 
 PASS = "conv_weight_grad"
-ROWS = {
-    "ragged": {"x": (2, 24, 9, 8), "w": (72, 24, 3, 3), "padding": 1},
-    "strided-dilated": {
-        "x": (1, 16, 15, 12), "w": (8, 16, 3, 3), "padding": (2, 1), "stride": (2, 3),
-        "dilation": (3, 2),
-    },
+ROWS = SHARED_ROWS | {
     "grouped-1d": {
         "x": (3, 48, 21), "w": (32, 24, 4), "groups": 2, "padding": ((1, 2),), "stride": 2
     },
-    "3d": {"x": (1, 8, 4, 5, 6), "w": (16, 8, 2, 3, 2), "padding": (1, 0, 1), "stride": (1, 2, 1)},
-    "one-pixel": {"x": (1, 8, 1, 1), "w": (8, 8, 1, 1)},
     "many-rows": {"x": (1, 64, 5, 9), "w": (136, 64, 1, 1)},
 }  # fmt: skip
 BUSY = replace(CARD, processors=6)
