@@ -6,6 +6,7 @@ Forward passes in float32, and what a cached call costs the host beside its kern
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +17,6 @@ from statistics import median
 
 import numpy as np
 
-import fastconv
 from fastconv.backend import Policy
 from fastconv.testing.networks import Layer
 from fastconv_cuda.backend import BACKEND
@@ -50,8 +50,8 @@ def timed(work: Callable[[], object]) -> float:
 
 
 def call_of(layer: Layer, *arrays: object) -> Callable[[], object]:
-    """Return fastconv's own call of a layer."""
-    function = getattr(fastconv, f"conv{len(layer.kernel)}d")
+    """Return a user's own call of a layer: a contender, as PyTorch is beside cuDNN."""
+    function = getattr(importlib.import_module("fastconv"), f"conv{len(layer.kernel)}d")
     options = {
         "stride": layer.stride,
         "padding": layer.padding,
