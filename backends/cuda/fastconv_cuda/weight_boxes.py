@@ -28,6 +28,8 @@ PIXELS = 64
 Y_ACROSS = 64
 # Layers of 64 channels are common: a tile of 64 rows lets both groups of warps have half of it.
 WEIGHT_TILES = (*TILES, Tile(64, 256, 0, 0.85), Tile(64, 128, 0, 0.65))
+# Where each of a tile's boxes reads, of which the narrowest has 16 channels.
+_SOURCE_BYTES = 256 // 16 * 16
 # Boxes that make a part worth its sums' way to memory and back.
 _LEAST_BOXES = 8
 
@@ -121,7 +123,7 @@ def _stages(tile: Tile) -> int:
 
 def shared_of(tile: Tile) -> int:
     """Return the shared memory of a block."""
-    return ALIGNMENT + _stages(tile) * ((tile.rows + tile.columns) * 128 + 16)
+    return ALIGNMENT + _stages(tile) * ((tile.rows + tile.columns) * 128 + 16) + _SOURCE_BYTES
 
 
 def unit_for(dtype: str, tile: Tile, row_bytes: int) -> Unit:

@@ -197,6 +197,7 @@ BREAKS = [
     (KERNEL, "threadIdx.x / GROUP * WIDTH", "0", 0),
     (KERNEL, "walk.advance(DEPTH, conv.axis);", "", 0),
     (KERNEL, "i < ROWS / A_ACROSS", "i < 1", 0),
+    (KERNEL, "find_sources(work, p, sources);", "", 0),
 ]
 
 
