@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -23,6 +23,14 @@ class Unit:
 
     file: str
     definitions: tuple[tuple[str, str], ...] = ()
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Looked up at each launch.
+        object.__setattr__(self, "_hash", hash((self.file, self.definitions)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     @property
     def flags(self) -> tuple[str, ...]:
