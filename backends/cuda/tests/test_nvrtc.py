@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ def why_no_compiler():
     return ""
 
 
+RING = (KERNELS / "group_ring.cuh").read_text(encoding="utf-8")
 REASON = why_no_compiler()
 needs_nvrtc = pytest.mark.skipif(bool(REASON), reason=REASON or "there")
 
@@ -63,6 +65,22 @@ def test_every_source_is_of_a_family():
 def test_every_tuned_unit_is_recorded():
     # Otherwise: python backends/cuda/tests/registers.py
     assert list(recorded()[1]) == [name_of(unit) for _, unit in tuned_units()]
+
+
+def test_warps_that_want_more_registers_get_them():
+    """Two groups of three wait until the third has given so many away: for ever if it has fewer."""
+    given, taken = (
+        int(re.search(rf"{word}_registers<(\d+)>\(\)", RING)[1]) for word in ("give", "take")
+    )
+    crowded = [
+        numbers["sm_90a"]
+        for row, numbers in recorded()[1].items()
+        if row.startswith("wgmma") and "COLUMNS=256" in row and " ROWS=64 " not in row
+    ]
+    assert len(crowded) > 50
+    for started in crowded:
+        assert 2 * (taken - started) <= started - given
+        assert max(started, taken, given) % 8 == 0 == given % 8
 
 
 @needs_nvrtc
