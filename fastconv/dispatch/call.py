@@ -127,6 +127,8 @@ def call(
             return _call_slowly(function, operands, parameters, out, options)
         return ready.run(operands, out)
     except NoWorkspaceError as error:
+        if LOOKING.get() is not None:
+            raise
         # What takes less is slower, and better than nothing.
         options = {**options, "workspace_limit": error.size // 2}
         try:
