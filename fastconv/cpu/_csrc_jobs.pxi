@@ -120,6 +120,7 @@ cdef extern from "fc_convolutions.h" nogil:
         int activation
         int64_t pixels
         int half
+        int rounding
 
     ctypedef struct fc_winograd_grad:
         fc_array x
@@ -143,6 +144,8 @@ cdef extern from "fc_convolutions.h" nogil:
         int64_t panels
         int[2] alpha
         int pixels
+        int half
+        int rounding
 
     ctypedef struct fc_depthwise:
         fc_geometry g
