@@ -384,6 +384,21 @@ def test_an_unusable_plugin_for_an_array_type_says_why(site, python):
     assert "there is no toy here" in out
 
 
+def test_auto_shows_why_a_plugin_was_not_asked(site, python):
+    site("sad-plugin", "sad", plugin("sad", probe='return Probe((), "there is no toy here")'))
+    out = python(
+        """
+        import numpy as np
+        import fastconv
+        x, w = np.ones((1, 1, 3, 3)), np.ones((1, 1, 2, 2))
+        for policy in ({"device": "auto", "measure": True}, {}):
+            print("sad: no, unusable: there is no toy here" in
+                  str(fastconv.explain(fastconv.conv2d, x, w, **policy)))
+        """
+    )
+    assert out.splitlines() == ["True", "False"]
+
+
 def test_auto_asks_every_plugin_for_its_prediction(site, python):
     site("good-plugin", "good", plugin("good"))
     out = python(

@@ -15,6 +15,10 @@ from fastconv.registry import REGISTRY
 
 # Kinds that hold numbers; ml_dtypes' bfloat16 has kind "V" and is known by its name.
 _NUMERIC = frozenset("biufc")
+# What serves a type of arrays, as of a generation of the registry, and whether it is another
+# library's: asked many times in a call.
+_SERVERS: dict[type, tuple[int, list[Backend], bool]] = {}
+_UNKNOWN: tuple[int, list[Backend], bool] = (-1, [], False)
 
 
 def type_name(array: object) -> str:
@@ -36,17 +40,26 @@ def takes(backend: Backend, array: object) -> bool:
 
 def servers(array: object) -> list[Backend]:
     """Load every plugin; return the backends that take arrays of this type."""
-    return [
-        entry.backend
-        for entry in REGISTRY.all()
-        if entry.backend is not None and takes(entry.backend, array)
-    ]
+    generation, found, _ = _SERVERS.get(type(array), _UNKNOWN)
+    if generation != REGISTRY.generation:
+        found = [
+            entry.backend
+            for entry in REGISTRY.all()
+            if entry.backend is not None and takes(entry.backend, array)
+        ]
+        foreign = bool(found) and not isinstance(array, np.ndarray | np.generic)
+        _SERVERS[type(array)] = (REGISTRY.generation, found, foreign)
+    return found
 
 
 def is_foreign(array: object) -> bool:
     """Whether an object is an array of another library than NumPy that lives on a device."""
-    return hasattr(array, "__cuda_array_interface__") or (
-        hasattr(array, "shape") and hasattr(array, "dtype") and bool(_foreign_servers(array))
+    # Asked of the type first: of an array it is a dictionary, made at each look.
+    name = "__cuda_array_interface__"
+    return (
+        hasattr(type(array), name)
+        or hasattr(array, name)
+        or (hasattr(array, "shape") and hasattr(array, "dtype") and bool(_foreign_servers(array)))
     )
 
 
@@ -66,6 +79,8 @@ def take(function: str, argument: str, value: object) -> Any:
     """
     if type(value) is np.ndarray:
         array = value
+    elif _SERVERS.get(type(value), _UNKNOWN)[::2] == (REGISTRY.generation, True):
+        return value
     elif isinstance(value, np.ma.MaskedArray):
         raise TypeError(
             bad_argument(

@@ -21,7 +21,13 @@ from fastconv.dispatch.policy import current, settle
 from fastconv.dispatch.prepared import PreparedWeight, plain
 from fastconv.dispatch.ready import Ready
 from fastconv.dispatch.request import Call, Function, Output, Request, check_out, itemsize
-from fastconv.errors import PerformanceWarning, WorkspaceLimitError, bad_argument
+from fastconv.dispatch.workspace import NoWorkspaceError
+from fastconv.errors import (
+    PerformanceWarning,
+    UnsupportedError,
+    WorkspaceLimitError,
+    bad_argument,
+)
 from fastconv.machine import describe
 from fastconv.registry import REGISTRY
 
@@ -116,9 +122,19 @@ def call(
         Policy keywords of this call.
     """
     ready = PLANS.get(quick_key(function, operands, parameters, out, options))
-    if ready is None or LOOKING.get() is not None:
-        return _call_slowly(function, operands, parameters, out, options)
-    return ready.run(operands, out)
+    try:
+        if ready is None or LOOKING.get() is not None:
+            return _call_slowly(function, operands, parameters, out, options)
+        return ready.run(operands, out)
+    except NoWorkspaceError as error:
+        if LOOKING.get() is not None:
+            raise
+        # What takes less is slower, and better than nothing.
+        options = {**options, "workspace_limit": error.size // 2}
+        try:
+            return call(function, operands, parameters, out, options)
+        except (UnsupportedError, WorkspaceLimitError):
+            raise error from None
 
 
 def _call_slowly(

@@ -8,6 +8,7 @@ from math import isfinite
 from typing import Any
 
 from fastconv.backend import Backend, Decision
+from fastconv.dispatch.arrays import takes
 from fastconv.dispatch.call import Consideration, check_memory, looking
 from fastconv.dispatch.choose import consider
 from fastconv.dispatch.ladder import next_cheaper
@@ -26,7 +27,8 @@ class Considered:
     problem : Problem
         What was to be solved.
     candidates : tuple of Decision
-        Every candidate of every allowed backend, in the order of preference.
+        Every candidate of every allowed backend, in the order of preference; with
+        ``device="auto"`` followed by the backends that can't be used here.
     chosen : Decision or None
         The one that would run.
     measured : tuple of float or None
@@ -142,14 +144,33 @@ def explain(
                 # What follows in the caller's function is measured on true values.
                 out = None if call.out is None else twin(call.out)
                 results = call.ready(call.decision).run(call.operands, out)
+        absent = _absent(call)
         problems.append(
-            Considered(call.request.problem, candidates, call.decision, measured, _cheaper(call))
+            Considered(
+                call.request.problem,
+                candidates + absent,
+                call.decision,
+                measured and measured + (None,) * len(absent),
+                _cheaper(call),
+            )
         )
         return results
 
     with looking(look):
         function(*args, **kwargs)
     return Explanation(getattr(function, "__name__", repr(function)), tuple(problems))
+
+
+def _absent(call: Consideration) -> tuple[Decision, ...]:
+    """Return why others that take such arrays weren't asked, where any device would do."""
+    if call.asked.device != "auto" or call.asked.backend is not None:
+        return ()
+    operand = plain(call.operands[call.request.inputs[0][0]])
+    return tuple(
+        Decision(False, f"{entry.status}: {entry.reason}", "", backend=entry.name)
+        for entry in REGISTRY.all()
+        if entry.status != "ready" and (entry.backend is None or takes(entry.backend, operand))
+    )
 
 
 def _cheaper(call: Consideration) -> Decision | None:

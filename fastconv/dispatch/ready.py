@@ -15,7 +15,7 @@ from fastconv.dispatch.overflow import check_for
 from fastconv.dispatch.prepared import PreparedWeight
 from fastconv.dispatch.request import Request, View
 from fastconv.dispatch.trace import TRACE, Ran
-from fastconv.dispatch.workspace import borrow, give_back
+from fastconv.dispatch.workspace import borrow, fresh, give_back
 from fastconv.errors import WorkspaceLimitError, bad_argument
 from fastconv.problem import Ints
 
@@ -138,7 +138,7 @@ class Ready:
 
     def _workspace(self) -> Any:
         size = self._scratch_bytes
-        return self.plan.empty((size,), "uint8") if size else None
+        return fresh(self.plan, size) if size else None
 
     def _apart(self, arrays: Sequence[Any], results: tuple[Any, ...]) -> tuple[Any, ...]:
         """Return where the plan may write: not to an `out` that overlaps an input."""

@@ -13,6 +13,17 @@ _MOST_BLOCKS = 32
 _MOST_CUTS = 64
 
 
+class NoWorkspaceError(MemoryError):
+    """There is no memory for a plan's workspace; `size` says how much was wanted."""
+
+    def __init__(self, size: int, why: object) -> None:
+        super().__init__(
+            f"no memory for a workspace of {size} bytes ({why}), and nothing runs in less. "
+            "Free some, or give the call fewer images"
+        )
+        self.size = size
+
+
 class Block:
     """Memory that one call uses at a time, and its first n bytes as arrays."""
 
@@ -48,8 +59,16 @@ def borrow(plan: Plan, size: int) -> tuple[Block, Any]:
         workspace = block.cut(size)
         if workspace is not None:
             return block, workspace
-    block = Block(plan.empty((size + _ALIGNMENT,), "uint8"))
+    block = Block(fresh(plan, size, _ALIGNMENT))
     return block, block.cut(size)
+
+
+def fresh(plan: Plan, size: int, more: int = 0) -> Any:
+    """Return `size` bytes of new memory, and some more; raise NoWorkspaceError without any."""
+    try:
+        return plan.empty((size + more,), "uint8")
+    except MemoryError as error:
+        raise NoWorkspaceError(size, error) from error
 
 
 def give_back(block: Block) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -191,3 +192,45 @@ def test_a_block_forgets_cuts_rather_than_grow():
     assert [cut.size for cut in cuts] == list(range(900))
     assert len(block._cuts) <= 64
     assert block.cut(1001) is None
+
+
+@pytest.mark.parametrize("there", [300, 0])
+def test_without_memory_for_a_workspace_a_smaller_one_is_tried(there, arguments, fake):
+    """A device may have less memory than the limit allows."""
+    asked = []
+
+    class Short:
+        workspace_bytes = 0
+
+        def empty(self, shape, dtype):
+            if dtype == "uint8" and shape != (0,):
+                asked.append(self.workspace_bytes)
+                if self.workspace_bytes > there:
+                    raise MemoryError("the card is full")
+            return np.empty(shape, dtype)
+
+        def run(self, inputs, outputs, workspace, stream=None):
+            assert workspace.nbytes == self.workspace_bytes <= there
+            outputs[0][...] = 5
+
+    def decide(problem, policy):
+        size = min(policy.workspace_limit, 1000)
+        return [replace(fake.decision, workspace_bytes=size, can=size >= 100)]
+
+    def plan(problem, decision):
+        made = Short()
+        made.workspace_bytes = decision.workspace_bytes
+        return made
+
+    fake.decide, fake.plan = decide, plan
+    fastconv.release_memory()
+    for _ in range(2):
+        asked.clear()
+        if there:
+            assert (fastconv.conv2d(*arguments, backend="fake") == 5).all()
+            assert asked == [1000, 500, 250]
+            fastconv.release_memory()
+        else:
+            with pytest.raises(MemoryError, match=r"1\d\d bytes \(the card is full\)"):
+                fastconv.conv2d(*arguments, backend="fake")
+            assert asked == [1000, 500, 250, 125]

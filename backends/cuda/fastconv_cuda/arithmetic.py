@@ -21,6 +21,19 @@ Product = ConvProblem | GemmProblem
 _TENSOR_ROUNDINGS = 4
 TENSOR_CAPABILITY = (8, 0)
 HOPPER = (9, 0)
+# Products of factors that were converted: (type of the result, that of the factors, math).
+CONVERTED = (
+    ("float32", "float16", "float16"),
+    ("float32", "bfloat16", "bfloat16"),
+    ("float64", "float16", "float16"),
+    ("float64", "bfloat16", "bfloat16"),
+    ("float16", "bfloat16", "bfloat16"),
+    ("float64", "float32", "tf32"),
+    ("float64", "float32", "fma"),
+    ("float16", "float32", "fma"),
+    ("bfloat16", "float32", "fma"),
+    *((name, "float64", "fma") for name in ("float32", "float16", "bfloat16")),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from fastconv_cuda import depthwise, wgmma, wgmma_integer, wgmma_weight
-from fastconv_cuda.arithmetic import HOPPER, TENSOR_CAPABILITY
+from fastconv_cuda import depthwise, weight_boxes, wgmma, wgmma_integer
+from fastconv_cuda.arithmetic import CONVERTED, HOPPER, TENSOR_CAPABILITY
 from fastconv_cuda.candidate import itemsize
 from fastconv_cuda.copies import copy_unit
 from fastconv_cuda.direct import copying, typed
@@ -82,23 +82,8 @@ def _gemms(tensor: bool) -> Iterator[tuple[str, Unit]]:
                     yield key, gemm_unit(tile, dtype, math, vector)
 
 
-# (type of the result, that of the factors, math).
-_CONVERTED = (
-    ("float32", "float16", "float16"),
-    ("float32", "bfloat16", "bfloat16"),
-    ("float64", "float16", "float16"),
-    ("float64", "bfloat16", "bfloat16"),
-    ("float16", "bfloat16", "bfloat16"),
-    ("float64", "float32", "tf32"),
-    ("float64", "float32", "fma"),
-    ("float16", "float32", "fma"),
-    ("bfloat16", "float32", "fma"),
-    ("float32", "float64", "fma"),
-)
-
-
 def _gemms_on_copies(tensor: bool) -> Iterator[tuple[str, Unit]]:
-    for result, factor, math in _CONVERTED:
+    for result, factor, math in CONVERTED:
         if tensor is (math != "fma"):
             for tile in tiles_of(factor):
                 key = f"{result},{factor},{math},{tile.rows}x{tile.columns}"
@@ -119,7 +104,7 @@ def _direct_convs() -> Iterator[tuple[str, Unit]]:
 def _reductions() -> Iterator[tuple[str, Unit]]:
     for name in _REALS:
         yield name, typed("reduce_weight.cu", name)
-    for result, factor, math in _CONVERTED:
+    for result, factor, math in CONVERTED:
         if (factor, math) in LAST:
             yield f"{result},{factor}", copy_unit("reduce_weight.cu", result, factor)
 
@@ -220,7 +205,7 @@ FAMILIES: dict[str, dict[str, Unit]] = {
     "weight_last_mma": dict(_weight_gemms_last(tensor=True)),
     "weight_last_fma": dict(_weight_gemms_last(tensor=False)),
     "wgmma_gemm": dict(wgmma.every_unit()),
-    "wgmma_weight": dict(wgmma_weight.every_unit()),
+    "wgmma_weight": dict(weight_boxes.every_unit()),
     "wgmma_integer": dict(wgmma_integer.every_unit()),
     "integer_gemm": dict(_integer_gemms()),
     "sum_weight": _typed("sum_weight.cu", ("int8", "uint8")),

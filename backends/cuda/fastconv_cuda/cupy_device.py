@@ -95,6 +95,10 @@ class CupyDevice:
     ) -> None:
         """Start a kernel on a stream, by default the current one."""
         function = self._kernels.get((unit, kernel)) or self._load(unit, kernel, shared)
+        if stream is None and cupy.cuda.runtime.getDevice() == self.card.number:
+            # Contexts that change nothing cost as much as all the rest of this.
+            function(grid, block, tuple(arguments), shared_mem=shared)
+            return
         with self._current(), stream or nullcontext():
             function(grid, block, tuple(arguments), shared_mem=shared)
 

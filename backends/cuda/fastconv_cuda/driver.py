@@ -72,5 +72,8 @@ def encode(wanted: TensorMap, address: int, driver: Any = None) -> bytes:
             *before, *corners, ctypes.c_uint32(channels), ctypes.c_uint32(count), steps, *after
         )
     if status:
-        raise RuntimeError(f"the driver refuses a tensor map (CUresult {status}): {wanted}")
+        raise RuntimeError(
+            f"the driver refuses a tensor map (CUresult {status}): {wanted}. "
+            'algorithm="implicit_gemm_mma" does without'
+        )
     return room.raw[start : start + MAP_BYTES]

@@ -14,7 +14,7 @@ from fastconv_cuda.backend import BACKEND, INFO, CudaBackend
 from fastconv_cuda.candidate import itemsize
 from fastconv_cuda.device import Device
 from fastconv_cuda.finding import Found
-from fastconv_cuda.pieces import PiecesPlan, cut_for, host_empty
+from fastconv_cuda.pieces import HostPlan, PiecesPlan, cut_for
 
 HOST_INFO = replace(INFO, name="cuda_host", namespace="numpy", array_types=("numpy.ndarray",))
 
@@ -100,20 +100,14 @@ def _contiguous(operand: Operand) -> Operand:
     return replace(operand, strides=tuple(reversed(strides)))
 
 
-class MovingPlan:
+class MovingPlan(HostPlan):
     """A plan of the device's between copies there and back.
 
     The device's copies come from the device's pool as the plan runs; the host allocates nothing.
     """
 
-    workspace_bytes = 0
-
     def __init__(self, problem: Problem, there: Plan, device: Device) -> None:
         self._problem, self._there, self._device = problem, there, device
-
-    def empty(self, shape: tuple[int, ...], dtype: str) -> Any:
-        """Return a new C-contiguous array on the host."""
-        return host_empty(shape, dtype)
 
     def run(
         self,

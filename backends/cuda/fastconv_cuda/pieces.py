@@ -65,6 +65,20 @@ def piece_of(problem: Problem, images: int) -> Problem:
     return replace(problem, **changes)  # type: ignore[arg-type]
 
 
+class HostPlan(Plan):
+    """What plans of host arrays share: their memory on the device is their own business."""
+
+    workspace_bytes = 0
+
+    def empty(self, shape: tuple[int, ...], dtype: str) -> Any:
+        """Return a new C-contiguous array on the host; bfloat16 is ml_dtypes'."""
+        if dtype == "bfloat16":
+            import ml_dtypes
+
+            return np.empty(shape, ml_dtypes.bfloat16)
+        return np.empty(shape, dtype)
+
+
 class _Lane:
     """A stream with memory of its own, on both sides; one piece at a time."""
 
@@ -115,7 +129,7 @@ class _Lane:
             self._waiting = None
 
 
-class PiecesPlan:
+class PiecesPlan(HostPlan):
     """A plan over pieces of the batch, on streams that take turns.
 
     Parameters
@@ -129,8 +143,6 @@ class PiecesPlan:
     device : Device
         Where it runs.
     """
-
-    workspace_bytes = 0
 
     def __init__(
         self, problem: Problem, cut: Cut, plan: Callable[[Problem], Plan], device: Device
@@ -147,10 +159,6 @@ class PiecesPlan:
             for place, operand in enumerate(self._piece.inputs)
             if not any(operand is other for other in batched)
         ]
-
-    def empty(self, shape: tuple[int, ...], dtype: str) -> Any:
-        """Return a new C-contiguous array on the host."""
-        return host_empty(shape, dtype)
 
     def run(
         self,
@@ -179,12 +187,3 @@ class PiecesPlan:
             lanes[number % _STREAMS].start(plan, given, [a[part] for a in outputs])
         for lane in lanes:
             lane.finish()
-
-
-def host_empty(shape: tuple[int, ...], dtype: str) -> Any:
-    """Return a new host array; bfloat16 is ml_dtypes'."""
-    if dtype == "bfloat16":
-        import ml_dtypes
-
-        return np.empty(shape, ml_dtypes.bfloat16)
-    return np.empty(shape, dtype)

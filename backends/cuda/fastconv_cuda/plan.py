@@ -128,7 +128,11 @@ class Launch:
 
     def start(self, device: Device, addresses: Sequence[int], scratch: int, stream: Any) -> None:
         """Launch it for these addresses."""
-        arguments: list[Any] = [_address(place, addresses, scratch) for place in self.arrays]
+        # Most are an array's own: quicker than a call each.
+        arguments: list[Any] = [
+            addresses[place] if type(place) is int else _address(place, addresses, scratch)
+            for place in self.arrays
+        ]
         if self.maps is not None:
             arguments.append(self.maps.argument(device, addresses, scratch))
         arguments.extend(self.params)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -23,6 +23,14 @@ class Unit:
 
     file: str
     definitions: tuple[tuple[str, str], ...] = ()
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Looked up at each launch.
+        object.__setattr__(self, "_hash", hash((self.file, self.definitions)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -37,8 +45,9 @@ class Unit:
         return (KERNELS / self.file).read_text(encoding="utf-8")
 
     def unaligned(self) -> Unit:
-        """Return the unit that reads and writes byte by byte."""
-        return Unit(self.file, (*self.definitions, ("FC_UNALIGNED", "")))
+        """Return the unit that reads and writes byte by byte, which takes more registers."""
+        words = ((n, "1" if n == "FC_BLOCKS" else value) for n, value in self.definitions)
+        return Unit(self.file, (*words, ("FC_UNALIGNED", "")))
 
 
 @cache

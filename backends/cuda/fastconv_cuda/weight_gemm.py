@@ -12,24 +12,20 @@ from fastconv.backend import Decision, Plan, Policy
 from fastconv.problem import ConvProblem, GemmProblem, Problem
 from fastconv_cuda.arithmetic import FMA, MMA, Kind, Math, Product
 from fastconv_cuda.candidate import alignments, refused, total_bytes
-from fastconv_cuda.copies import apart, copy_unit, images_within, parts_of
+from fastconv_cuda.copies import copy_unit
 from fastconv_cuda.device import Card, Device
 from fastconv_cuda.geometry import Geometry, geometry_of
 from fastconv_cuda.params import WEIGHT_SUM, conv_params
-from fastconv_cuda.plan import Launch, LaunchPlan, Place, Scratch, Shifted, over_elements
-from fastconv_cuda.rates import LAUNCH_SECONDS, seconds
+from fastconv_cuda.plan import Launch, LaunchPlan, Place, Scratch, over_elements
+from fastconv_cuda.rates import seconds
 from fastconv_cuda.shapes import why_too_large
-from fastconv_cuda.tiles import (
-    weight_last_unit,
-    weight_unit,
-)
+from fastconv_cuda.tiles import weight_last_unit, weight_unit
 from fastconv_cuda.units import Unit
-from fastconv_cuda.weight_split import LAST, Split, copies_for, last_geometry, split_for
+from fastconv_cuda.weight_parts import Parts, parts_for
+from fastconv_cuda.weight_split import Split, copies_for, last_geometry, split_for
 
 # Both operands gathered element by element, or 16 bytes of channels at a time.
 _PLAIN_SHARE, _LAST_SHARE = 0.4, 0.9
-# What copies may take of the workspace; the rest is for sums.
-_COPIES_SHARE = 0.75
 
 
 class WeightGemm:
@@ -51,14 +47,9 @@ class WeightGemm:
         reason = why_too_large(geometry.k, geometry.c * geometry.taps, geometry.groups)
         if reason:
             return refused(self.name, reason)
-        ways = []
-        if (kind.factor, kind.math) in LAST:
-            ways.append(self._last(problem, geometry, kind, policy, card))
-        ready = ways and not copies_for(problem, geometry, kind)
-        if not kind.by_copy(problem) and not ready:
+        ways = [self._last(problem, geometry, kind, policy, card)]
+        if not kind.by_copy(problem) and copies_for(problem, geometry, kind):
             ways.append(self._plain(problem, geometry, kind, policy, card))
-        if not ways:
-            return refused(self.name, f"it has no kernel for copies in {kind.factor}")
         can = [way for way in ways if way.can and way.workspace_bytes <= policy.workspace_limit]
         return min(can or ways, key=lambda way: (not way.can, way.seconds))
 
@@ -80,29 +71,21 @@ class WeightGemm:
             if copy.why_not:
                 return refused(self.name, copy.why_not)
         whole = last_geometry(geometry, kind, copies)
-        each = sum(copy.image_bytes for copy in copies.values())
-        limit = policy.workspace_limit
-        images = images_within(geometry.batch, each, int(_COPIES_SHARE * limit)) if each else 0
-        images = images or max(geometry.batch, 1)
-        parts = max(len(parts_of(geometry.batch, images)), 1)
-        copied = sum(apart(copy.of(images).bytes) for copy in copies.values())
-        split = split_for(
-            replace(whole, batch=images), kind.factor, kind.math, card, (limit - copied) // parts
-        )
-        split = replace(split, images=images, copied=tuple(copies))
-        size = copied + parts * split.bytes
+        parts = parts_for(geometry, copies, policy.workspace_limit)
+        room = parts.room(policy.workspace_limit)
+        one = replace(whole, batch=parts.images)
+        split = split_for(one, kind.factor, kind.math, card, room)
+        size = parts.copied_bytes + parts.count * split.bytes
         flops = problem.flops * whole.c * whole.k / max(geometry.c * geometry.k, 1)
-        moved = total_bytes(problem) + 2 * parts * split.bytes
+        moved = total_bytes(problem) + 2 * parts.count * split.bytes
         share = self._math.share * _LAST_SHARE
-        predicted = seconds(card, flops, kind.rate, share, moved)
-        predicted += sum(copy.seconds(card) for copy in copies.values())
-        predicted += (parts - 1) * (1 + len(copies)) * LAUNCH_SECONDS
+        predicted = seconds(card, flops, kind.rate, share, moved) + parts.seconds(card)
         how = "16 bytes at a time"
         if copies:
             how += f" of copies of {' and '.join(copies)} with their channels last"
         if kind.rounding and kind.by_copy(problem):
             how += f", rounded to {kind.rounding}"
-        return self._decision(problem, kind, card, split, how, predicted, size)
+        return self._decision(problem, kind, card, split, how, predicted, size, parts)
 
     def _decision(
         self,
@@ -113,6 +96,7 @@ class WeightGemm:
         how: str,
         predicted: float,
         size: int,
+        parts: Parts | None = None,
     ) -> Decision:
         tile = split.tile
         return Decision(
@@ -124,15 +108,15 @@ class WeightGemm:
             predicted,
             size,
             device=card.device,
-            detail=(kind, split),
+            detail=(kind, split, parts),
         )
 
     def plan(self, problem: Problem, decision: Decision, device: Device) -> Plan:
         """Make it ready to run."""
         assert isinstance(problem, ConvProblem | GemmProblem)
         assert isinstance(decision.detail, tuple)
-        kind, split = decision.detail
-        if not split.images:
+        kind, split, parts = decision.detail
+        if parts is None:
             return _plain_plan(problem, kind, split, device)
         otherwise = None
         if not kind.by_copy(problem):
@@ -140,54 +124,43 @@ class WeightGemm:
             limit = decision.workspace_bytes
             plain = split_for(geometry_of(problem), problem.dtype, kind.math, device.card, limit)
             otherwise = _plain_plan(problem, kind, plain, device)
-        return _last_plan(problem, kind, split, device, otherwise)
+        return _last_plan(problem, kind, split, parts, device, otherwise)
 
 
 def _plain_plan(problem: Product, kind: Kind, split: Split, device: Device) -> LaunchPlan:
     geometry = geometry_of(problem)
     unit = weight_unit(split.tile, problem.dtype, kind.math)
-    params = _params(geometry, geometry, split.splits, split.part)
+    params = sum_params(geometry, geometry, split.splits, split.part)
     add = _launch(unit, "weight_gemm", geometry, kind, split, 2, (0, 1, Scratch(0)), params)
-    reduce = _reduce(problem, kind, geometry, Scratch(0), params)
+    reduce = reduce_launch(problem, kind, Scratch(0), params)
     return LaunchPlan(device, (add, reduce), alignments(problem), split.bytes)
 
 
 def _last_plan(
-    problem: Product, kind: Kind, split: Split, device: Device, otherwise: LaunchPlan | None
+    problem: Product,
+    kind: Kind,
+    split: Split,
+    parts: Parts,
+    device: Device,
+    otherwise: LaunchPlan | None,
 ) -> LaunchPlan:
     geometry = geometry_of(problem)
-    images = split.images
-    made = copies_for(problem, geometry, kind)
-    copies = {name: made[name] for name in split.copied}
-    whole = last_geometry(geometry, kind, copies)
-    places: dict[str, Scratch] = {}
-    size = 0
-    for name, copy in copies.items():
-        places[name] = Scratch(size)
-        size += apart(copy.of(images).bytes)
+    whole = last_geometry(geometry, kind, parts.copies)
     unit = weight_last_unit(split.tile, kind.factor, kind.math)
-    launches, sums = [], size
-    parts = parts_of(geometry.batch, images)
-    for number, (first, count) in enumerate(parts):
-        arrays: list[Place] = []
-        for place, name in enumerate(("x", "y")):
-            if name in copies:
-                launches.append(copies[name].of(count).launch(place, first, places[name]))
-                arrays.append(places[name])
-            else:
-                arrays.append(Shifted(place, first * getattr(geometry, name)[0]))
-        arrays.append(Scratch(sums + number * split.bytes))
-        params = _params(replace(whole, batch=count), geometry, split.splits, split.part)
-        launches.append(
-            _launch(unit, "weight_gemm_last", whole, kind, split, split.tile.stages, arrays, params)
-        )
-    params = _params(whole, geometry, split.splits * len(parts), split.part)
-    launches.append(_reduce(problem, kind, geometry, Scratch(sums), params))
+
+    def multiply(count: int, x: Place, y: Place, sums: Scratch) -> Launch:
+        params = sum_params(replace(whole, batch=count), geometry, split.splits, split.part)
+        stages = split.tile.stages
+        return _launch(unit, "weight_gemm_last", whole, kind, split, stages, (x, y, sums), params)
+
+    launches = parts.launches(geometry, split.bytes, multiply)
+    params = sum_params(whole, geometry, split.splits * parts.count, split.part)
+    launches.append(reduce_launch(problem, kind, Scratch(parts.copied_bytes), params))
     aligned = alignments(problem)
     for place, name in enumerate(("x", "y")):
-        if name not in copies:
+        if name not in parts.copies:
             aligned[place] = 16
-    size += max(len(parts), 1) * split.bytes
+    size = parts.copied_bytes + parts.count * split.bytes
     return LaunchPlan(device, launches, aligned, size, otherwise)
 
 
@@ -207,13 +180,15 @@ def _launch(
     return Launch(unit, kernel, grid, block, tuple(arrays), (params,), stages * tile.stage_bytes)
 
 
-def _reduce(problem: Product, kind: Kind, geometry: Geometry, sums: Scratch, params: Any) -> Launch:
+def reduce_launch(problem: Product, kind: Kind, sums: Scratch, params: Any) -> Launch:
+    """Return the launch that adds up what parts of the pixels came to."""
+    geometry = geometry_of(problem)
     count = geometry.groups * geometry.k * geometry.c * geometry.taps
     unit = copy_unit("reduce_weight.cu", problem.dtype, kind.factor)
     return over_elements(unit, "reduce_weight", count, (sums, 2), params)
 
 
-def _params(geometry: Geometry, kept: Geometry, splits: int, part: int) -> Any:
+def sum_params(geometry: Geometry, kept: Geometry, splits: int, part: int) -> Any:
     """Return a WeightSum of one element; channels beyond those of `kept` only fill chunks."""
     params = np.zeros(1, WEIGHT_SUM)
     p = params[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,6 +23,7 @@ LAST = (
     ("bfloat16", "bfloat16"),
     ("float32", "tf32"),
     ("float32", "fma"),
+    ("float64", "fma"),
 )
 
 
@@ -37,18 +39,12 @@ class Split:
         How many parts, of how many pixels.
     bytes : int
         What the parts' sums take.
-    images : int
-        Images that are summed at a time; 0 where element by element, of all images.
-    copied : tuple of str
-        Which of x and y are copied first.
     """
 
     tile: Tile
     splits: int
     part: int
     bytes: int
-    images: int = 0
-    copied: tuple[str, ...] = ()
 
 
 def split_for(geometry: Geometry, dtype: str, math: str, card: Card, limit: int) -> Split:
@@ -93,7 +89,7 @@ def copies_for(problem: Product, geometry: Geometry, kind: Kind) -> dict[str, Im
     }
 
 
-def last_geometry(geometry: Geometry, kind: Kind, copies: dict[str, ImageCopy]) -> Geometry:
+def last_geometry(geometry: Geometry, kind: Kind, copies: Mapping[str, ImageCopy]) -> Geometry:
     """Return the geometry that copies make: their strides, and channels to whole chunks."""
     whole = chunk(kind.factor)
     changes: dict[str, Any] = {name: copy.steps for name, copy in copies.items()}

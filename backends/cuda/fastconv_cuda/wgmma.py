@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastconv_cuda.arithmetic import CONVERTED
 from fastconv_cuda.boxes import MOST_PHASES, ROWS, Boxes
 from fastconv_cuda.device import Card, Grid
 from fastconv_cuda.params import BOXES
@@ -45,25 +46,30 @@ def shared_bytes(columns: int, row_bytes: int, blocks: int) -> int:
     return ALIGNMENT + count * ((ROWS + columns) * row_bytes + 16) + _RESULT_BYTES
 
 
-def unit_for(math: str, columns: int, row_bytes: int) -> Unit:
-    """Return wgmma_gemm for a tile."""
+def unit_for(math: str, columns: int, row_bytes: int, result: str = "") -> Unit:
+    """Return wgmma_gemm for a tile; `result` is the type of bias and result, if another."""
     numbers = {
         "FC_COLUMNS": columns,
         "FC_ROW_BYTES": row_bytes,
         "FC_STAGES": stages(columns, row_bytes, blocks_each(columns)),
         "FC_BLOCKS": blocks_each(columns),
     }
-    words = (("FC_ELEMENT", MATHS[math]), ("FC_MATH", math))
-    return Unit("wgmma_gemm.cu", (*words, *((name, str(n)) for name, n in numbers.items())))
+    words = [("FC_ELEMENT", MATHS[math]), ("FC_MATH", math)]
+    words += [(name, str(n)) for name, n in numbers.items()]
+    if result not in ("", MATHS[math]):
+        words.append(("FC_RESULT", result))
+    return Unit("wgmma_gemm.cu", tuple(words))
 
 
 def every_unit() -> Iterator[tuple[str, Unit]]:
     """Yield all units by what they are for."""
-    for math, dtype in MATHS.items():
+    results = [(dtype, math) for math, dtype in MATHS.items()]
+    results += [(result, math) for result, _, math in CONVERTED if math in MATHS]
+    for result, math in results:
         for tile in TILES:
             for row_bytes in ROW_BYTES:
-                key = f"{dtype},{math},{tile.columns},{row_bytes}"
-                yield key, unit_for(math, tile.columns, row_bytes)
+                key = f"{result},{math},{tile.columns},{row_bytes}"
+                yield key, unit_for(math, tile.columns, row_bytes, result)
 
 
 def tile_of(shape: Shape, card: Card) -> Tile:
@@ -123,12 +129,18 @@ def maps_of(boxes: Boxes, tile: Tile, image: Place, packed: Place) -> TensorMaps
 
 
 def launch_of(
-    boxes: Boxes, tile: Tile, card: Card, arrays: tuple[Place, Place], wide: bool, maps: TensorMaps
+    boxes: Boxes,
+    tile: Tile,
+    card: Card,
+    arrays: tuple[Place, Place],
+    wide: bool,
+    maps: TensorMaps,
+    result: str = "",
 ) -> Launch:
-    """Return the launch of a product; `arrays` are the bias and the result."""
+    """Return the launch of a product; `arrays` are the bias and the result, of type `result`."""
     blocks = blocks_each(tile.columns)
     return Launch(
-        unit_for(boxes.dtype, tile.columns, boxes.row_bytes),
+        unit_for(boxes.dtype, tile.columns, boxes.row_bytes, result),
         "wgmma_gemm",
         grid_of(boxes, tile, card.processors * blocks),
         (THREADS, 1, 1),

@@ -32,12 +32,13 @@ class WgmmaGemm:
         kind, reason = WGMMA.choose(problem, policy, card)
         if reason:
             return refused(self.name, reason)
-        if kind.by_copy(problem):
-            return refused(self.name, f"it rounds no operands to {kind.factor}")
         shape = shape_of(problem)
         reason = why_too_large(shape.rows, shape.columns, shape.products)
         if reason:
             return refused(self.name, reason)
+        if kind.by_copy(problem):
+            shape = shape_of(problem, kind.factor)
+            return self._copied(problem, kind, shape, policy, card, "")
         boxes, reason = boxes_of(_flat(shape), kind.math)
         if boxes is None:
             return self._copied(problem, kind, shape, policy, card, reason)
@@ -55,7 +56,7 @@ class WgmmaGemm:
         images = images_within(batch, copy.image_bytes, policy.workspace_limit - packed)
         whole, reason = boxes_of(_last(copied_shape(shape, copy, batch)), kind.math)
         if whole is None:
-            return refused(self.name, f"{why}; of a copy: {reason}")
+            return refused(self.name, f"{why}; of a copy: {reason}" if why else reason)
         copied = copy.of(images).bytes
         launches = 2 * (len(parts_of(batch, images)) - 1) * LAUNCH_SECONDS
         more = copy.seconds(card) + launches
@@ -76,6 +77,8 @@ class WgmmaGemm:
         tile = tile_of(boxes.shape, card)
         flops, share = problem.flops * waste_of(boxes, tile), WGMMA.share * tile.rate
         how = " of a copy with its channels last" if images else ""
+        if kind.by_copy(problem):
+            how += f", rounded to {kind.factor}"
         return Decision(
             True,
             f"tiles of {tile.rows} x {tile.columns}, boxes of {boxes.row_bytes} bytes a pixel{how}",
@@ -134,7 +137,7 @@ def _box_launch(problem: Product, kind: Kind, first: Shape, device: Device) -> M
     def launch(part: Shape, copy: Place, out: Place) -> Launch:
         boxes = _boxes(_last(part), kind)
         maps = maps_of(boxes, tile, copy, Packed())
-        return launch_of(boxes, tile, device.card, (bias, out), False, maps)
+        return launch_of(boxes, tile, device.card, (bias, out), False, maps, problem.dtype)
 
     return launch
 

@@ -7,6 +7,17 @@ import numpy as np
 from fastconv.problem import ConvProblem, GemmProblem, Operand
 from fastconv.testing import solve
 
+# Layers that every matrix kernel must get right, whatever else it is asked.
+SHARED_ROWS = {
+    "ragged": {"x": (2, 24, 9, 8), "w": (72, 24, 3, 3), "padding": 1},
+    "strided-dilated": {
+        "x": (1, 16, 15, 12), "w": (8, 16, 3, 3), "padding": (2, 1), "stride": (2, 3),
+        "dilation": (3, 2),
+    },
+    "3d": {"x": (1, 8, 4, 5, 6), "w": (16, 8, 2, 3, 2), "padding": (1, 0, 1), "stride": (1, 2, 1)},
+    "one-pixel": {"x": (1, 8, 1, 1), "w": (8, 8, 1, 1)},
+}  # fmt: skip
+
 
 def operand(shape, dtype, last=False):
     """Return an operand, contiguous or with its channels last."""

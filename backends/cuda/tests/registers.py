@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -21,6 +22,7 @@ from fastconv_cuda.store import file_name, write
 
 RECORD = Path(__file__).parent / "registers.txt"
 ARCHITECTURES = ("sm_75", "sm_80", "sm_86", "sm_89", "sm_90", "sm_90a", "sm_100", "sm_120")
+_STACKS = re.compile(r"(\d+) bytes stack frame")
 FOLDER = Path(tempfile.gettempdir()) / f"fastconv-nvrtc-{os.getuid()}"
 
 
@@ -52,7 +54,10 @@ def used(unit, arch):
         kernels = usage(log)
         assert kernels, log
         # What ptxas says where products of warpgroups can't overlap as they are written.
-        assert "(C75" not in log
+        assert "(C75" not in log, log
+        assert "warning" not in log, log
+        # Local memory that isn't a spill: an array whose places only the run tells.
+        assert set(_STACKS.findall(log)) == {"0"}, log
         found = {k: (u.registers, u.spilled, u.shared) for k, u in kernels.items()}
         write(path, json.dumps(found).encode())
     return {kernel: Usage(*numbers) for kernel, numbers in found.items()}

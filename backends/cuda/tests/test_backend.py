@@ -82,7 +82,10 @@ def test_the_search_happens_once():
 
 
 def test_precision_that_nothing_has_is_declined_with_a_reason(backend):
-    problem = case_named("conv_weight_grad-plain-float32").problem("cuda:0")
+    weight = case_named("conv_weight_grad-plain-float32").problem("cuda:0")
+    (first, *_) = backend.decide(weight, Policy(precision="float64"))
+    assert (first.can, first.precision) == (True, "float64")
+    problem = case_named("bias_grad-2d-float32").problem("cuda:0")
     found = backend.decide(problem, Policy(precision="float64"))
     assert not any(decision.can for decision in found)
     assert any("precision='float64'" in decision.reason for decision in found)

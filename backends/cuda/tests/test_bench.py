@@ -9,6 +9,7 @@ import pytest
 import stand_in_torch
 from fastconv_cuda.backend import CudaBackend
 from fastconv_cuda.bench import __main__ as command
+from fastconv_cuda.bench import beside_cpu
 from fastconv_cuda.bench.contenders import PRECISIONS, chosen, settle
 from fastconv_cuda.bench.layers import LAYERS, PASSES, problem
 from fastconv_cuda.bench.report import Row, geomean, markdown, summary
@@ -139,3 +140,28 @@ def test_without_a_gpu_it_says_so(monkeypatch, capsys):
     monkeypatch.setattr(command.BACKEND, "_found", Found(reason="there is no card"))
     assert command.main([]) == 1
     assert "there is no card" in capsys.readouterr().err
+
+
+@pytest.mark.simulated
+def test_the_cpu_is_measured_beside_it(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(beside_cpu.BACKEND, "_found", simulated())
+    monkeypatch.setattr(beside_cpu.HOST_BACKEND, "_found", simulated())
+    tiny = Layer((2, 8, 6, 5), 8, (3, 3), 1, 1)
+    broken = Layer((2, 8, 6, 5), 8, (3, 3, 3), 1, 1)
+    monkeypatch.setattr(beside_cpu, "LAYERS", {"tiny": tiny, "broken": broken})
+    path = tmp_path / "results.md"
+    assert beside_cpu.main(["--write", str(path)]) == 0
+    said = capsys.readouterr()
+    assert "broken: " in said.err
+    text = path.read_text()
+    assert said.out.strip() == text.strip()
+    assert [line.count("|") for line in text.splitlines() if line.startswith("| tiny")] == [7]
+    assert "A cached call costs the host" in text
+
+
+def test_a_gpu_is_compared_by_ratios():
+    rows = [beside_cpu.Row("a", 8e-3, 1e-3, 2e-3), beside_cpu.Row("b", 2e-3, 1e-3, 8e-3)]
+    text = beside_cpu.markdown(rows, 9.04e-6, "today")
+    assert "4.0 times as fast as the CPU, 1.0 times with copies" in text
+    assert "costs the host 9.0 us" in text
+    assert "| a | 8000 | 1000 | 2000 | 8.0 | 4.00 |" in text

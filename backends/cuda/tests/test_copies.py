@@ -73,22 +73,16 @@ def forced(problem, math, precision, images, device):
     if not problem.operation.endswith("weight_grad"):
         return copied_plan(problem, kind, images, device)
     candidate = WeightGemm(math)
-    # Images in as many parts as half of them in the workspace make.
     decision = candidate._last(
         problem, geometry_of(problem), kind, Policy(precision=precision), device.card
     )
-    kind, split = decision.detail
-    part = split_for(
+    kind, split, parts = decision.detail
+    one = split_for(
         replace(geometry_of(problem), batch=images), kind.factor, kind.math, device.card, 1
     )
-    padded = replace(
-        split,
-        images=images,
-        splits=1,
-        part=part.part * part.splits,
-        bytes=split.bytes // split.splits,
-    )
-    return candidate.plan(problem, replace(decision, detail=(kind, padded)), device)
+    split = replace(split, splits=1, part=one.part * one.splits, bytes=split.bytes // split.splits)
+    parts = replace(parts, images=images)
+    return candidate.plan(problem, replace(decision, detail=(kind, split, parts)), device)
 
 
 CASES = {
@@ -100,6 +94,8 @@ CASES = {
     "float64 to float32": ("float64", FMA, "float32"),
     "float16 by fma": ("float16", FMA, None),
     "rounded by fma": ("float32", FMA, "bfloat16"),
+    "in float64": ("float32", FMA, "float64"),
+    "float16 in float64": ("float16", FMA, "float64"),
 }
 ROWS = {
     "ragged": {"x": (3, 20, 9, 8), "w": (70, 20, 3, 3), "padding": 1},

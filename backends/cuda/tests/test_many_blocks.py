@@ -108,7 +108,9 @@ def test_weight_gradients(dtype, math, precision, way, device):
     elif way == "plain":
         kind, _ = math.choose(problem, Policy(precision=precision), device.card)
         split = split_for(geometry_of(problem), dtype, kind.math, device.card, 10**6)
-        plan = WeightGemm(math).plan(problem, Decision(True, "", "", detail=(kind, split)), device)
+        plan = WeightGemm(math).plan(
+            problem, Decision(True, "", "", detail=(kind, split, None)), device
+        )
     else:
         plan = plan_of(problem, math, precision, device)
     check(plan, device, problem)

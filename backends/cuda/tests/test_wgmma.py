@@ -11,7 +11,15 @@ from fastconv_cuda.boxes import View, forward_view, grad_view
 from fastconv_cuda.geometry import Axis
 from fastconv_cuda.wgmma import TILES
 from fastconv_cuda.wgmma_gemm import WGMMA_GEMM
-from problems import array_of, conv_problem, linear_problem, operand, run, small_values
+from problems import (
+    SHARED_ROWS,
+    array_of,
+    conv_problem,
+    linear_problem,
+    operand,
+    run,
+    small_values,
+)
 from simt.device import CARD, SimulatedDevice, SimulationError
 
 from fastconv.backend import Policy
@@ -19,21 +27,14 @@ from fastconv.testing import solve
 
 pytestmark = pytest.mark.simulated
 
-ROWS = {
-    "ragged": {"x": (2, 24, 9, 8), "w": (72, 24, 3, 3), "padding": 1},
-    "strided-dilated": {
-        "x": (1, 16, 15, 12), "w": (8, 16, 3, 3), "padding": (2, 1), "stride": (2, 3),
-        "dilation": (3, 2),
-    },
+ROWS = SHARED_ROWS | {
     "grouped-1d": {
         "x": (3, 32, 21), "w": (32, 16, 4), "groups": 2, "padding": ((1, 2),), "stride": 2
     },
-    "3d": {"x": (1, 8, 4, 5, 6), "w": (16, 8, 2, 3, 2), "padding": (1, 0, 1), "stride": (1, 2, 1)},
     "many-taps": {"x": (2, 64, 13, 11), "w": (40, 64, 5, 3), "padding": (2, 1)},
     "stride-past-kernel": {"x": (1, 8, 11, 12), "w": (8, 8, 2, 2), "stride": (2, 3)},
     "image-below-kernel": {"x": (2, 8, 2, 3), "w": (8, 8, 3, 3), "padding": (2, 1)},
     "flat-image": {"x": (9, 16, 1, 8), "w": (24, 16, 1, 3), "padding": (0, 1)},
-    "one-pixel": {"x": (1, 8, 1, 1), "w": (8, 8, 1, 1)},
 }  # fmt: skip
 PASSES = ("conv_forward", "conv_input_grad")
 LONE = replace(CARD, processors=1)
@@ -46,16 +47,17 @@ def problem_of(pass_, row, dtype="float16", **more):
     return conv_problem(pass_, **ROWS[row], dtype=dtype, last=True, **more)
 
 
-def plan_of(problem, device):
-    decision = WGMMA_GEMM.decide(problem, Policy(precision=DTYPES[problem.dtype]), device.card)
+def plan_of(problem, device, precision=None):
+    policy = Policy(precision=precision or DTYPES[problem.dtype])
+    decision = WGMMA_GEMM.decide(problem, policy, device.card)
     assert decision.can, decision.reason
     return WGMMA_GEMM.plan(problem, decision, device)
 
 
-def check(problem, device, rng=None):
-    plan = plan_of(problem, device)
+def check(problem, device, precision=None):
+    plan = plan_of(problem, device, precision)
     for _ in range(2):  # in both orders of threads and of landing copies
-        got, exact = run(plan, device, problem, rng or np.random.default_rng(1))
+        got, exact = run(plan, device, problem, np.random.default_rng(1))
         np.testing.assert_array_equal(got, exact)
         assert device.launches[-1][1] == "wgmma_gemm"
 
@@ -89,11 +91,25 @@ COPIED = {
 @pytest.mark.parametrize("images", [5, 2])
 @pytest.mark.parametrize("row", COPIED)
 @pytest.mark.parametrize("pass_", PASSES)
-@pytest.mark.parametrize("dtype", ["float16", "float32"])
-def test_copies_with_their_channels_last_are_exact(dtype, pass_, row, images, device, monkeypatch):
+@pytest.mark.parametrize(
+    ("dtype", "precision"),
+    [
+        ("float16", None),
+        ("float32", "tf32"),
+        ("float32", "bfloat16"),
+        ("float64", "tf32"),
+        ("float64", "float16"),
+    ],
+)
+def test_copies_with_their_channels_last_are_exact(
+    dtype, precision, pass_, row, images, device, monkeypatch
+):
     monkeypatch.setattr("fastconv_cuda.wgmma_gemm.images_within", lambda *args: images)
     problem = conv_problem(pass_, **COPIED[row], dtype=dtype)
-    check(problem, device)
+    if pass_ == "conv_forward":
+        bias = operand((problem.y.shape[1],), dtype)
+        problem = replace(problem, bias=bias, activation="relu")
+    check(problem, device, precision=precision)
     parts = -(-problem.x.shape[0] // images)
     kernels = [kernel for _, kernel in device.launches]
     assert kernels == ["pack_weight", *["copy_last", "wgmma_gemm"] * parts] * 2
@@ -225,6 +241,7 @@ def test_bounding_boxes_hold_what_windows_read(taps, dilation, stride):
 RING, TILE, WORK = "group_ring.cuh", "group_tile.cuh", "group_work.cuh"
 RESULTS = "group_results.cuh"
 BREAKS = [
+    (RING, "(-shared_address(memory) & 1023)", "0", 0),
     (RING, "block_barrier();", "", 0),
     (RING, "publish_barriers();", "", 0),
     (RING, "barrier_wait(free + turn.stage, turn.parity ^ 1);", "", 0),

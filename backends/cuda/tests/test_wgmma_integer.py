@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from breaking import broken_kernels
 from fastconv_cuda.backend import CudaBackend
+from fastconv_cuda.integer_gemm import INTEGER_GEMM
 from fastconv_cuda.wgmma import TILES
 from fastconv_cuda.wgmma_integer import WGMMA_INTEGER
 from problems import array_of, conv_problem, integer_values, operand
@@ -61,10 +62,14 @@ def problem_of(row, kinds=("uint8", "int8"), result="int32", *, zero=True, **mor
     )
 
 
+MAKERS = {"wgmma_integer": WGMMA_INTEGER, "integer_gemm": INTEGER_GEMM}
+
+
 def check(problem, device, kernel="wgmma_integer"):
-    decision = WGMMA_INTEGER.decide(problem, Policy(), device.card)
+    card = replace(device.card, bandwidth=1e15, clock=1e3)  # where copies cost nothing
+    decision = MAKERS[kernel].decide(problem, Policy(), card)
     assert decision.can, decision.reason
-    plan = WGMMA_INTEGER.plan(problem, decision, device)
+    plan = MAKERS[kernel].plan(problem, decision, device)
     rng = np.random.default_rng(8)
     for _ in range(2):  # in both orders of threads and of landing copies
         values = [integer_values(o, rng) for o in problem.inputs]
@@ -106,11 +111,37 @@ def test_on_hopper_it_is_the_first_choice_where_boxes_fit():
     problem = problem_of("padded", x=(2, 128, 16, 16), w=(256, 128, 3, 3))
     assert backend.decide(problem, Policy())[0].algorithm == "implicit_gemm_wgmma"
     plain = replace(problem, x=operand(problem.x.shape, "uint8"))
-    first, *others = backend.decide(plain, Policy())
-    assert first.algorithm == "implicit_gemm_mma"
-    assert any("channels don't lie side by side" in other.reason for other in others)
+    first, second, *_ = backend.decide(plain, Policy())
+    assert first.algorithm == "implicit_gemm_wgmma"
+    assert second.algorithm == "implicit_gemm_mma"
+    assert all("of a copy" in decision.reason for decision in (first, second))
+    # Without room for it, one by one.
+    (only, *_) = backend.decide(plain, Policy(workspace_limit=310_000))
+    assert (only.algorithm, "one by one" in only.reason) == ("implicit_gemm_mma", True)
     old = WGMMA_INTEGER.decide(problem, Policy(), replace(CARD, capability=(8, 9)))
     assert "capability 9.0 alone" in old.reason
+
+
+COPIED = {
+    "channels-first": {"x": (5, 24, 7, 9), "w": (71, 24, 3, 3), "padding": 1},
+    "odd-channels": {"x": (3, 5, 9, 8), "w": (7, 5, 3, 3), "stride": 2, "padding": 2},
+    "grouped": {"x": (2, 64, 5, 6), "w": (70, 32, 3, 3), "padding": 1, "groups": 2},
+}
+
+
+@pytest.mark.parametrize("images", [5, 2])
+@pytest.mark.parametrize("kernel", ["wgmma_integer", "integer_gemm"])
+@pytest.mark.parametrize("row", COPIED)
+@pytest.mark.parametrize("kinds", [("uint8", "int8"), ("int8", "uint8")])
+def test_copies_with_their_channels_last_are_exact(kinds, row, kernel, images, device, monkeypatch):
+    monkeypatch.setattr("fastconv_cuda.copied_integers.images_within", lambda *args: images)
+    problem = problem_of("padded", kinds, "own", **COPIED[row])
+    shape = problem.x.shape
+    problem = replace(problem, x=operand(shape, kinds[0], last=row == "odd-channels"))
+    check(problem, device, kernel)
+    parts = -(-shape[0] // images)
+    kernels = [kernel for _, kernel in device.launches]
+    assert kernels == ["pack_weight", "sum_weight", *["copy_last", kernel] * parts] * 2
 
 
 BREAKS = [

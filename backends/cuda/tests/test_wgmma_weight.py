@@ -9,8 +9,9 @@ import pytest
 from breaking import broken_kernels
 from fastconv_cuda.backend import CudaBackend
 from fastconv_cuda.geometry import geometry_of
-from fastconv_cuda.wgmma_weight import WEIGHT_TILES, WGMMA_WEIGHT, cut_for
-from problems import array_of, conv_problem, linear_problem, run, small_values
+from fastconv_cuda.weight_boxes import WEIGHT_TILES, cut_for
+from fastconv_cuda.wgmma_weight import WGMMA_WEIGHT
+from problems import SHARED_ROWS, array_of, conv_problem, linear_problem, run, small_values
 from simt.device import CARD, SimulatedDevice, SimulationError, simulated
 
 from fastconv.backend import Policy
@@ -19,30 +20,23 @@ from fastconv.testing import solve
 pytestmark = pytest.mark.simulated
 
 PASS = "conv_weight_grad"
-ROWS = {
-    "ragged": {"x": (2, 24, 9, 8), "w": (72, 24, 3, 3), "padding": 1},
-    "strided-dilated": {
-        "x": (1, 16, 15, 12), "w": (8, 16, 3, 3), "padding": (2, 1), "stride": (2, 3),
-        "dilation": (3, 2),
-    },
+ROWS = SHARED_ROWS | {
     "grouped-1d": {
         "x": (3, 48, 21), "w": (32, 24, 4), "groups": 2, "padding": ((1, 2),), "stride": 2
     },
-    "3d": {"x": (1, 8, 4, 5, 6), "w": (16, 8, 2, 3, 2), "padding": (1, 0, 1), "stride": (1, 2, 1)},
-    "one-pixel": {"x": (1, 8, 1, 1), "w": (8, 8, 1, 1)},
     "many-rows": {"x": (1, 64, 5, 9), "w": (136, 64, 1, 1)},
 }  # fmt: skip
 BUSY = replace(CARD, processors=6)
 
 
-def plan_of(problem, device):
-    decision = WGMMA_WEIGHT.decide(problem, Policy(), device.card)
+def plan_of(problem, device, precision=None):
+    decision = WGMMA_WEIGHT.decide(problem, Policy(precision=precision), device.card)
     assert decision.can, decision.reason
     return WGMMA_WEIGHT.plan(problem, decision, device)
 
 
-def check(problem, device):
-    plan = plan_of(problem, device)
+def check(problem, device, precision=None):
+    plan = plan_of(problem, device, precision)
     for _ in range(2):  # in both orders of threads and of landing copies
         got, exact = run(plan, device, problem, np.random.default_rng(1))
         np.testing.assert_array_equal(got, exact)
@@ -64,9 +58,9 @@ def test_small_integers_are_exact(dtype, row, device):
 @pytest.mark.parametrize("row_bytes", [128, 64, 32])
 @pytest.mark.parametrize("tile", WEIGHT_TILES, ids=[f"{t.rows}x{t.columns}" for t in WEIGHT_TILES])
 def test_every_tile_and_swizzle_is_exact(tile, row_bytes, device, monkeypatch):
-    monkeypatch.setattr("fastconv_cuda.wgmma_weight.WEIGHT_TILES", (tile,))
+    monkeypatch.setattr("fastconv_cuda.weight_boxes.WEIGHT_TILES", (tile,))
     rows = [(0, row_bytes)]
-    monkeypatch.setattr("fastconv_cuda.wgmma_weight.row_bytes_of", lambda channels, size: rows)
+    monkeypatch.setattr("fastconv_cuda.weight_boxes.row_bytes_of", lambda channels, size: rows)
     for x in ((1, 72, 6, 7), (2, 24, 6, 7)):
         w = (40, x[1], 2, 3)
         check(conv_problem(PASS, x, w, padding=1, dtype="float16", last=True), device)
@@ -88,7 +82,7 @@ def test_parts_are_whole_boxes_within_the_workspace(device):
     problem = conv_problem(PASS, (3, 8, 30, 31), (8, 8, 3, 3), dtype="float16", last=True)
     for limit in (0, 4 * 576, 1 << 20):
         decision = WGMMA_WEIGHT.decide(problem, Policy(workspace_limit=limit), BUSY)
-        cut, _ = decision.detail
+        cut = decision.detail.cut
         assert cut.part % 64 == 0
         assert cut.splits * cut.part >= 3 * 28 * 29 > (cut.splits - 1) * cut.part
         assert cut.bytes <= max(limit, 4 * 576)
@@ -138,11 +132,9 @@ def test_arrays_that_miss_their_alignment_go_another_way(device):
 @pytest.mark.parametrize(
     ("problem", "reason"),
     [
-        (conv_problem(PASS, (2, 16, 9, 8), (8, 16, 3, 3), dtype="float16"), "x: channels don't"),
-        (conv_problem(PASS, (2, 16, 9, 8), (9, 16, 3, 3), dtype="float16", last=True), "y: no box"),
         (
-            conv_problem(PASS, (2, 8, 9, 8), (8, 1, 3, 3), groups=8, dtype="float16", last=True),
-            "groups have 1",
+            conv_problem(PASS, (1, 8, 9, 300), (8, 8, 3, 260), dtype="float16"),
+            "channels don't lie side by side (channels-last arrays have it so); of copies: x:",
         ),
         (conv_problem(PASS, (0, 16, 9, 8), (8, 16, 3, 3), dtype="float16", last=True), "nothing"),
         (conv_problem(PASS, (2, 16, 9, 8), (8, 16, 3, 3), last=True), "tf32"),
@@ -154,6 +146,30 @@ def test_what_boxes_cannot_bring_is_declined(problem, reason):
     assert reason in decision.reason
     others = CudaBackend(simulated).decide(problem, Policy())
     assert any(d.can and d.algorithm != "implicit_gemm_wgmma" for d in others)
+
+
+COPIED = {
+    "channels-first": {"x": (5, 24, 9, 8), "w": (72, 24, 3, 3), "padding": 1},
+    "odd-channels": {"x": (3, 5, 9, 8), "w": (7, 5, 3, 3), "stride": 2, "last": True},
+    "odd-results": {"x": (3, 16, 9, 8), "w": (9, 16, 3, 3), "last": True},
+    "grouped": {"x": (2, 30, 9, 8), "w": (30, 15, 3, 3), "padding": 1, "groups": 2},
+    "depthwise": {"x": (2, 8, 9, 8), "w": (8, 1, 3, 3), "groups": 8, "last": True},
+    "1d": {"x": (2, 12, 30), "w": (20, 12, 5), "padding": 2},
+}
+
+
+@pytest.mark.parametrize("images", [5, 2])
+@pytest.mark.parametrize("row", COPIED)
+@pytest.mark.parametrize("precision", [None, "bfloat16"])
+def test_copies_with_their_channels_last_are_exact(precision, row, images, device, monkeypatch):
+    """float32 arrays are rounded on the way; others are copied where boxes can't take them."""
+    monkeypatch.setattr("fastconv_cuda.weight_parts.images_within", lambda *args: images)
+    dtype = "float16" if precision is None else "float32"
+    check(conv_problem(PASS, **COPIED[row], dtype=dtype), device, precision)
+    parts = -(-COPIED[row]["x"][0] // images)
+    count = 1 if (row, precision) == ("odd-results", None) else 2
+    kernels = [kernel for _, kernel in device.launches]
+    assert kernels == [*[*["copy_last"] * count, "wgmma_weight"] * parts, "reduce_weight"] * 2
 
 
 def test_tf32_is_not_turned_around():
@@ -181,6 +197,7 @@ BREAKS = [
     (KERNEL, "threadIdx.x / GROUP * WIDTH", "0", 0),
     (KERNEL, "walk.advance(DEPTH, conv.axis);", "", 0),
     (KERNEL, "i < ROWS / A_ACROSS", "i < 1", 0),
+    (KERNEL, "find_sources(work, p, sources);", "", 0),
 ]
 
 
@@ -188,7 +205,7 @@ BREAKS = [
 def test_what_is_missing_is_caught(broken, tmp_path, monkeypatch):
     narrow = "WIDTH" in broken[1]
     tiles = WEIGHT_TILES[4:5] if narrow else WEIGHT_TILES[1:2]
-    monkeypatch.setattr("fastconv_cuda.wgmma_weight.WEIGHT_TILES", tiles)
+    monkeypatch.setattr("fastconv_cuda.weight_boxes.WEIGHT_TILES", tiles)
     # More boxes of pixels than a ring has stages, and two boxes of channels in a tile.
     problem = conv_problem(PASS, (4, 64, 13, 12), (72, 64, 1, 2), dtype="float16", last=True)
     lone = replace(CARD, processors=1)

@@ -18,12 +18,7 @@ depthwise(const char *x, const char *w, const char *bias, char *y, const Conv p)
     long long h = (long long)task.row * STRIDE_H + r * DILATION_H - rows.before;
     if (h < 0 || h >= rows.in) continue;
     Lanes seen[SPAN];
-#pragma unroll
-    for (int j = 0; j < SPAN; j++) {
-      bool inside = v0 + j >= 0 && v0 + j < columns.in;
-      seen[j] = Lanes();
-      if (inside) seen[j] = load_lanes(plane + h * p.x[3] + (v0 + j) * p.x[4]);
-    }
+    load_row(seen, plane + h * p.x[3], p.x[4], v0, columns.in);
 #pragma unroll
     for (int s = 0; s < TAPS_W; s++)
 #pragma unroll

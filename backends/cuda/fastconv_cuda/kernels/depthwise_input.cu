@@ -31,12 +31,7 @@ depthwise_input(const char *y, const char *w, const char *bias, char *x, const C
       long long from = task.row + rows.before - r * DILATION_H, h = from / STRIDE_H;
       if (from < 0 || from % STRIDE_H || h >= rows.out) continue;
       Lanes seen[SPAN];
-#pragma unroll
-      for (int j = 0; j < SPAN; j++) {
-        bool inside = v0 + j >= 0 && v0 + j < columns.out;
-        seen[j] = Lanes();
-        if (inside) seen[j] = load_lanes(plane + h * p.y[3] + (v0 + j) * p.y[4]);
-      }
+      load_row(seen, plane + h * p.y[3], p.y[4], v0, columns.out);
 #pragma unroll
       for (int s = 0; s < TAPS_W; s++)
 #pragma unroll

@@ -6,7 +6,7 @@
 
 enum { ACROSS = FC_ACROSS, DEEP = 256 / ACROSS, TAPS = TAPS_H * TAPS_W };
 
-extern "C" __global__ void __launch_bounds__(256)
+extern "C" __global__ void FC_ONE_BLOCK
 depthwise_weight(const char *x, const char *y, sum_t *parts, const WeightSum p) {
   FC_SHARED(memory);
   sum_t *shared = (sum_t *)memory;

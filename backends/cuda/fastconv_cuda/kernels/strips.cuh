@@ -16,9 +16,6 @@ enum {
 enum { ACROSS = FC_ACROSS };
 #endif
 
-// By itself ptxas spills a few registers to make room for one more block.
-#define FC_ONE_BLOCK __launch_bounds__(THREADS, 1)
-
 struct Task {
   long long image;
   int chunk, row, strip;
@@ -80,6 +77,18 @@ struct Weights {
   }
 #endif
 };
+
+// Reads neighbouring columns of a row from the `first` on: zeros beside it.
+template <int N>
+__device__ __forceinline__ void load_row(Lanes (&seen)[N], const char *row, long long step,
+                                         long long first, long long columns) {
+#pragma unroll
+  for (int j = 0; j < N; j++) {
+    bool inside = first + j >= 0 && first + j < columns;
+    seen[j] = Lanes();
+    if (inside) seen[j] = load_lanes(row + (first + j) * step);
+  }
+}
 
 // Writes a strip: `to` is its row in an image, `step` the strides of a channel and of a column.
 __device__ __forceinline__ void put_strip(char *to, long long channel_step, long long step,

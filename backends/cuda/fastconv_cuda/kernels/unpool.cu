@@ -1,6 +1,5 @@
 // Reading and writing at a max pool's indices, only bits being moved. An index outside its plane
 // reads 0 and writes nothing: nobody can be told without waiting for the device.
-#define FC_COPIES_ONLY
 #include "pools.cuh"
 
 __device__ __forceinline__ long long index_at(const char *indices, const Spot &plane, long long q,

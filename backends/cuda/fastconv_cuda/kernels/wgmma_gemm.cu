@@ -5,8 +5,8 @@
 #include "activations.cuh"
 
 struct Result {
-  typedef element type;
-  static __device__ __forceinline__ element of(float sum) { return narrowed<element>::from(sum); }
+  typedef result type;
+  static __device__ __forceinline__ result of(float sum) { return narrowed<result>::from(sum); }
 };
 
 extern "C" __global__ void __launch_bounds__(THREADS, FC_BLOCKS)
@@ -21,7 +21,7 @@ wgmma_gemm(const char *bias, char *out, const __grid_constant__ Maps maps, const
       [&](const Work &work, const Sums &sums) {
         store_tile<Result>(work, p, sums, out, slab, [&](long long channel, bool there) {
           if (!bias && !conv.activation) return;
-          float more = bias && there ? widen(load(bias + channel * conv.bias)) : 0.f;
+          float more = bias && there ? (float)widen(load_bias(bias + channel * conv.bias)) : 0.f;
           slab.each([&](int, float *sum) { *sum = activated(*sum + more, conv.activation); });
         });
       });

@@ -94,7 +94,8 @@ wgmma_integer(const int *tap_sums, const char *x_zero, const char *w_zero, const
         look_at_windows(windows, work, p, row_sums);
         row_sums.clear();
         const View *v = work.v.axis;
-        int taps = v[0].taps * v[1].taps * v[2].taps, channels = (int)p.gather.conv.c;
+        // Not those of a copy, some of which only fill chunks.
+        int taps = v[0].taps * v[1].taps * v[2].taps, channels = (int)q.conv.c;
         store_tile<Result>(work, p, sums, y, slab, [&](long long o, bool there) {
           if (!there) return;
           const int *of_taps = tap_sums + o * taps;

@@ -56,38 +56,49 @@ __device__ __forceinline__ int taps_of(const Conv &conv) {
   return (int)(conv.axis[0].taps * conv.axis[1].taps * conv.axis[2].taps);
 }
 
+// What a box of a tile's columns reads: from this channel on, pixels shifted so far. Looked up, as
+// the copying thread has no time for divisions at each step.
+struct Source { int channel, shift[3]; };
+
+__device__ __forceinline__ void find_sources(const Work &work, const WeightBoxes &p,
+                                             Source *sources) {
+  const Conv &conv = p.sum.conv;
+  int all = taps_of(conv) * (int)p.chunks;
+  for (int i = 0; i < BOXES; i++) {
+    // Past the last tap a box repeats it: nobody looks at what comes of that.
+    int box = work.box0 + i < all ? work.box0 + i : all - 1, tap = box / (int)p.chunks;
+    sources[i].channel = work.group * (int)conv.c + box % (int)p.chunks * ACROSS;
+    for (int axis = 2; axis >= 0; axis--) {
+      const Axis &a = conv.axis[axis];
+      sources[i].shift[axis] = tap % (int)a.taps * (int)a.dilation;
+      tap /= (int)a.taps;
+    }
+  }
+}
+
 // Parts are whole boxes, so that none of a box's pixels is another part's; behind the last image
 // there are zeros.
 __device__ __forceinline__ void copy_stages(const Work &work, const Maps &maps,
-                                            const WeightBoxes &p, const Ring &ring, Turn &turn) {
+                                            const WeightBoxes &p, const Ring &ring, Turn &turn,
+                                            Source *sources) {
   const Conv &conv = p.sum.conv;
+  find_sources(work, p, sources);
   Walk walk;
   walk.start(work.first, conv.axis);
   const int none[3] = {0, 0, 0};
-  int steps = work.steps(), all = taps_of(conv) * (int)p.chunks;
+  int steps = work.steps(), channel = work.group * (int)conv.k + work.row0;
   for (int step = 0; step < steps; step++) {
     unsigned char *stage = ring.claim(turn);
     Barrier *full = ring.full + turn.stage;
     for (int i = 0; i < ROWS / A_ACROSS; i++)
-      copy_pixels(stage + i * A_BOX, &maps.y, full, (int)p.axes,
-                  work.group * (int)conv.k + work.row0 + i * A_ACROSS, walk.at, (int)walk.image,
-                  none);
+      copy_pixels(stage + i * A_BOX, &maps.y, full, (int)p.axes, channel + i * A_ACROSS, walk.at,
+                  (int)walk.image, none);
     int at[3];
     for (int axis = 0; axis < 3; axis++)
       at[axis] = walk.at[axis] * (int)conv.axis[axis].stride - (int)conv.axis[axis].before;
-    for (int i = 0; i < BOXES; i++) {
-      // Past the last tap a box repeats it: nobody looks at what comes of that.
-      int box = work.box0 + i < all ? work.box0 + i : all - 1, tap = box / (int)p.chunks;
-      int shift[3];
-      for (int axis = 2; axis >= 0; axis--) {
-        const Axis &a = conv.axis[axis];
-        shift[axis] = tap % (int)a.taps * (int)a.dilation;
-        tap /= (int)a.taps;
-      }
-      copy_pixels(stage + A_BYTES + i * B_BOX, &maps.x, full, (int)p.axes,
-                  work.group * (int)conv.c + box % (int)p.chunks * ACROSS, at, (int)walk.image,
-                  shift);
-    }
+    for (int i = 0; i < BOXES; i++)
+      copy_pixels(stage + A_BYTES + i * B_BOX, &maps.x, full, (int)p.axes, sources[i].channel, at,
+                  (int)walk.image, sources[i].shift);
     walk.advance(DEPTH, conv.axis);
     turn.advance();
   }
@@ -148,7 +159,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, FC_BLOCKS)
 wgmma_weight(float *parts, const __grid_constant__ Maps maps, const WeightBoxes p) {
   FC_SHARED(memory);
   Ring ring;
-  ring.lay_out(memory);
+  Source *sources = (Source *)ring.lay_out(memory);
   ring.make_barriers();
   Turn turn;
   turn.start();
@@ -159,7 +170,7 @@ wgmma_weight(float *parts, const __grid_constant__ Maps maps, const WeightBoxes 
         prefetch_map(&maps.x);
         prefetch_map(&maps.y);
         for (long long tile = blockIdx.x; tile < tiles; tile += gridDim.x)
-          copy_stages(Work(p, tile), maps, p, ring, turn);
+          copy_stages(Work(p, tile), maps, p, ring, turn, sources);
       },
       [&] {
         for (long long tile = blockIdx.x; tile < tiles; tile += gridDim.x) {

@@ -24,6 +24,8 @@ static Three gridDim, blockDim, blockIdx, threadIdx;
 namespace simt {
 
 enum { MOST_THREADS = 1024, MOST_SHARED = 232448, GUARD = 64, STACK = 1 << 16, LANES = 32 };
+// Where a block's shared memory starts in its window: the compiler promises a multiple of 128.
+enum { SHARED_AT = 128 };
 enum State { RUNNABLE, AT_BLOCK_BARRIER, AT_WARP_BARRIER, AT_CONDITION, DONE };
 
 struct Copy { void *to; const void *from; int bytes, group; };
@@ -49,7 +51,8 @@ static int current, threads;
 static const char *failure;
 static void (*kernel)(void **);
 static void **arguments;
-alignas(1024) static unsigned char shared[MOST_SHARED + GUARD];
+alignas(1024) static unsigned char window[SHARED_AT + MOST_SHARED + GUARD];
+static unsigned char *const shared = window + SHARED_AT;
 // Two of each, used in turn: a lane may be one exchange ahead of another.
 static unsigned char slots[2][MOST_THREADS][MOST_EXCHANGED];
 static int shared_bytes;

@@ -5,6 +5,10 @@
 
 #define FC_SHARED(name) unsigned char *name = simt::shared
 
+static inline unsigned shared_address(const void *p) {
+  return (unsigned)((const unsigned char *)p - simt::window);
+}
+
 static inline void check_aligned(const void *p, int bytes) {
   // A complex number is read as two.
   if ((unsigned long long)p % (bytes == 16 ? 8 : bytes)) simt::fail("a misaligned address");
