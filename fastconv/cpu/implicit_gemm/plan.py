@@ -147,6 +147,8 @@ def _extent(phase: Phase, problem: ConvProblem, inner: int, channels: int, dtype
         source_apart=_apart(given, itemsize(given.dtype)),
         target_apart=_apart(target, itemsize(target.dtype)),
         source_turned=_turns(given, dtype, inner),
+        target_turned=target.strides[1] == itemsize(target.dtype) and target.shape[1] > 1,
+        target_bytes=itemsize(target.dtype),
     )
 
 
