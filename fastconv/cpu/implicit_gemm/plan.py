@@ -29,7 +29,7 @@ class Cut(NamedTuple):
     rows: int
     blocks: list[Blocks]
     cycles: float
-    turned: bool = False
+    turned: int = 0
     pixels: int = 0
 
 
@@ -51,7 +51,7 @@ class ProductPlan(PackedPlan):
         extents = [_extent(phase, problem, inner, channels, dtype) for phase in phases]
         cut = _cut(problem, dtype, extents, channels, budget)
         # What decides in which order an output's products are added up.
-        self.kind = (cut.turned, cut.pixels > 0)
+        self.kind = (cut.turned > 0, cut.pixels > 0)
         products = [
             _product(phase, source.shape[2:], blocks)
             for phase, blocks in zip(phases, cut.blocks, strict=True)
@@ -118,7 +118,7 @@ def _turned(problem: ConvProblem, extents: list[Extent], budget: int) -> Cut:
         for e in extents
     ]
     cycles = _SLOWER * cycles + _PACK_CYCLES * problem.weight.size
-    return Cut(extents[0].lanes, blocks, cycles, turned=True)
+    return Cut(extents[0].lanes, blocks, cycles, turned=2 if extents[0].source_turned else 1)
 
 
 def _extent(phase: Phase, problem: ConvProblem, inner: int, channels: int, dtype: str) -> Extent:

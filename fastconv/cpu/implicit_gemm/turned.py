@@ -85,8 +85,10 @@ def _box(phases: Sequence[Extent], unit: Unit) -> list[int]:
 
 
 def _box_bytes(phases: Sequence[Extent], unit: Unit) -> int:
-    e = phases[0]
-    return e.inner * (prod(_box(phases, unit)) * e.size + 64) + 1024
+    e, pixels = phases[0], prod(_box(phases, unit))
+    if e.source_turned:  # whole pixels, an odd number of vectors
+        return pixels * (ceil_div(e.inner, e.lanes) | 1) * e.lanes * e.size + 1024
+    return e.inner * (pixels * e.size + 64) + 1024
 
 
 def _tile(pixels: int, vectors: int) -> float:
