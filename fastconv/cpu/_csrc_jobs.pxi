@@ -122,6 +122,7 @@ cdef extern from "fc_convolutions.h" nogil:
         int activation
         int64_t pixels
         int half
+        int rounding
 
     ctypedef struct fc_winograd_grad:
         fc_array x
@@ -146,6 +147,7 @@ cdef extern from "fc_convolutions.h" nogil:
         int[2] alpha
         int pixels
         int half
+        int rounding
 
     ctypedef struct fc_depthwise:
         fc_geometry g

@@ -26,6 +26,8 @@ cdef class WinogradGrad:
         Of x, y and the weight.
     target_size : int
         Bytes of the weight's items: 4 of 16-bit types, or 0 for those of x.
+    rounding : {"", "tf32", "bfloat16", "float16"}
+        What x and y are rounded to as they are read; without pixels.
 
     Attributes
     ----------
@@ -43,7 +45,7 @@ cdef class WinogradGrad:
 
     def __init__(self, Geometry geometry not None, batch, groups, inner, channels, tuple alpha,
                  width, range_, group, splits, bint pixels=False, dtype="float32",
-                 int target_size=0):
+                 int target_size=0, rounding=""):
         cdef int k
         cdef int64_t[4] sizes
         cdef fc_winograd shape
@@ -67,6 +69,9 @@ cdef class WinogradGrad:
         self.c.width, self.c.group = number("width", width, 1), number("group", group, 1)
         self.c.range, self.c.splits = number("range_", range_, 1), number("splits", splits, 1)
         self.c.pixels = pixels
+        self.c.rounding = rounding_code(rounding) if rounding else FC_UNROUNDED
+        if rounding and pixels:
+            raise ValueError(f"rounding: got {rounding!r} where channels lie side by side")
         lanes = self.kernels.tile_columns(FC_float32) // self.kernels.tile_vectors()
         if self.c.width % lanes or self.c.group % lanes or self.c.range % self.kernels.tile_rows():
             raise ValueError("width, range_, group: expected multiples of lanes and tile rows")

@@ -33,11 +33,11 @@ _REFERENCE = Reference()
 REFERENCE = _REFERENCE.name
 _CANDIDATES: dict[type[Problem], tuple[Candidate, ...]] = {
     ConvProblem: (
-        Paired(Pointwise()),
+        Paired(Pointwise(), rounds_sources=True),
         Depthwise(),
-        Paired(Winograd(6)),
+        Paired(Winograd(6), rounds_sources=False),
         Winograd(4),
-        Paired(ImplicitGemm()),
+        Paired(ImplicitGemm(), rounds_sources=True),
         Im2colBlas(),
         _REFERENCE,
     ),

@@ -448,7 +448,7 @@ def test_a_small_gain_is_not_worth_its_rounding():
     first, *others = BACKEND.decide(problem, Policy())
     assert first.algorithm == "winograd"
     direct = min(d.seconds for d in others if not d.algorithm.startswith("winograd"))
-    assert first.seconds * Winograd(6).least_gain(problem) <= direct
+    assert first.seconds * Winograd(6).least_gain(problem, "float32") <= direct
     tiny = problem_of("conv_forward", (1, 1, 9, 9), 1, (3, 3))
     assert not BACKEND.decide(tiny, Policy())[0].algorithm.startswith("winograd")
 

@@ -51,6 +51,7 @@ typedef struct {
     int alpha[2], activation; /* of the lines, and along a line */
     int64_t pixels;
     int half; /* of x, y and the weight as given, whose items have 2 bytes: FC_NARROW_float16... */
+    int rounding; /* of float32 x and weight as they are read, with pixels 0: FC_TO_TF32... */
 } fc_winograd;
 
 /* The weight gradient of a convolution by Winograd's algorithm, summed in float32: tiles of
@@ -69,6 +70,7 @@ typedef struct {
     int alpha[2];
     int pixels; /* channels lie side by side in x and y: vectors run along them */
     int half;   /* of all three, whose items have 2 bytes, as in fc_winograd */
+    int rounding; /* as fc_winograd's */
 } fc_winograd_grad;
 
 /* A depthwise convolution or one of its gradients: weight is (channels * multiplier, 1, kernel).

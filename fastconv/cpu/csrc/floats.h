@@ -29,6 +29,7 @@
 
 /* Items of a line of `some` source channels, `step` bytes apart; those of a later line are asked
  * for; items of a row, and whatever fills the last vector. */
+#define FC_MOVES 1 /* items are scratch memory's */
 #define FC_TAKE(c, to, from, step, n, some) ((void)(some), FC_N(take_items)(to, from, step, n))
 /* Whether all source channels' lines are filled at once: those that lie side by side. */
 #define FC_TURNS(c) 0

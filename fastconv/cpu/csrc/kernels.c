@@ -24,6 +24,7 @@
 #include "turned.h"
 #include "shuffles.h"
 #include "pixels.h"
+#include "rounding.h"
 #include "weight_grad.h"
 #include "weight_grad_plan.inc"
 
@@ -154,6 +155,7 @@
 #include "half_indexed.inc"
 #include "finish.inc"
 #include "quantize.inc"
+#include "rounding.inc"
 #include "peak.inc"
 #include "product.inc"
 #include "pointwise_run.inc"
@@ -230,7 +232,7 @@ const fc_kernels FC_TABLE(FC_ISA) = {
     .pointwise_run = pointwise_run,
     .reach = reach,
     .reach_parts = reach_parts,
-    .drop_bits = drop_bits,
+    .round_floats = round_floats,
     .quantize = quantize,
     .rescale = rescale,
 };

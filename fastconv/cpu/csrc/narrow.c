@@ -29,6 +29,8 @@
 
 #define FC_TEMPLATE "narrow_take.inc"
 #include "each_narrow.h"
+#define FC_TEMPLATE "narrow_floats.inc"
+#include "each_narrow.h"
 #define FC_TEMPLATE "narrow_put.inc"
 #include "each_narrow_float.h"
 #include "narrow_put_int8.inc"

@@ -62,8 +62,9 @@ typedef fc_vector_float32 fc_vector_float16, fc_vector_bfloat16, fc_vector_int8;
     (__builtin_prefetch((b) + (j) * FC_LINE_BYTES + LINE_AHEAD),                                   \
      __builtin_prefetch((b) + (next) + (j) * FC_LINE_BYTES + LINE_AHEAD),                          \
      (fc_vector_float32)FC_N(items)((b) + (j) * FC_LINE_BYTES, NARROW_LANES, next, FC_CHANNELS, 0))
+#define FC_MOVES 0 /* items are made */
 #define FC_TAKE(c, to, from, step, n, some)                                                        \
-    FC_N(take_items)(to, from, step, n, (c)->x.stride[1], some, (c)->narrow.x_flip)
+    FC_N(take_sources)(to, &(c)->x, from, step, n, some, (c)->narrow.x_flip)
 #define FC_TURNS(c)                                                                                \
     ((c)->x.stride[1] == (c)->x.size && (c)->x.stride[4] != (c)->x.size                            \
      && (c)->inner >= NARROW_LANES / 2)
@@ -75,7 +76,7 @@ typedef fc_vector_float32 fc_vector_float16, fc_vector_bfloat16, fc_vector_int8;
             FC_N(prefetch)((from) + (CHANNELS_AHEAD + i_) * (c)->x.stride[1], bytes);              \
     while (0)
 #define FC_TAKE_ROW(p, to, from, n, some)                                                          \
-    FC_N(take_items)(to, from, (p)->x.size, n, (p)->x.stride[1], some, (p)->narrow.x_flip)
+    FC_N(take_sources)(to, &(p)->x, from, (p)->x.size, n, some, (p)->narrow.x_flip)
 #define FC_START(c, channel)                                                                       \
     FC_N(start)((c)->bias, (c)->bias_step, channel, &(c)->narrow, (c)->y.size)
 #define FC_FINISH_ROWS(c, channel, rows, width, sums)                                              \

@@ -10,61 +10,22 @@ typedef fc_vector_float32 fc_vector_as_float16, fc_vector_as_bfloat16;
 #define transpose_rows_as_float16 transpose_rows_float32
 #define transpose_rows_as_bfloat16 transpose_rows_float32
 
-FC_INLINE fc_vector_float32 load_n_float32(const char *from, int64_t n)
-{
-    return n >= NARROW_LANES ? *(const fc_vector_float32 *)from : load_some_float32(from, n);
-}
-
-/* Rounded, and as a float32 again. */
-FC_INLINE fc_vector_float32 as_half(const int format, fc_vector_float32 v)
-{
-    return widened_half(format, rounded_half(format, v));
-}
-
 enum { CHANNELS_as_float16 = 1, CHANNELS_as_bfloat16 = CHANNELS_bfloat16 };
 
-FC_INLINE fc_vector_u32 items_as_float16(const char *from, int64_t n, int64_t next, int64_t some,
-                                         uint32_t flip)
-{
-    (void)next, (void)some, (void)flip;
-    return (fc_vector_u32)as_half(FC_NARROW_float16, load_n_float32(from, n));
-}
-
-FC_INLINE fc_vector_u32 adjoining_as_float16(const char *from, int64_t n)
-{
-    return items_as_float16(from, min64(n, NARROW_LANES), 0, 1, 0);
-}
-
-FC_INLINE fc_vector_u32 items_as_bfloat16(const char *from, int64_t n, int64_t next, int64_t some,
-                                          uint32_t flip)
-{
-    const fc_vector_float32 first = load_n_float32(from, n);
-
-    (void)flip;
-#if defined(FC_BF16_PAIRS)
-    const fc_vector_u32 low = wide_u16((fc_vector_u16)_mm512_cvtneps_pbh((__m512)first));
-    if (some < 2)
-        return low;
-    const __m512 second = (__m512)load_n_float32(from + next, n);
-    return low | wide_u16((fc_vector_u16)_mm512_cvtneps_pbh(second)) << 16;
-#else
-    (void)next, (void)some;
-    return (fc_vector_u32)as_half(FC_NARROW_bfloat16, first);
-#endif
-}
-
-FC_INLINE fc_vector_u32 adjoining_as_bfloat16(const char *from, int64_t n)
-{
-#if defined(FC_BF16_PAIRS)
-    const fc_vector_float32 low = load_n_float32(from, min64(n, NARROW_LANES));
-    fc_vector_float32 high = {0};
-    if (n > NARROW_LANES)
-        high = load_n_float32(from + VECTOR_BYTES, n - NARROW_LANES);
-    return (fc_vector_u32)_mm512_cvtne2ps_pbh((__m512)high, (__m512)low);
-#else
-    return items_as_bfloat16(from, min64(n, NARROW_LANES), 0, 1, 0);
-#endif
-}
+#define FC_ROUNDED_ITEMS(type)                                                                     \
+    FC_INLINE fc_vector_u32 items_as_##type(const char *from, int64_t n, int64_t next,             \
+                                            int64_t some, uint32_t flip)                           \
+    {                                                                                              \
+        (void)flip;                                                                                \
+        return float_items_##type(from, n, next, some);                                            \
+    }                                                                                              \
+    FC_INLINE fc_vector_u32 adjoining_as_##type(const char *from, int64_t n)                       \
+    {                                                                                              \
+        return adjoining_float_items_##type(from, n);                                              \
+    }
+FC_ROUNDED_ITEMS(float16)
+FC_ROUNDED_ITEMS(bfloat16)
+#undef FC_ROUNDED_ITEMS
 
 /* What takes one item, or every second one, serves where arrays are no lines: by gathering. */
 #define FC_GATHERED_ITEMS(type)                                                                    \

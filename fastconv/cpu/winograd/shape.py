@@ -75,8 +75,11 @@ def pixels_of(problem: ConvProblem) -> int:
     return block_channels(extents(problem)[1], "float32", GROUP)
 
 
-def kernels_of(problem: ConvProblem, alpha: tuple[int, int]) -> Any:
-    """Return the compiled core's object; for a weight gradient, that of the forward pass."""
+def kernels_of(problem: ConvProblem, alpha: tuple[int, int], rounding: str = "") -> Any:
+    """Return the compiled core's object; for a weight gradient, that of the forward pass.
+
+    Float32 operands are rounded to the precision `rounding`, unless it is empty.
+    """
     assert core is not None
     adjoint = problem.operation == "conv_input_grad"
     inner, channels = extents(problem)
@@ -104,6 +107,7 @@ def kernels_of(problem: ConvProblem, alpha: tuple[int, int]) -> Any:
         up,
         narrow.operands_dtype(problem),
         narrow.target_bytes(problem),
+        rounding,
     )
 
 

@@ -97,8 +97,10 @@ def choose_grad_shape(problem: ConvProblem, alpha: tuple[int, int], forward: Any
     )
 
 
-def grads_of(problem: ConvProblem, alpha: tuple[int, int], shape: GradShape) -> Any:
-    """Return the compiled core's object."""
+def grads_of(
+    problem: ConvProblem, alpha: tuple[int, int], shape: GradShape, rounding: str = ""
+) -> Any:
+    """Return the compiled core's object; `rounding` is as in kernels_of."""
     assert core is not None
     return core.WinogradGrad(
         geometry_of(problem),
@@ -114,6 +116,7 @@ def grads_of(problem: ConvProblem, alpha: tuple[int, int], shape: GradShape) -> 
         shape.pixels,
         narrow.operands_dtype(problem),
         narrow.target_bytes(problem),
+        rounding,
     )
 
 
