@@ -246,7 +246,7 @@ class Convolution:
         groups: int,
         transposed: bool,
         tile_rows: int,
-        turned: bool = False,
+        turned: int = 0,
         streams: bool = False,
         gaps: bool = False,
         activation: int = 0,

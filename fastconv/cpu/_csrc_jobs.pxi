@@ -10,6 +10,8 @@ cdef extern from "fc_convolutions.h" nogil:
         FC_LOWERED
         FC_PIXELS
         FC_TRANSPOSED
+        FC_TURNED
+        FC_TURNED_WHOLE
         FC_MOST_PANELS
 
     ctypedef struct fc_narrow:

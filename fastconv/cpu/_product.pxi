@@ -54,8 +54,11 @@ cdef class Convolution:
     transposed : bool
     tile_rows : int
         Target channels that are computed at a time; with `turned`, a vector's items.
-    turned, streams, gaps : bool
-        Channels along the lanes; results past the caches; some items are in no product.
+    turned : {0, 1, 2}
+        Whether channels are along the lanes; 2 where, of narrow dtypes, source channels lie side by
+        side.
+    streams, gaps : bool
+        Results past the caches; some items are in no product.
     activation, parameter
         As in epilogue.
     pixels : {0, 1, 2}
@@ -113,7 +116,9 @@ cdef class Convolution:
         shape_of("y_shape", y_shape, self.c.y.shape)
         self.take_channels(number("groups", groups, 1), item_channels(dtype))
         self.c.tile_rows = <int>min(number("tile_rows", tile_rows, 1), 1 << 20)
-        self.c.turned, self.c.streams, self.c.gaps = bool(turned), bool(streams), bool(gaps)
+        self.c.turned, self.c.streams, self.c.gaps = int(turned), bool(streams), bool(gaps)
+        if not 0 <= self.c.turned <= (FC_TURNED_WHOLE if dtype in NARROW else FC_TURNED):
+            raise ValueError(f"turned: expected 0, 1, or 2 of narrow dtypes, got {turned}")
         if not 0 <= pixels <= FC_TRANSPOSED:
             raise ValueError(f"pixels: expected 0 to {FC_TRANSPOSED}, got {pixels}")
         self.c.pixels = pixels
@@ -304,8 +309,9 @@ cdef class Convolution:
         self.fits("x", source, &self.c.x, 0)
         self.fits("y", target, &self.c.y, 2)
         c.x, c.y = source.a, target.a
-        if c.pixels == FC_PIXELS:
+        if c.pixels == FC_PIXELS or c.turned == FC_TURNED_WHOLE:
             check_adjoining("x", source)
+        if c.pixels == FC_PIXELS:
             check_adjoining("y", target)
         c.packed, c.scratch = space.data + skipped, space.data + taken
         if given:

@@ -274,6 +274,41 @@ def test_kernels_of_16_bits_make_no_copies(dtype, operation, groups, taken):
         assert all(found[name].workspace_bytes <= 2 * image.size for name in taken)
 
 
+def last(array):
+    """Return a copy whose channels lie side by side."""
+    return np.moveaxis(np.ascontiguousarray(np.moveaxis(array, 1, -1)), -1, 1)
+
+
+@settings(max_examples=80, deadline=None)
+@given(drawn=shapes(), seed=st.integers(0, 2**31), backward=st.booleans(), wide=st.booleans())
+@every_half
+def test_channels_side_by_side_change_no_bit(narrow_level, dtype, drawn, seed, backward, wide):
+    rng = np.random.default_rng(seed)
+    *three, parameters = drawn
+    if wide:  # more channels than vectors have lanes
+        groups = parameters["groups"]
+        x, weight, y = three
+        inner, outer = weight[1] + 17, weight[0] // groups + 17
+        three = [(x[0], groups * inner, *x[2:]), (groups * outer, inner, *weight[2:]),
+                 (y[0], groups * outer, *y[2:])]  # fmt: skip
+    x, weight, y = (rng.standard_normal(shape).astype(HALVES[dtype]) for shape in three)
+    given_, taken = (y, "x") if backward else (x, "y")
+    found = []
+    for order in (np.ascontiguousarray, last):
+        source, target = order(given_), order(np.zeros_like(x if backward else y))
+        problem = ConvProblem(
+            function="test", operation="conv_input_grad" if backward else "conv_forward",
+            device="cpu", weight=operand(weight),
+            **{("y" if backward else "x"): operand(source), taken: operand(target)}, **parameters,
+        )  # fmt: skip
+        decisions = BACKEND.decide(problem, Policy(threads=1))
+        (decision,) = (d for d in decisions if d.algorithm == "implicit_gemm")
+        plan = BACKEND.plan(problem, decision)
+        plan.run((source, weight), (target,), np.full(plan.workspace_bytes, 255, np.uint8))
+        found.append(target)
+    np.testing.assert_array_equal(found[0].view(np.uint16), found[1].copy().view(np.uint16))
+
+
 @settings(max_examples=30, deadline=None)
 @given(drawn=shapes(), seed=st.integers(0, 2**31), backward=st.booleans())
 @every_half

@@ -153,7 +153,8 @@ static void check_narrow(const narrow_case *t, block *y, const block *x, const f
     expect_gaps_kept(y);
 }
 
-static void draw_cut(const fc_kernels *k, const narrow_case *t, fc_conv *f, fc_product *p)
+static void draw_cut(const fc_kernels *k, const narrow_case *t, int adjoining, fc_conv *f,
+                     fc_product *p)
 {
     const fc_narrow_kernels *narrow = fc_active_narrow();
     const conv *c = &t->c;
@@ -161,7 +162,8 @@ static void draw_cut(const fc_kernels *k, const narrow_case *t, fc_conv *f, fc_p
     *p = (fc_product){.g = c->g, .step = {1, 1, 1}, .every = {1, 1, 1}};
     for (int axis = 0; axis < 3 && t->transposed; axis++)
         p->first[axis] = c->g.kernel[axis] - 1, p->step[axis] = -1;
-    if ((f->turned = chance(50))) {
+    f->turned = chance(50) ? FC_UPRIGHT : adjoining && chance(70) ? FC_TURNED_WHOLE : FC_TURNED;
+    if (f->turned) {
         f->tile_vectors = 1;
         f->tile_rows = (int)(k->vector_bytes / 4);
     } else
@@ -212,9 +214,10 @@ void test_narrow_conv(const fc_kernels *k)
     const int64_t shape[5] = {t.c.groups * (t.transposed ? sources : t.c.channels),
                               t.transposed ? t.c.channels : sources, t.c.g.kernel[0],
                               t.c.g.kernel[1], t.c.g.kernel[2]};
-    block x = input(t.c.size, 5, t.c.x_shape), y = output(t.target_size, 5, t.c.y_shape);
+    const int adjoining = chance(40), biased = chance(50);
+    block x = input_of(t.c.size, 5, t.c.x_shape, adjoining);
+    block y = output_of(t.target_size, 5, t.c.y_shape, adjoining);
     block weight = input(t.c.size, 5, shape), bias = narrow_bias(&t);
-    const int biased = chance(50);
     fc_product p;
 
     fill_narrow(&t, &x);
@@ -222,7 +225,7 @@ void test_narrow_conv(const fc_kernels *k)
     f.x = x.a, f.y = y.a, f.weight = weight.a;
     f.bias = biased ? bias.a.data : NULL;
     f.bias_step = bias.a.stride[1];
-    draw_cut(k, &t, &f, &p);
+    draw_cut(k, &t, adjoining, &f, &p);
     f.packed = scratch_of(p.packed);
     f.narrow.sums = t.integers ? grab(4 * t.c.y_shape[1]) : NULL;
     for (int threads = 1; threads <= MOST_THREADS; threads++) {

@@ -52,12 +52,14 @@ typedef struct {
 } fc_turned;
 
 enum { FC_PLANES, FC_PIXELS, FC_TRANSPOSED };
+enum { FC_UPRIGHT, FC_TURNED, FC_TURNED_WHOLE };
 
 /* weight is (outputs, inputs per group, *kernel) of a forward convolution; with `transposed`,
  * source channels are its outputs. inner and channels are a group's source and target channels.
  * A tile's rows are target channels and its vectors positions, or, with `turned`, the other way
- * round: there tile_rows is a vector's lanes. With `streams`, results go past the caches; with
- * `gaps`, there are items of the target that no product fills.
+ * round: there tile_rows is a vector's lanes. FC_TURNED_WHOLE is for narrow types whose source
+ * channels lie side by side, as they then do in a box as well. With `streams`, results go past the
+ * caches; with `gaps`, there are items of the target that no product fills.
  *
  * Over `pixels`, a tile has TILE_ROWS positions by tile_rows target channels, whole vectors.
  * Channels lie side by side in x and y, and are read and written where they are. There `gathered`

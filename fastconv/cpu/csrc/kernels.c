@@ -102,6 +102,8 @@
 #include "each_float.h"
 #define FC_TEMPLATE "turned_tile.inc"
 #include "each_float.h"
+#define FC_TEMPLATE "turned_lines.inc"
+#include "each_float.h"
 #define FC_TEMPLATE "turned_copy.inc"
 #include "each_float.h"
 #define FC_TEMPLATE "turned_pack.inc"

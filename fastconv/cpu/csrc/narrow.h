@@ -68,8 +68,7 @@ typedef fc_vector_float32 fc_vector_float16, fc_vector_bfloat16, fc_vector_int8;
 #define FC_TURNS(c)                                                                                \
     ((c)->x.stride[1] == (c)->x.size && (c)->x.stride[4] != (c)->x.size                            \
      && (c)->inner >= NARROW_LANES / 2)
-#define FC_TURN(c, to, pitch, from, step, n)                                                       \
-    FC_N(turn_items)(to, pitch, from, (c)->x.size, step, n, FC_SOURCES(c), (c)->narrow.x_flip)
+#define FC_COPY_PIXELS(c, u, channels, lines, to) FC_N(copy_pixels)(c, u, channels, lines, to)
 #define FC_TURN_PLANES(c, u, c0, depth, to) FC_N(turn_planes)(c, u, c0, depth, to)
 #define FC_AHEAD(c, from, bytes)                                                                   \
     do                                                                                             \

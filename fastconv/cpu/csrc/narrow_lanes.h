@@ -52,18 +52,60 @@ FC_INLINE void store_some_u8(char *to, fc_vector_u8 v, int64_t n)
     _mm_mask_storeu_epi8(to, (__mmask16)((1u << n) - 1), (__m128i)v);
 }
 #else
+enum { FOURS = VECTOR_BYTES / 16 }; /* of a vector's items of 2 bytes: 64 bits each */
+
+/* Up to three items of 2 bytes, as bits. */
+FC_INLINE uint64_t load_rest(const char *from, int64_t n)
+{
+    uint32_t two = 0;
+    uint16_t one = 0;
+
+    if (n & 2)
+        memcpy(&two, from, sizeof two);
+    if (n & 1)
+        memcpy(&one, from + 2 * (n & 2), sizeof one);
+    return n & 2 ? two | (uint64_t)one << 32 : one;
+}
+
+/* In registers: what is put together in memory can't be loaded until it has got there. */
 FC_INLINE fc_vector_u16 load_some_u16(const char *from, int64_t n)
 {
-    fc_vector_u16 v = {0};
-    for (int64_t i = 0; i < n; i++)
-        v[i] = ((const fc_uint16 *)from)[i];
-    return v;
+    typedef uint64_t fours __attribute__((vector_size(VECTOR_BYTES / 2)));
+    fours v = {0};
+
+    if (n >= NARROW_LANES)
+        return *(const fc_vector_u16 *)from;
+    if (n >= 4) {
+        uint64_t first;
+        memcpy(&first, from, sizeof first);
+        v[0] = first;
+        v[FOURS - 1] = load_rest(from + 8, n - 4);
+    } else
+        v[0] = load_rest(from, n);
+    return (fc_vector_u16)v;
 }
 
 FC_INLINE void store_some_u16(char *to, fc_vector_u16 v, int64_t n)
 {
-    for (int64_t i = 0; i < n; i++)
-        ((fc_uint16 *)to)[i] = v[i];
+    typedef uint64_t fours __attribute__((vector_size(VECTOR_BYTES / 2)));
+    uint64_t left = ((fours)v)[0];
+
+    if (n >= NARROW_LANES) {
+        *(fc_vector_u16 *)to = v;
+        return;
+    }
+    if (n & 4) {
+        memcpy(to, &left, sizeof left);
+        left = ((fours)v)[FOURS - 1];
+        to += 8;
+    }
+    if (n & 2) {
+        memcpy(to, &left, 4);
+        left >>= 32;
+        to += 4;
+    }
+    if (n & 1)
+        memcpy(to, &left, 2);
 }
 
 FC_INLINE fc_vector_u8 load_some_u8(const char *from, int64_t n)

@@ -50,65 +50,7 @@ typedef int64_t fc_mask_float64 __attribute__((vector_size(VECTOR_BYTES)));
 #define FC_UNROLL _Pragma("GCC unroll 16")
 #endif
 
-/* The first `lanes` lanes of a vector, the others 0; and those lanes alone into memory. */
-#if defined(__AVX512F__)
-static inline fc_vector_float32 load_some_float32(const void *from, int64_t lanes)
-{
-    return (fc_vector_float32)_mm512_maskz_loadu_ps((__mmask16)((1u << lanes) - 1), from);
-}
-
-static inline fc_vector_float64 load_some_float64(const void *from, int64_t lanes)
-{
-    return (fc_vector_float64)_mm512_maskz_loadu_pd((__mmask8)((1u << lanes) - 1), from);
-}
-
-static inline void store_some_float32(void *to, fc_vector_float32 v, int64_t lanes)
-{
-    _mm512_mask_storeu_ps(to, (__mmask16)((1u << lanes) - 1), (__m512)v);
-}
-
-static inline void store_some_float64(void *to, fc_vector_float64 v, int64_t lanes)
-{
-    _mm512_mask_storeu_pd(to, (__mmask8)((1u << lanes) - 1), (__m512d)v);
-}
-#else
-/* Two moves that may overlap, of the largest size that fits; a call of memcpy takes longer. */
-static inline void copy_some(char *to, const char *from, int64_t bytes)
-{
-    if (VECTOR_BYTES > 16 && bytes >= 16) {
-        memcpy(to, from, 16);
-        memcpy(to + bytes - 16, from + bytes - 16, 16);
-    } else if (bytes >= 8) {
-        memcpy(to, from, 8);
-        memcpy(to + bytes - 8, from + bytes - 8, 8);
-    } else if (bytes >= 4)
-        memcpy(to, from, 4);
-}
-
-static inline fc_vector_float32 load_some_float32(const void *from, int64_t lanes)
-{
-    fc_vector_float32 v = {0};
-    copy_some((char *)&v, from, lanes * (int64_t)sizeof(float));
-    return v;
-}
-
-static inline fc_vector_float64 load_some_float64(const void *from, int64_t lanes)
-{
-    fc_vector_float64 v = {0};
-    copy_some((char *)&v, from, lanes * (int64_t)sizeof(double));
-    return v;
-}
-
-static inline void store_some_float32(void *to, fc_vector_float32 v, int64_t lanes)
-{
-    copy_some(to, (const char *)&v, lanes * (int64_t)sizeof(float));
-}
-
-static inline void store_some_float64(void *to, fc_vector_float64 v, int64_t lanes)
-{
-    copy_some(to, (const char *)&v, lanes * (int64_t)sizeof(double));
-}
-#endif
+#include "vector_parts.h"
 
 /* Whole cache lines to memory past the caches: nothing is fetched before it is overwritten, and
  * what the caches hold stays. Others see them after end_streams(). */

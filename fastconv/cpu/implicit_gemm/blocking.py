@@ -71,6 +71,8 @@ class Extent:
     source_apart: bool = False
     target_apart: bool = False
     source_turned: bool = False
+    target_turned: bool = False
+    target_bytes: int = 0
 
     @property
     def products(self) -> int:

@@ -29,7 +29,7 @@ class Cut(NamedTuple):
     rows: int
     blocks: list[Blocks]
     cycles: float
-    turned: bool = False
+    turned: int = 0
     pixels: int = 0
 
 
@@ -51,7 +51,7 @@ class ProductPlan(PackedPlan):
         extents = [_extent(phase, problem, inner, channels, dtype) for phase in phases]
         cut = _cut(problem, dtype, extents, channels, budget)
         # What decides in which order an output's products are added up.
-        self.kind = (cut.turned, cut.pixels > 0)
+        self.kind = (cut.turned > 0, cut.pixels > 0)
         products = [
             _product(phase, source.shape[2:], blocks)
             for phase, blocks in zip(phases, cut.blocks, strict=True)
@@ -124,7 +124,7 @@ def _turned(problem: ConvProblem, extents: list[Extent], budget: int) -> Cut:
         for e in extents
     ]
     cycles = _SLOWER * cycles + _PACK_CYCLES * problem.weight.size
-    return Cut(extents[0].lanes, blocks, cycles, turned=True)
+    return Cut(extents[0].lanes, blocks, cycles, turned=2 if extents[0].source_turned else 1)
 
 
 def _extent(phase: Phase, problem: ConvProblem, inner: int, channels: int, dtype: str) -> Extent:
@@ -153,6 +153,8 @@ def _extent(phase: Phase, problem: ConvProblem, inner: int, channels: int, dtype
         source_apart=_apart(given, itemsize(given.dtype)),
         target_apart=_apart(target, itemsize(target.dtype)),
         source_turned=_turns(given, dtype, inner),
+        target_turned=target.strides[1] == itemsize(target.dtype) and target.shape[1] > 1,
+        target_bytes=itemsize(target.dtype),
     )
 
 

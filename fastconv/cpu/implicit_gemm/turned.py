@@ -20,9 +20,10 @@ from fastconv.cpu.implicit_gemm.blocking import (
 from fastconv.cpu.isa import core
 
 # Cycles: of a vector and a line of the box, of a tile, and of a vector of channels of its pixels
-# that is transposed and put down side by side, in every second place, or elsewhere.
+# that is transposed and put down side by side, in every second place, or elsewhere; that lies as
+# the target has it.
 _COPY, _LINE, _TILE = 5.0, 15.0, 40.0
-_STORE, _STORE_SECOND, _STORE_APART = 60.0, 120.0, 300.0
+_STORE, _STORE_SECOND, _STORE_APART, _STORE_AS_IT_IS = 60.0, 120.0, 300.0, 20.0
 # One vector of channels alone loads as much as it multiplies.
 _ALONE = 1.35
 _WEIGHT_BYTES = 16.0
@@ -84,8 +85,10 @@ def _box(phases: Sequence[Extent], unit: Unit) -> list[int]:
 
 
 def _box_bytes(phases: Sequence[Extent], unit: Unit) -> int:
-    e = phases[0]
-    return e.inner * (prod(_box(phases, unit)) * e.size + 64) + 1024
+    e, pixels = phases[0], prod(_box(phases, unit))
+    if e.source_turned:  # whole pixels, an odd number of vectors
+        return pixels * (ceil_div(e.inner, e.lanes) | 1) * e.lanes * e.size + 1024
+    return e.inner * (pixels * e.size + 64) + 1024
 
 
 def _tile(pixels: int, vectors: int) -> float:
@@ -116,7 +119,8 @@ def _cycles(phases: Sequence[Extent], unit: Unit) -> float:
     spread = 2 if e.stride[2] > 1 and _box(phases, Unit(1, 2, 1))[2] == 2 else 1
     copied = e.inner * planes * lines * (_LINE + _COPY * spread * items / e.lanes)
     products = sum(_phase(p, unit, vectors) for p in phases)
-    written = e.groups * e.batch * e.channels * e.size * sum(prod(p.out) for p in phases)
+    outputs = e.groups * e.batch * e.channels * sum(prod(p.out) for p in phases)
+    written = outputs * (e.target_bytes or e.size)
     if written > stream_bytes():
         products = max(products, _SPILL * written / units)
     return units * (products + parts * copied) * imbalance(e, units * parts)
@@ -127,6 +131,7 @@ def _phase(e: Extent, unit: Unit, vectors: int) -> float:
     assert core is not None
     depth = e.inner * prod(e.kernel)
     store = {1: _STORE, 2: _STORE_SECOND}.get(e.steps, _STORE_APART)
+    store = _STORE_AS_IT_IS if e.target_turned else store
     pairs, single = vectors // _VECTORS, vectors % _VECTORS
     total = 0.0
     lines, items = min(unit.lines, e.out[1]), min(unit.items, e.out[2])

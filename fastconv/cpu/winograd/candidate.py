@@ -31,7 +31,7 @@ from fastconv.problem import ConvProblem, Problem
 # without extreme spreads of magnitude; random ones reach a sixteenth. Winograd, "On multiplication
 # of polynomials modulo a polynomial", SIAM J. Comput. 9(2), 1980, has the algorithms.
 ERROR_BOUNDS = {6: 2.0**-16, 4: 2.0**-18}
-_LEAST_GAIN, _LEAST_GAIN_OF_HALVES = 1.2, 1.1
+_LEAST_GAIN, _LEAST_GAIN_OF_PAIRS = 1.2, 1.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +63,10 @@ class Winograd:
     def least_gain(self, problem: Problem, precision: str) -> float:
         """Return how many times faster than others it must be to be taken.
 
-        Rounding that classical sums don't have must pay; beside that of operands or results of
-        16 bits it is little. What only breaks even on one thread loses on several, which share the
-        transforms' memory.
+        Rounding that classical sums don't have must pay; beside that of bfloat16 it is nothing.
+        What only breaks even on one thread loses on several, which share the transforms' memory.
         """
-        halves = problem.dtype in HALVES or precision in ROUNDED
-        return _LEAST_GAIN_OF_HALVES if halves else _LEAST_GAIN
+        return _LEAST_GAIN_OF_PAIRS if "bfloat16" in (problem.dtype, precision) else _LEAST_GAIN
 
     def decide(self, problem: Problem, policy: Policy) -> Decision:
         """Accept convolutions of float32 and 16 bits where there is enough memory."""

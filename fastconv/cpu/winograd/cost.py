@@ -30,12 +30,15 @@ _STRIDED_GRAD = 52.0
 _SUMS = 8.0
 _TAPS = 1.0
 _CALL = 2e-6
-# What gathering and putting down 16-bit items takes of that, with the transforms between.
-_HALVES = 0.75
+# What gathering and putting down 16-bit items takes of that, with the transforms between, forward
+# and for the weight gradient. Strided items are all read.
+_HALVES, _GRAD_HALVES = 0.85, 0.75
 
 
 def _moved(shape: Shape | GradShape) -> float:
-    return _HALVES if shape.halves else 1.0
+    if not shape.halves or shape.strided:
+        return 1.0
+    return _HALVES if isinstance(shape, Shape) else _GRAD_HALVES
 
 
 def _duration(vector_operations: float) -> float:
@@ -65,9 +68,9 @@ def seconds(shape: Shape) -> float:
 
 def _over_pixels(shape: Shape, lanes: int) -> float:
     """Return the multiply-adds of vectors of channels that all steps are worth."""
-    # Each block of taps has vectors of its own.
-    inner = shape.depth // shape.inner * -(-shape.inner // lanes)
-    outer = -(-shape.channels // lanes)
+    # Each block of taps has vectors of its own, of which a cut one takes twice as long.
+    each = shape.inner // lanes + (2 if shape.inner % lanes else 0)
+    inner, outer = shape.depth // shape.inner * each, -(-shape.channels // lanes)
     products = shape.tiles * shape.inner * shape.products * outer / _PRODUCT_SHARE
     transforms = shape.tiles * (inner * _PIXEL_INPUT + outer * _PIXEL_OUTPUT) * _moved(shape)
     kernels = shape.depth * outer * lanes * _KERNEL
