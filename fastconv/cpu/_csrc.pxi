@@ -70,6 +70,8 @@ cdef extern from "fc.h" nogil:
         int32_t high
         const char *multiplier
         char *sums
+        const char *w_zeros
+        int64_t w_zero_step
 
     ctypedef struct fc_product:
         fc_geometry g
@@ -256,6 +258,23 @@ cdef extern from "fc.h" nogil:
         int64_t scratch_bytes
         fc_narrow narrow
 
+    ctypedef struct fc_byte_dense:
+        fc_array x
+        fc_array weight
+        fc_array y
+        const char *bias
+        char *packed
+        char *items
+        char *scratch
+        int64_t bias_step
+        int64_t packed_bytes
+        int64_t items_bytes
+        int64_t scratch_bytes
+        double parameter
+        int activation
+        int scales
+        fc_narrow narrow
+
     ctypedef struct fc_narrow_kernels:
         int notes_overflow
         int64_t (*channels)(int) noexcept nogil
@@ -272,6 +291,9 @@ cdef extern from "fc.h" nogil:
         void (*weight_grad)(const fc_weight_grad *, int) noexcept nogil
         fc_grad_bytes (*weight_grad_bytes)(const fc_weight_grad *) noexcept nogil
         void (*convert)(int, const char *, char *, int64_t, int, int) noexcept nogil
+        void (*byte_layout)(fc_byte_dense *) noexcept nogil
+        void (*byte_pack)(const fc_byte_dense *, int) noexcept nogil
+        void (*byte_run)(const fc_byte_dense *, int) noexcept nogil
 
     ctypedef struct fc_halves:
         char *scratch

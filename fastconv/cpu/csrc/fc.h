@@ -102,6 +102,8 @@ typedef struct {
     int32_t x_zero, y_zero, low, high;
     const char *multiplier;
     char *sums;
+    const char *w_zeros; /* int32, of each target channel or of all (step 0), or NULL: all 0 */
+    int64_t w_zero_step;
 } fc_narrow;
 
 /* A turned convolution's unit: some lines of one plane of an image, or part of a line, and so many
@@ -262,6 +264,21 @@ typedef struct {
     int dtype, activation;
 } fc_dense;
 
+/* A linear layer of bytes, whose sums are exact: y = (x - x_zero) (weight - w_zeros)^T, all of them
+ * matrices, the last two of three axes. Columns of y lie side by side; it has int32 sums, or bytes
+ * where there is a multiplier. With `scales` it has float32: sums times the multiplier of their
+ * column plus a bias, which is float32 then, else int32, activated. byte_layout tells the bytes of
+ * the packed weight, of x's items, and of each thread's scratch. */
+typedef struct {
+    fc_array x, weight, y;
+    const char *bias; /* or NULL */
+    char *packed, *items, *scratch;
+    int64_t bias_step, packed_bytes, items_bytes, scratch_bytes;
+    double parameter;
+    int activation, scales;
+    fc_narrow narrow;
+} fc_byte_dense;
+
 /* Arrays are of FC_NARROW_float16 or FC_NARROW_bfloat16: kernels widen and round blocks of them,
  * for which each thread has `each` bytes. */
 typedef struct {
@@ -392,6 +409,9 @@ typedef struct {
     fc_grad_bytes (*weight_grad_bytes)(const fc_weight_grad *);
     /* n items side by side, float16 or bfloat16 to float32, or, unless `widens`, back. */
     void (*convert)(int dtype, const char *from, char *to, int64_t n, int widens, int threads);
+    void (*byte_layout)(fc_byte_dense *);
+    void (*byte_pack)(const fc_byte_dense *, int threads);
+    void (*byte_run)(const fc_byte_dense *, int threads);
 } fc_narrow_kernels;
 
 /* isa.c */

@@ -8,6 +8,7 @@
 #include "narrow_float16.h"
 #include "narrow_bfloat16.h"
 #include "narrow_int8.h"
+#include "bytes_dense.h"
 #include "product.h"
 #include "requantize.h"
 #include "turned.h"
@@ -68,7 +69,7 @@
 #define FC_TEMPLATE "pointwise.inc"
 #include "each_narrow.h"
 #define FC_TEMPLATE "dense_tile.inc"
-#include "each_narrow_float.h"
+#include "each_narrow.h"
 #define FC_TEMPLATE "narrow_dense_pack.inc"
 #include "each_narrow_float.h"
 #define FC_TEMPLATE "narrow_dense.inc"
@@ -88,6 +89,9 @@
 #include "narrow_dense_run.inc"
 #include "narrow_grad_run.inc"
 #include "narrow_convert.inc"
+#include "bytes_items.inc"
+#include "bytes_dense.inc"
+#include "bytes_run.inc"
 
 #define FC_PASTE(a, b) a##b
 #define FC_TABLE(isa) FC_PASTE(fc_narrow_, isa)
@@ -109,4 +113,7 @@ const fc_narrow_kernels FC_TABLE(FC_ISA) = {
     .weight_grad = weight_grad,
     .weight_grad_bytes = weight_grad_bytes,
     .convert = convert,
+    .byte_layout = byte_layout,
+    .byte_pack = byte_pack,
+    .byte_run = byte_run,
 };

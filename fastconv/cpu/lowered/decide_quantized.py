@@ -13,6 +13,7 @@ from fastconv.cpu.lowered.quantized import (
     as_convolution,
     packed_bytes,
 )
+from fastconv.cpu.lowered.scaled_product import ScaledProductPlan, is_one_product
 from fastconv.precision import FLOATING, integer_sum_limit
 from fastconv.problem import ConvProblem, GemmProblem, IntegerConvProblem, Operand, Problem
 
@@ -76,8 +77,10 @@ def decide(candidate: Candidate, problem: Product, policy: Policy) -> Decision:
         return inner
     detail = Quantized(rows, inside, candidate)
     made = _plan(problem, detail, inner.threads)
-    own = max(inner.workspace_bytes - made.inner_bytes, 0)  # what it takes beside its workspace
-    size = made.workspace_bytes + made.finish_bytes + own
+    size = made.workspace_bytes
+    if isinstance(made, QuantizedPlan):
+        own = max(inner.workspace_bytes - made.inner_bytes, 0)  # what it takes beside its workspace
+        size += made.finish_bytes + own
     if size > policy.workspace_limit:
         return over_limit(candidate.name, "integer copies and sums", size, policy.workspace_limit)
     moved = sum(operand.size for operand in problem.inputs + problem.outputs)
@@ -108,7 +111,12 @@ def _rows_within(problem: Product, images: int, limit: int) -> int:
         parts *= 2
 
 
-def _plan(problem: Product, detail: Quantized, threads: int) -> QuantizedPlan:
+def _plan(
+    problem: Product, detail: Quantized, threads: int
+) -> QuantizedPlan | ScaledProductPlan:
+    if isinstance(problem, GemmProblem) and is_one_product(problem, detail.candidate.name):
+        return ScaledProductPlan(problem, threads)
+
     def inner(rows: int) -> Plan:
         part = integer_problem(problem, rows)
         return detail.candidate.plan(part, detail.candidate.decide(part, detail.policy))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -137,7 +137,7 @@ class QuantizedPlan(HostPlan):
         if self._turns:
             x, out = x.T[None], out.T[None]
         weight, scales = self._unpacked(packed)
-        scale = self._scale_of("x", reach(x, self._threads))
+        scale = scale_of(self._problem.function, "x", reach(x, self._threads))
         factors = (scales * scale).reshape(-1, *(1,) * (out.ndim - 2))
         added = bias[0].reshape(factors.shape) if bias else None
         for start in range(0, self._images, self._rows):
@@ -151,13 +151,7 @@ class QuantizedPlan(HostPlan):
         if self._turns:
             weight = weight[..., None]
         integers, scales = self._unpacked(target)
-        scales[...] = self._scale_of("weight", reach_of_each(weight, self._threads))
-        if _has_lines(weight):
-            assert core is not None
-            core.quantize(as_line(weight), as_line(integers), scales, 0, *_ENDS, self._threads)
-            return target
-        for channel in range(conv.weight.shape[0]):
-            quantize_into(integers[channel], weight[channel], scales[channel], self._threads)
+        quantize_channels(conv.function, weight, integers, scales, self._threads)
         return target
 
     def _unpacked(self, packed: Any) -> tuple[Any, Any]:
@@ -197,20 +191,26 @@ class QuantizedPlan(HostPlan):
                 if scaled is not target:
                     target[...] = _activated(activation, scaled, self._threads)
 
-    def _scale_of(self, argument: str, most: Any) -> Any:
-        """Return the scales for largest magnitudes; ValueError where they aren't finite."""
-        with np.errstate(over="ignore"):
-            most = np.asarray(most).astype(np.float32)
-        if not np.isfinite(most).all():
-            raise ValueError(
-                bad_argument(
-                    self._problem.function,
-                    argument,
-                    got="NaN, or values that are infinite in float32",
-                    expected='finite ones with precision="int8"',
-                )
-            )
-        return np.maximum(most / np.float32(LARGEST), _SMALLEST)
+
+def scale_of(function: str, argument: str, most: Any) -> Any:
+    """Return the scales for largest magnitudes; ValueError where they aren't finite."""
+    with np.errstate(over="ignore"):
+        most = np.asarray(most).astype(np.float32)
+    if not np.isfinite(most).all():
+        refuse_infinite(function, argument)
+    return np.maximum(most / np.float32(LARGEST), _SMALLEST)
+
+
+def refuse_infinite(function: str, argument: str) -> NoReturn:
+    """Raise ValueError for an argument that has no scale."""
+    raise ValueError(
+        bad_argument(
+            function,
+            argument,
+            got="NaN, or values that are infinite in float32",
+            expected='finite ones with precision="int8"',
+        )
+    )
 
 
 def _activated(name: str | None, values: Any, threads: int) -> Any:
@@ -262,6 +262,19 @@ def reach_of_each(weight: Any, threads: int) -> Any:
     most = np.empty((channels, core.reach_parts(1, weight[0].size)), np.float32)
     core.reach(as_line(weight), most, channels, threads)
     return most.max(1)
+
+
+def quantize_channels(
+    function: str, weight: Any, integers: Any, scales: Any, threads: int
+) -> None:
+    """Fill a weight's integers, in its order in memory, and the scales of its output channels."""
+    scales[...] = scale_of(function, "weight", reach_of_each(weight, threads))
+    if _has_lines(weight):
+        assert core is not None
+        core.quantize(as_line(weight), as_line(integers), scales, 0, *_ENDS, threads)
+        return
+    for channel in range(weight.shape[0]):
+        quantize_into(integers[channel], weight[channel], scales[channel], threads)
 
 
 def _reach(array: Any, axes: Any) -> Any:
