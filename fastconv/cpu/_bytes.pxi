@@ -74,6 +74,32 @@ cdef class ByteProduct:
         with nogil:
             fc_active_narrow().byte_pack(&p, t)
 
+    def pack_scaled(self, weight, packed, scales, threads):
+        """Do as `pack` with a weight of float32, of which each column gets a scale.
+
+        Parameters
+        ----------
+        weight : buffer of float32, (1, columns, depth)
+            The items of a column lie side by side.
+        packed : writable contiguous buffer
+        scales : writable contiguous buffer of float32, (columns,)
+            Its largest magnitude over 127; NaN or infinite where that is.
+        threads : int
+        """
+        cdef Array source = hold("weight", weight, False, False)
+        cdef Flat target = flat("packed", packed, True), steps = flat("scales", scales, True)
+        cdef fc_byte_dense p = self.p
+        cdef int t = thread_count(threads)
+        check_size("weight", source, 4)
+        check_shape("weight", source, (1, p.weight.shape[1], p.weight.shape[2]))
+        if p.weight.shape[2] > 1 and source.a.stride[2] != 4:
+            raise ValueError("weight: expected a column's items side by side")
+        if target.bytes < self.packed_bytes or steps.bytes != 4 * p.weight.shape[1]:
+            raise ValueError("packed, scales: not of this weight's sizes")
+        p.weight, p.packed, p.scales_to = source.a, target.data, steps.data
+        with nogil:
+            fc_active_narrow().byte_pack(&p, t)
+
     def run(self, x, packed, y, bias, workspace, threads, integers):
         """Fill y, without scales.
 
@@ -89,12 +115,12 @@ cdef class ByteProduct:
             items_bytes and, for each thread, scratch_bytes, and 63 bytes more.
         threads : int
         integers
-            x_zero; zeros of the weight, int32, (1,) or (columns,), or None; multiplier, y_zero,
-            low and high as in Convolution.run.
+            As in Convolution.run.
         """
         cdef Array source = hold("x", x, False, False), target = hold("y", y, True, False)
         cdef Flat ready = flat("packed", packed, False), space = flat("workspace", workspace, True)
-        cdef Flat zeros = None, added = None, multiplier
+        cdef Flat added = None
+        cdef tuple held
         cdef fc_byte_dense p = self.p
         cdef int t = thread_count(threads)
         cdef int64_t n = p.y.shape[2], skipped = -<int64_t>space.data & (LINE_BYTES - 1)
@@ -105,6 +131,7 @@ cdef class ByteProduct:
         if n > 1 and target.a.stride[2] != p.y.size:
             raise ValueError("y: expected columns side by side")
         p.x, p.y, p.packed = source.a, target.a, ready.data
+        held = take_integers(&p.narrow, integers, n, p.y.size)
         fc_active_narrow().byte_layout(&p)
         p.scratch_bytes = self.scratch_bytes
         p.items = space.data + skipped
@@ -113,11 +140,6 @@ cdef class ByteProduct:
             raise ValueError(f"packed: {ready.bytes} bytes are too few")
         if space.bytes - skipped < whole_lines(p.items_bytes) + times(self.scratch_bytes, t):
             raise ValueError(f"workspace: {space.bytes} bytes are too few for {t} threads")
-        x_zero, w_zeros, *rest = integers
-        multiplier = take_integers(&p.narrow, (x_zero, *rest), n, p.y.size)
-        if w_zeros is not None:
-            zeros = flat("w_zeros", w_zeros, False)
-            p.narrow.w_zeros, p.narrow.w_zero_step = zeros.data, column_step("w_zeros", zeros, n)
         if bias is not None:
             added = flat("bias", bias, False)
             p.bias, p.bias_step = added.data, 4
@@ -127,7 +149,7 @@ cdef class ByteProduct:
             fc_active_narrow().byte_run(&p, t)
 
     def run_scaled(self, x, packed, scales, y, bias, workspace, threads):
-        """Fill y with the product of float32 x, quantised, times scales: False, where x isn't finite.
+        """Fill y with the product of float32 x, quantised, times scales; False if x isn't finite.
 
         Parameters
         ----------
@@ -194,13 +216,6 @@ cdef int64_t whole_lines(int64_t size) noexcept nogil:
     return (size + LINE_BYTES - 1) // LINE_BYTES * LINE_BYTES
 
 
-cdef int64_t column_step(str name, Flat values, int64_t columns) except -1:
-    """4 where there is one of 4 bytes for each column, 0 where there is one for all."""
-    if values.bytes != 4 and values.bytes != 4 * columns:
-        raise ValueError(f"{name}: expected 1 or {columns} items of 4 bytes")
-    return 4 if values.bytes > 4 else 0
-
-
 cdef bint quantize_rows(fc_byte_dense *p, const char *x, const char *scales,
                         int threads) noexcept nogil:
     """x over one scale, as unsigned bytes around 128, to p's x; and the factors of its columns'
@@ -208,8 +223,10 @@ cdef bint quantize_rows(fc_byte_dense *p, const char *x, const char *scales,
     cdef int64_t n = p.x.shape[1] * p.x.shape[2], i
     cdef float *factors = <float *>p.narrow.multiplier
     cdef float most = 0, scale
+    cdef int32_t zero = 128
+    cdef int nan = 0
     cdef fc_quantizer q
-    fc_active().reach(x, 1, n, <char *>factors, threads)
+    fc_active().reach(x, FC_float32, 1, n, <char *>factors, threads)
     for i in range(fc_active().reach_parts(1, n)):
         if not isfinite(factors[i]):
             return False
@@ -217,8 +234,9 @@ cdef bint quantize_rows(fc_byte_dense *p, const char *x, const char *scales,
     scale = max(most / 127, <float>1.401298464324817e-45)
     for i in range(p.y.shape[2]):
         factors[i] = (<const float *>scales)[i] * scale
-    q.from_, q.to, q.scales, q.rows, q.row = x, p.x.data, <char *>&scale, 1, n
-    q.zero, q.low, q.high = 128, 1, 255
+    q.from_, q.to, q.scales, q.zeros = x, p.x.data, <char *>&scale, <char *>&zero
+    q.outer, q.channels, q.inner, q.size, q.dtype = 1, 1, n, 4, FC_float32
+    q.low, q.high, q.nan = 1, 255, &nan
     fc_active().quantize(&q, threads)
     p.narrow.x_zero = 128
     return True

@@ -266,6 +266,7 @@ cdef extern from "fc.h" nogil:
         char *packed
         char *items
         char *scratch
+        char *scales_to
         int64_t bias_step
         int64_t packed_bytes
         int64_t items_bytes
@@ -303,9 +304,16 @@ cdef extern from "fc.h" nogil:
     ctypedef struct fc_quantizer:
         const char *from_ "from"
         const char *scales
+        const char *zeros
         char *to
-        int64_t rows, row
-        int32_t zero, low, high
+        int64_t outer
+        int64_t channels
+        int64_t inner
+        int64_t size
+        int32_t low
+        int32_t high
+        int dtype
+        int *nan
 
     ctypedef struct fc_rescaler:
         const char *sums
@@ -383,10 +391,11 @@ cdef extern from "fc.h" nogil:
         void (*pointwise_layout)(fc_pointwise *) noexcept nogil
         void (*pointwise_pack)(const fc_pointwise *, int) noexcept nogil
         void (*pointwise_run)(const fc_pointwise *, int) noexcept nogil
-        void (*reach)(const char *, int64_t, int64_t, char *, int) noexcept nogil
+        void (*reach)(const char *, int, int64_t, int64_t, char *, int) noexcept nogil
         int64_t (*reach_parts)(int64_t, int64_t) noexcept nogil
         void (*drop_bits)(char *, int64_t, int, int) noexcept nogil
         void (*quantize)(const fc_quantizer *, int) noexcept nogil
+        void (*dequantize)(const fc_quantizer *, int) noexcept nogil
         void (*rescale)(const fc_rescaler *, int) noexcept nogil
 
     ctypedef struct fc_level:

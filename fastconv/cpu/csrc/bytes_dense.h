@@ -6,8 +6,8 @@
 #include "narrow.h"
 #include "requantize.h"
 
-/* A panel is a tile's columns of the weight, that is, of y. Of a longer reduction it exceeds half of
- * a megabyte of second-level cache, and is taken in blocks. A piece has at most MOST_PIECE_ROWS
+/* A panel is a tile's columns of the weight, that is, of y. Of a longer reduction it exceeds half a
+ * megabyte of second-level cache, and is taken in blocks. A piece has at most MOST_PIECE_ROWS
  * rows of x, fewer where they would take more than that, but not so few that panels come from
  * memory faster than it can give them. */
 enum {

@@ -273,6 +273,7 @@ typedef struct {
     fc_array x, weight, y;
     const char *bias; /* or NULL */
     char *packed, *items, *scratch;
+    char *scales_to; /* where the weight is float32 that is to be quantised: its columns' scales */
     int64_t bias_step, packed_bytes, items_bytes, scratch_bytes;
     double parameter;
     int activation, scales;
@@ -287,12 +288,18 @@ typedef struct {
     int dtype;
 } fc_halves;
 
-/* `rows` lines of float32, each over its scale, plus a zero point, to bytes within [low, high]. */
+/* Numbers, (outer, channels, inner), each over its channel's scale plus its zero point, int32, to
+ * bytes within [low, high]; or such bytes, or int32, back to numbers. dtype is the numbers', size
+ * the bytes of what there is to read. Scales are float64 where numbers, or what there is to read,
+ * have 64 bits or 32 of an integer, else float32. *nan becomes 1 where a quotient is NaN. */
+#define FC_HALF(name) (FC_DTYPE_COUNT + FC_NARROW_##name)
 typedef struct {
-    const char *from, *scales;
+    const char *from, *scales, *zeros;
     char *to;
-    int64_t rows, row;
-    int32_t zero, low, high;
+    int64_t outer, channels, inner, size;
+    int32_t low, high;
+    int dtype;
+    int *nan;
 } fc_quantizer;
 
 /* int32 sums, (outer, channels, inner), to float32: times a factor and plus a bias for each
@@ -381,12 +388,14 @@ typedef struct {
     void (*pointwise_layout)(fc_pointwise *);
     void (*pointwise_pack)(const fc_pointwise *, int threads);
     void (*pointwise_run)(const fc_pointwise *, int threads);
-    /* Of lines of float32, side by side: the largest magnitude of each of a line's parts, NaN where
-     * one is; how many parts those are; and fractions rounded by so many bits. */
-    void (*reach)(const char *x, int64_t rows, int64_t row, char *most, int threads);
+    /* Of lines of float32 or 16-bit numbers, side by side: the largest magnitude of each of a
+     * line's parts, NaN where one is; how many parts those are; and fractions rounded by so many bits. */
+    void (*reach)(const char *x, int dtype, int64_t rows, int64_t row, char *most,
+                  int threads);
     int64_t (*reach_parts)(int64_t rows, int64_t row);
     void (*drop_bits)(char *values, int64_t n, int bits, int threads);
     void (*quantize)(const fc_quantizer *, int threads);
+    void (*dequantize)(const fc_quantizer *, int threads);
     void (*rescale)(const fc_rescaler *, int threads);
 } fc_kernels;
 

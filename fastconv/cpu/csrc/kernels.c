@@ -151,6 +151,7 @@
 #include "half_indexed.inc"
 #include "finish.inc"
 #include "quantize.inc"
+#include "rescale.inc"
 #include "peak.inc"
 #include "product.inc"
 #include "pointwise_run.inc"
@@ -229,5 +230,6 @@ const fc_kernels FC_TABLE(FC_ISA) = {
     .reach_parts = reach_parts,
     .drop_bits = drop_bits,
     .quantize = quantize,
+    .dequantize = dequantize,
     .rescale = rescale,
 };

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy as np
 from fastconv.backend import Decision, Plan, Policy
 from fastconv.cpu import narrow
 from fastconv.cpu.candidate import over_limit, refused, threads_for, threads_within
-from fastconv.cpu.integer.convolution import as_convolution, options_of, signed, unsigned
+from fastconv.cpu.integer.convolution import as_convolution, numbers_of, options_of
 from fastconv.cpu.isa import active, core, why_no_core
 from fastconv.cpu.plans import HostPlan, itemsize, merged_stride
 from fastconv.cpu.pointwise.candidate import why_not_one_tap
@@ -45,9 +44,7 @@ class IntegerDense:
         plan = IntegerDensePlan(problem, 1)
         threads = threads_within(threads_for(policy), limit, plan.once_bytes, plan.thread_bytes)
         if threads == 0:
-            return over_limit(
-                self.name, "its packed weight and items", plan.workspace_bytes, limit
-            )
+            return over_limit(self.name, "its packed weight and items", plan.workspace_bytes, limit)
         return Decision(
             True,
             f"{narrow.described(_DTYPE)} exact sums",
@@ -161,27 +158,8 @@ class IntegerDensePlan(HostPlan):
         self._product.pack(weight.reshape(1, shape[0], shape[1]), packed, self._threads)
 
     def _run(self, inputs: Sequence[Any], packed: Any, y: Any, workspace: Any) -> None:
-        problem = self._problem
-        x, _, x_zero, *rest = inputs
-        given = rest.pop(0) if problem.w_zero_point is not None else None
-        bias = np.ascontiguousarray(rest.pop(0)) if problem.bias is not None else None
-        scaling: tuple[Any, int, int, int] = (None, 0, 0, 0)
-        if rest:
-            multiplier, y_zero = rest
-            ends = np.iinfo(y.dtype)
-            scaling = (np.ascontiguousarray(multiplier), int(y_zero[0]), ends.min, ends.max)
-        zeros = zeros_of(given, problem.weight.dtype)
-        integers = (unsigned(int(x_zero[0]), problem.x.dtype), zeros, *scaling)
-        self._product.run(
-            as_rows(x), packed, as_rows(y), bias, workspace, self._threads, integers
-        )  # fmt: skip
-
-
-def zeros_of(given: Any, dtype: str) -> Any:
-    """Return a weight's zero points once it is signed, in int32; None where all of them are 0."""
-    if given is None:
-        if dtype == "int8":
-            return None
-        given = np.zeros(1, np.uint8)
-    zeros = np.ascontiguousarray(signed(given, dtype))
-    return zeros if zeros.any() else None
+        bias, integers = numbers_of(self._problem, inputs)
+        if bias is not None:
+            bias = np.ascontiguousarray(bias)
+        x, y = as_rows(inputs[0]), as_rows(y)
+        self._product.run(x, packed, y, bias, workspace, self._threads, integers)

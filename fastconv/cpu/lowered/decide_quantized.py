@@ -111,9 +111,7 @@ def _rows_within(problem: Product, images: int, limit: int) -> int:
         parts *= 2
 
 
-def _plan(
-    problem: Product, detail: Quantized, threads: int
-) -> QuantizedPlan | ScaledProductPlan:
+def _plan(problem: Product, detail: Quantized, threads: int) -> QuantizedPlan | ScaledProductPlan:
     if isinstance(problem, GemmProblem) and is_one_product(problem, detail.candidate.name):
         return ScaledProductPlan(problem, threads)
 

@@ -12,6 +12,7 @@ from fastconv.cpu.conversion import as_line
 from fastconv.cpu.epilogue import CODES, LEAKY_SLOPE, finish
 from fastconv.cpu.isa import core
 from fastconv.cpu.lowered.problem import copy_of
+from fastconv.cpu.narrow import HALVES
 from fastconv.cpu.plans import HostPlan, Scratch, padded
 from fastconv.cpu.reference.activations import activate, activation_bytes
 from fastconv.errors import bad_argument
@@ -21,6 +22,7 @@ from fastconv.problem import ConvProblem, GemmProblem, Operand
 LARGEST = INTEGERS["int8"].largest
 _ENDS = -LARGEST, LARGEST
 _ZERO = np.zeros(1, np.int8)
+_KNOWN = ("float32", *HALVES)
 # Elements of a block that stays in the cache from step to step.
 _BLOCK = 1 << 14
 _SMALLEST = np.float32(FORMATS["float32"].smallest_subnormal)
@@ -172,7 +174,8 @@ class QuantizedPlan(HostPlan):
 
     def _finish(self, sums: Any, factors: Any, bias: Any, out: Any) -> None:
         activation = self._problem.activation
-        given, taken = as_line(sums), as_line(out) if _is_known(out) else None
+        given, single = as_line(sums), out.dtype == np.float32
+        taken = as_line(out) if single and _is_known(out) else None
         if taken is not None and _lie_alike(sums, out):
             assert core is not None
             added = np.zeros_like(factors) if bias is None else bias.astype(np.float32)
@@ -226,8 +229,9 @@ def packed_bytes(problem: ConvProblem) -> int:
 
 
 def _is_known(array: Any) -> bool:
-    """Whether our own code takes an array: of native float32, in one piece."""
-    if core is None or array.dtype != np.float32 or not array.dtype.isnative or not array.size:
+    """Whether our own code takes an array: of native float32 or 16 bits, in one piece."""
+    dtype = array.dtype
+    if core is None or dtype.name not in _KNOWN or not dtype.isnative or not array.size:
         return False
     return as_line(array) is not None
 
@@ -249,7 +253,7 @@ def reach(array: Any, threads: int) -> Any:
         return _reach(array, None) if array.size else np.float32(0)
     assert core is not None
     most = np.empty(core.reach_parts(1, array.size), np.float32)
-    core.reach(as_line(array), most, 1, threads)
+    core.reach(as_line(array), most, 1, threads, array.dtype.name)
     return most.max()
 
 
@@ -260,18 +264,15 @@ def reach_of_each(weight: Any, threads: int) -> Any:
         return _reach(weight, tuple(range(1, weight.ndim)))
     assert core is not None
     most = np.empty((channels, core.reach_parts(1, weight[0].size)), np.float32)
-    core.reach(as_line(weight), most, channels, threads)
+    core.reach(as_line(weight), most, channels, threads, weight.dtype.name)
     return most.max(1)
 
 
-def quantize_channels(
-    function: str, weight: Any, integers: Any, scales: Any, threads: int
-) -> None:
+def quantize_channels(function: str, weight: Any, integers: Any, scales: Any, threads: int) -> None:
     """Fill a weight's integers, in its order in memory, and the scales of its output channels."""
     scales[...] = scale_of(function, "weight", reach_of_each(weight, threads))
     if _has_lines(weight):
-        assert core is not None
-        core.quantize(as_line(weight), as_line(integers), scales, 0, *_ENDS, threads)
+        _quantize_lines(integers, weight, scales, threads)
         return
     for channel in range(weight.shape[0]):
         quantize_into(integers[channel], weight[channel], scales[channel], threads)
@@ -287,12 +288,17 @@ def quantize_into(target: Any, source: Any, scale: Any, threads: int) -> None:
     Both have the same shape, and target the order in memory that is source's.
     """
     if _is_known(source):
-        assert core is not None
-        scales = np.full(1, scale, np.float32)
-        core.quantize(as_line(source), as_line(target), scales, 0, *_ENDS, threads)
+        _quantize_lines(target, source, np.full(1, scale, np.float32), threads)
         return
     order = sorted(range(target.ndim), key=lambda axis: -target.strides[axis])
     _quantize_blocks(target.transpose(order), source.transpose(order), scale)
+
+
+def _quantize_lines(target: Any, source: Any, scales: Any, threads: int) -> None:
+    assert core is not None
+    zeros, inner = np.zeros(len(scales), np.int32), source.size // len(scales)
+    given, taken = as_line(source), as_line(target)
+    core.quantize(given, taken, scales, zeros, *_ENDS, inner, source.dtype.name, threads)
 
 
 def _quantize_blocks(target: Any, source: Any, scale: Any) -> None:

@@ -48,9 +48,11 @@ class ScaledProductPlan(HostPlan):
             activation=CODES[problem.activation], parameter=LEAKY_SLOPE,
         )  # fmt: skip
         self._weight = copy_of(problem.weight)
+        # A row of it is quantised while it is packed.
+        self._at_once = depth == 1 or problem.weight.strides[1] == 4
         self._packed_bytes = padded(product.packed_bytes)
         self._scratch = Scratch()
-        self._scratch.add("weight", (self._weight.size,), "int8")
+        self._scratch.add("weight", (0 if self._at_once else self._weight.size,), "int8")
         self._scratch.add("packed", (self._packed_bytes + 4 * columns,), "uint8")
         inner = product.scaled_bytes() + threads * product.scratch_bytes
         self._scratch.add("product", (inner,), "uint8")
@@ -59,7 +61,7 @@ class ScaledProductPlan(HostPlan):
 
     def pack(self, weight: Any) -> Any:
         """Return the weight's integers, in the order in which tiles read them, and its scales."""
-        integers = np.empty(self._weight.size, np.int8)
+        integers = np.empty(0 if self._at_once else self._weight.size, np.int8)
         return self._pack(weight, integers, np.empty(self._packed_bytes + 4 * self._columns, "u1"))
 
     def run(
@@ -91,8 +93,13 @@ class ScaledProductPlan(HostPlan):
             refuse_infinite(self._function, "x")
 
     def _pack(self, weight: Any, integers: Any, packed: Any) -> Any:
-        integers = self._weight.of(integers)
         scales = packed[self._packed_bytes :].view(np.float32)
+        if self._at_once:
+            self._product.pack_scaled(weight[None], packed, scales, self._threads)
+            if not np.isfinite(scales).all():
+                refuse_infinite(self._function, "weight")
+            return packed
+        integers = self._weight.of(integers)
         quantize_channels(self._function, weight, integers, scales, self._threads)
         self._product.pack(integers[None], packed, self._threads)
         return packed
