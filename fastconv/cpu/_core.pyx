@@ -18,6 +18,9 @@ from cpython.buffer cimport (
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
+include "_csrc_arrays.pxi"
+include "_csrc_jobs.pxi"
+include "_csrc_kernels.pxi"
 include "_csrc.pxi"
 include "_buffers.pxi"
 include "_flat.pxi"

@@ -19,6 +19,7 @@
 #include "winograd.h"
 #include "product.h"
 #include "floats.h"
+#include "half_vectors.h"
 #include "halves.h"
 #include "turned.h"
 #include "shuffles.h"
