@@ -29,6 +29,7 @@ cdef class ByteProduct:
     """
 
     cdef fc_byte_dense p
+    cdef fc_narrow_kernels kernels
     cdef readonly int64_t packed_bytes, items_bytes, scratch_bytes
 
     def __cinit__(self, rows, columns, depth, *, int target_size, flips=(0, 0), turned=False,
@@ -36,6 +37,7 @@ cdef class ByteProduct:
         cdef fc_byte_dense *p = &self.p
         cdef int64_t m = number("rows", rows, 1), n = number("columns", columns, 1)
         cdef int64_t k = number("depth", depth, 1)
+        self.kernels = products_of("int8")
         if target_size not in (1, 4) or (scales and target_size == 1):
             raise ValueError(f"target_size: expected 1, or 4, and that with scales: {target_size}")
         if max(times(times(m, k + 64), 4), times(times(n + 64, k + 64), 4),
@@ -54,7 +56,7 @@ cdef class ByteProduct:
         self.settle(p)
 
     cdef int settle(self, fc_byte_dense *p) except -1:
-        fc_active_narrow().byte_layout(p)
+        self.kernels.byte_layout(p)
         self.packed_bytes = whole_lines(p.packed_bytes)
         self.items_bytes = whole_lines(p.items_bytes)
         self.scratch_bytes = whole_lines(p.scratch_bytes)
@@ -72,7 +74,7 @@ cdef class ByteProduct:
             raise ValueError(f"packed: {target.bytes} bytes are too few for this weight")
         p.weight, p.packed = source.a, target.data
         with nogil:
-            fc_active_narrow().byte_pack(&p, t)
+            self.kernels.byte_pack(&p, t)
 
     def pack_scaled(self, weight, packed, scales, threads):
         """Do as `pack` with a weight of float32, of which each column gets a scale.
@@ -98,7 +100,7 @@ cdef class ByteProduct:
             raise ValueError("packed, scales: not of this weight's sizes")
         p.weight, p.packed, p.scales_to = source.a, target.data, steps.data
         with nogil:
-            fc_active_narrow().byte_pack(&p, t)
+            self.kernels.byte_pack(&p, t)
 
     def run(self, x, packed, y, bias, workspace, threads, integers):
         """Fill y, without scales.
@@ -132,7 +134,7 @@ cdef class ByteProduct:
             raise ValueError("y: expected columns side by side")
         p.x, p.y, p.packed = source.a, target.a, ready.data
         held = take_integers(&p.narrow, integers, n, p.y.size)
-        fc_active_narrow().byte_layout(&p)
+        self.kernels.byte_layout(&p)
         p.scratch_bytes = self.scratch_bytes
         p.items = space.data + skipped
         p.scratch = p.items + whole_lines(p.items_bytes)
@@ -146,7 +148,7 @@ cdef class ByteProduct:
             if added.bytes != 4 * n:
                 raise ValueError(f"bias: expected {n} contiguous items of 4 bytes")
         with nogil:
-            fc_active_narrow().byte_run(&p, t)
+            self.kernels.byte_run(&p, t)
 
     def run_scaled(self, x, packed, scales, y, bias, workspace, threads):
         """Fill y with the product of float32 x, quantised, times scales; False if x isn't finite.
@@ -197,7 +199,7 @@ cdef class ByteProduct:
         with nogil:
             fine = quantize_rows(&p, source.data, steps.data, t)
             if fine:
-                fc_active_narrow().byte_run(&p, t)
+                self.kernels.byte_run(&p, t)
         return fine
 
     cpdef int64_t scaled_bytes(self):

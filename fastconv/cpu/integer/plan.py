@@ -27,6 +27,10 @@ class IntegerPlan(HostPlan):
         self.thread_bytes = self.product.scratch_bytes
         self.workspace_bytes = self.product.workspace_bytes
         self.units = self.product.units
+        key = getattr(self.product, "pack_key", None)
+        if key is not None:
+            # Signs are flipped as it is packed.
+            self.pack_key = ("integer", problem.weight.dtype, key)
 
     def pack(self, weight: Any) -> Any:
         """Return a weight in the order in which the plan reads it: read-only bytes."""

@@ -7,13 +7,9 @@ from dataclasses import dataclass, replace
 from fastconv.backend import Decision, Plan, Policy
 from fastconv.cpu.candidate import Candidate, over_limit, refused
 from fastconv.cpu.lowered.problem import Product, copy_of
-from fastconv.cpu.lowered.quantized import (
-    LARGEST,
-    QuantizedPlan,
-    as_convolution,
-    packed_bytes,
-)
+from fastconv.cpu.lowered.quantized import QuantizedPlan, as_convolution, packed_bytes
 from fastconv.cpu.lowered.scaled_product import ScaledProductPlan, is_one_product
+from fastconv.cpu.lowered.scales import LARGEST
 from fastconv.precision import FLOATING, integer_sum_limit
 from fastconv.problem import ConvProblem, GemmProblem, IntegerConvProblem, Operand, Problem
 

@@ -11,7 +11,7 @@ import numpy as np
 from fastconv.cpu.epilogue import CODES, LEAKY_SLOPE
 from fastconv.cpu.isa import active, core
 from fastconv.cpu.lowered.problem import copy_of
-from fastconv.cpu.lowered.quantized import quantize_channels, refuse_infinite
+from fastconv.cpu.lowered.scales import quantize_channels, refuse_infinite
 from fastconv.cpu.plans import HostPlan, Scratch, is_contiguous, padded
 from fastconv.problem import GemmProblem
 
