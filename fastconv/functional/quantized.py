@@ -22,6 +22,10 @@ from fastconv.functional._integer_problems import (
 from fastconv.functional.parameters import IntOrInts, Padding
 
 
+# A dtype makes up its name each time that it's asked for.
+_NAMES = {np.dtype(name).char: name for name in BYTES}
+
+
 def conv2d_integer(
     x: Any,
     weight: Any,
@@ -227,7 +231,7 @@ def scaling(
     bias = int32_bias(name, bias)
     check_sums(name, x_zero, w_zero, weight, bias)
     xp = namespace(x)
-    small = (x_zero, w_zero, bias, multiplier, y_zero)
+    small = (x_zero, w_zero if w_zero.any() else None, bias, multiplier, y_zero)
     return tuple(None if a is None else xp.asarray(a) for a in small)
 
 
@@ -242,7 +246,7 @@ def requantized_conv(
     policy: PolicyOptions,
 ) -> Any:
     """Convolve, given what :func:`scaling` returned."""
-    parameters = (ndim, *geometry, layout, small[-1].dtype.name)
+    parameters = (ndim, *geometry, layout, _NAMES[small[-1].dtype.char])
     return call(REQUANTIZED[ndim], (x, weight, *small), parameters, out, policy)[0]
 
 

@@ -107,6 +107,8 @@ def product_of(problem: IntegerConvProblem, **options: Any) -> Any:
 
 def as_rows(array: Any) -> Any:
     """Return (N, C, ...) as (1, positions, C), a view."""
+    if array.ndim == 3 and len(array) == 1:
+        return array.transpose(0, 2, 1)
     turned = array.transpose(0, *range(2, array.ndim), 1)
     return turned.reshape(1, -1, array.shape[1])
 
