@@ -212,3 +212,27 @@ class Backend(Protocol):
 
     def plan(self, problem: Problem, decision: Decision) -> Plan:
         """Make a decision that `decide` returned ready to run."""
+
+
+@runtime_checkable
+class Quantizing(Protocol):
+    """What a backend may have besides: numbers to integers of 8 bits and back, on its arrays.
+
+    Scales and zero points are host arrays: one, or one for each place along `axis`; threads as
+    in a Policy. Results are new and lie in memory as x does. None is returned where it doesn't
+    take such an x.
+    """
+
+    def quantize(
+        self, x: Any, scales: Any, zeros: Any, axis: int | None, dtype: str, threads: int | None
+    ) -> tuple[Any, bool] | None:
+        """Return x / scale + zero point as integers, and whether a quotient was NaN.
+
+        Quotients have the precision of x, float32 at the least, and scales are rounded to it;
+        they are rounded, ties to even, and what is out of the dtype's range saturates.
+        """
+
+    def dequantize(
+        self, x: Any, scales: Any, zeros: Any, axis: int | None, dtype: str, threads: int | None
+    ) -> Any | None:
+        """Return (x - zero point) scale, computed in float32, of int32 in float64."""

@@ -11,6 +11,7 @@ _Axis: TypeAlias = tuple[
     Iterable[SupportsIndex], Iterable[SupportsIndex], Iterable[SupportsIndex], int
 ]
 # Output and input channels, images, the box's outputs along each axis, splits, across groups.
+_Integers: TypeAlias = tuple[int, _Array | None, _Array | None, int, int, int]
 _Pieces: TypeAlias = tuple[int, int, int, tuple[int, int, int], int, bool, int | None]
 
 @final
@@ -132,10 +133,29 @@ def gemm_tile(dtype: str) -> tuple[int, int]: ...
 def lanes(dtype: str) -> int: ...
 def item_channels(dtype: str) -> int: ...
 def reach_parts(rows: int, row: int) -> int: ...
-def reach(x: _Array, most: _Array, rows: int, threads: int) -> None: ...
+def reach(x: _Array, most: _Array, rows: int, threads: int, dtype: str = "float32") -> None: ...
 def round_floats(source: _Array, target: _Array, precision: str, threads: int) -> None: ...
 def quantize(
-    source: _Array, target: _Array, scales: _Array, zero: int, low: int, high: int, threads: int
+    source: _Array,
+    target: _Array,
+    scales: _Array,
+    zeros: _Array,
+    low: int,
+    high: int,
+    inner: int,
+    dtype: str,
+    threads: int,
+) -> bool: ...
+def dequantize(
+    source: _Array,
+    target: _Array,
+    scales: _Array,
+    zeros: _Array,
+    size: int,
+    low: int,
+    inner: int,
+    dtype: str,
+    threads: int,
 ) -> None: ...
 def rescale(
     sums: _Array,
@@ -266,8 +286,50 @@ class Convolution:
         workspace: _Array,
         threads: int,
         packed: bool = False,
-        integers: tuple[int, _Array | None, int, int, int] | None = None,
+        integers: _Integers | None = None,
     ) -> bool | None: ...
+
+@final
+class ByteProduct:
+    packed_bytes: int
+    items_bytes: int
+    scratch_bytes: int
+    def __init__(
+        self,
+        rows: int,
+        columns: int,
+        depth: int,
+        *,
+        target_size: int,
+        flips: tuple[int, int] = (0, 0),
+        turned: bool = False,
+        scales: bool = False,
+        activation: int = 0,
+        parameter: float = 0,
+    ) -> None: ...
+    def pack(self, weight: _Array, packed: _Array, threads: int) -> None: ...
+    def pack_scaled(self, weight: _Array, packed: _Array, scales: _Array, threads: int) -> None: ...
+    def run(
+        self,
+        x: _Array,
+        packed: _Array,
+        y: _Array,
+        bias: _Array | None,
+        workspace: _Array,
+        threads: int,
+        integers: _Integers,
+    ) -> None: ...
+    def run_scaled(
+        self,
+        x: _Array,
+        packed: _Array,
+        scales: _Array,
+        y: _Array,
+        bias: _Array | None,
+        workspace: _Array,
+        threads: int,
+    ) -> bool: ...
+    def scaled_bytes(self) -> int: ...
 
 @final
 class Pointwise:
@@ -301,7 +363,7 @@ class Pointwise:
         workspace: _Array,
         threads: int,
         packed: bool = False,
-        integers: tuple[int, _Array | None, int, int, int] | None = None,
+        integers: _Integers | None = None,
     ) -> bool | None: ...
 
 def vector_items(dtype: str) -> int: ...

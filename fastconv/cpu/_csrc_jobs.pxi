@@ -25,6 +25,8 @@ cdef extern from "fc_convolutions.h" nogil:
         int32_t high
         const char *multiplier
         char *sums
+        const char *w_zeros
+        int64_t w_zero_step
 
     ctypedef struct fc_product:
         fc_geometry g
@@ -184,6 +186,24 @@ cdef extern from "fc_convolutions.h" nogil:
         double parameter
         int dtype
         int activation
+
+    ctypedef struct fc_byte_dense:
+        fc_array x
+        fc_array weight
+        fc_array y
+        const char *bias
+        char *packed
+        char *items
+        char *scratch
+        char *scales_to
+        int64_t bias_step
+        int64_t packed_bytes
+        int64_t items_bytes
+        int64_t scratch_bytes
+        double parameter
+        int activation
+        int scales
+        fc_narrow narrow
 
     ctypedef struct fc_pointwise:
         fc_array x

@@ -5,9 +5,16 @@ cdef extern from "fc_kernels.h" nogil:
     ctypedef struct fc_quantizer:
         const char *from_ "from"
         const char *scales
+        const char *zeros
         char *to
-        int64_t rows, row
-        int32_t zero, low, high
+        int64_t outer
+        int64_t channels
+        int64_t inner
+        int64_t size
+        int32_t low
+        int32_t high
+        int dtype
+        int *nan
 
     ctypedef struct fc_rescaler:
         const char *sums
@@ -35,6 +42,9 @@ cdef extern from "fc_kernels.h" nogil:
         fc_grad_bytes (*weight_grad_bytes)(const fc_weight_grad *) noexcept nogil
         void (*convert)(int, const char *, char *, int64_t, int, int) noexcept nogil
         int (*depthwise_quads)(const fc_depthwise *, int) noexcept nogil
+        void (*byte_layout)(fc_byte_dense *) noexcept nogil
+        void (*byte_pack)(const fc_byte_dense *, int) noexcept nogil
+        void (*byte_run)(const fc_byte_dense *, int) noexcept nogil
 
     ctypedef struct fc_kernels:
         void (*im2col)(const fc_geometry *, const fc_array *, const fc_array *, int64_t, int64_t,
@@ -106,8 +116,9 @@ cdef extern from "fc_kernels.h" nogil:
         void (*pointwise_layout)(fc_pointwise *) noexcept nogil
         void (*pointwise_pack)(const fc_pointwise *, int) noexcept nogil
         void (*pointwise_run)(const fc_pointwise *, int) noexcept nogil
-        void (*reach)(const char *, int64_t, int64_t, char *, int) noexcept nogil
+        void (*reach)(const char *, int, int64_t, int64_t, char *, int) noexcept nogil
         int64_t (*reach_parts)(int64_t, int64_t) noexcept nogil
         void (*round_floats)(const char *, char *, int64_t, int, int) noexcept nogil
         void (*quantize)(const fc_quantizer *, int) noexcept nogil
+        void (*dequantize)(const fc_quantizer *, int) noexcept nogil
         void (*rescale)(const fc_rescaler *, int) noexcept nogil

@@ -111,7 +111,8 @@ def depthwise(Geometry geometry not None, operation, x, weight, y, bias, dtype, 
     cdef Array grads = hold("y", y, op == FC_FORWARD, True)
     cdef Array taps = hold("weight", weight, gathers, not gathers)
     cdef Flat numbers = flat("table", table, True), space = flat("scratch", scratch, True)
-    cdef Flat added, sums, zeros, factors
+    cdef Flat added, sums, zeros
+    cdef tuple held
     cdef fc_depthwise c
     cdef int t = thread_count(threads)
     cdef bint narrow = code >= FC_DTYPE_COUNT, exact = code == FC_DTYPE_COUNT + FC_NARROW_int8
@@ -153,7 +154,7 @@ def depthwise(Geometry geometry not None, operation, x, weight, y, bias, dtype, 
         if times(geometry.volume, 255 * 255) > 1 << 24 or activation:
             raise ValueError("int8: too many taps for exact sums, or an activation")
         c.narrow.x_flip, c.narrow.weight_flip = in_all_bytes(flips[0]), in_all_bytes(flips[1])
-        factors = take_integers(&c.narrow, numerals, grads.a.shape[1], grads.a.size)
+        held = take_integers(&c.narrow, numerals, grads.a.shape[1], grads.a.size)
         if given is not None:
             zeros = flat("w_zeros", given, False)
             if zeros.bytes != 4 and zeros.bytes != times(grads.a.shape[1], 4):

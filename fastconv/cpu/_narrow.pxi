@@ -85,10 +85,10 @@ cdef uint32_t in_all_bytes(uint32_t byte) noexcept:
     return 0x01010101 * (byte & 0xff)
 
 
-cdef Flat take_integers(fc_narrow *narrow, tuple integers, int64_t channels, int64_t y_size):
-    """Settle what a run of int8 has besides its arrays; return the multiplier, held."""
-    cdef Flat multiplier
-    x_zero, given, y_zero, low, high = integers
+cdef tuple take_integers(fc_narrow *narrow, tuple integers, int64_t channels, int64_t y_size):
+    """Settle what a run of int8 has besides its arrays; return what is held meanwhile."""
+    cdef Flat multiplier = None, zeros = None
+    x_zero, w_zeros, given, y_zero, low, high = integers
     narrow.x_zero, narrow.y_zero, narrow.low, narrow.high = x_zero, y_zero, low, high
     if not 0 <= narrow.x_zero <= 255:
         raise ValueError(f"x_zero: expected 0 to 255, got {x_zero}")
@@ -96,12 +96,20 @@ cdef Flat take_integers(fc_narrow *narrow, tuple integers, int64_t channels, int
         raise ValueError(f"expected low <= y_zero <= high of 8 bits, got {low}, {y_zero}, {high}")
     if (given is None) != (y_size == 4):
         raise ValueError("multiplier: expected one for a target of 8 bits, and only for that")
-    if given is None:
-        narrow.multiplier = NULL
-        return None
-    multiplier = flat("multiplier", given, False)
-    if multiplier.bytes != 4 and multiplier.bytes != times(channels, 4):
-        raise ValueError(f"multiplier: expected 1 or {channels} items of float32")
-    narrow.multiplier = multiplier.data
-    narrow.multiplier_step = 4 if multiplier.bytes > 4 else 0
-    return multiplier
+    narrow.multiplier = narrow.w_zeros = NULL
+    if given is not None:
+        multiplier = flat("multiplier", given, False)
+        narrow.multiplier_step = channel_step("multiplier", multiplier, channels)
+        narrow.multiplier = multiplier.data
+    if w_zeros is not None:
+        zeros = flat("w_zeros", w_zeros, False)
+        narrow.w_zero_step = channel_step("w_zeros", zeros, channels)
+        narrow.w_zeros = zeros.data
+    return multiplier, zeros
+
+
+cdef int64_t channel_step(str name, Flat values, int64_t channels) except -1:
+    """4 where there is one item of 4 bytes for each channel, 0 where there is one for all."""
+    if values.bytes != 4 and values.bytes != times(channels, 4):
+        raise ValueError(f"{name}: expected 1 or {channels} items of 4 bytes")
+    return 4 if values.bytes > 4 else 0

@@ -147,7 +147,8 @@ cdef class Pointwise:
         """
         cdef Array source = hold("x", x, False, True), target = hold("y", y, True, True)
         cdef Array plain = None
-        cdef Flat ready = None, multiplier = None, space = flat("workspace", workspace, True)
+        cdef tuple held
+        cdef Flat ready = None, space = flat("workspace", workspace, True)
         cdef fc_pointwise p = self.p
         cdef Py_buffer view
         cdef int t = thread_count(threads)
@@ -173,7 +174,7 @@ cdef class Pointwise:
             raise ValueError(f"workspace: {space.bytes} bytes are too few for {t} threads")
         if self.integers:
             p.narrow.sums = p.packed + self.sums_at
-            multiplier = take_integers(&p.narrow, integers, p.y.shape[1], p.y.size)
+            held = take_integers(&p.narrow, integers, p.y.shape[1], p.y.size)
         if bias is None:
             return self.go(&p, t, given)
         PyObject_GetBuffer(bias, &view, PyBUF_STRIDES)

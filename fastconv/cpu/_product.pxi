@@ -292,14 +292,15 @@ cdef class Convolution:
             bytes more where it does not begin at a cache line.
         threads : int
         packed : bool
-        integers : tuple of (int, buffer or None, int, int, int)
-            Of int8 arrays: x's zero point, as it is once flipped; and, for a target of 8 bits, the
-            multipliers, (1,) or (target channels,), its zero point, its least and largest item.
-            The bias is int32 then.
+        integers : tuple of (int, buffer or None, buffer or None, int, int, int)
+            Of int8 arrays: x's zero point, as it is once flipped; the weight's, as they are then,
+            int32, (1,) or (target channels,), None where all are 0; and, for a target of 8 bits,
+            the multipliers, as many, its zero point, its least and largest item. The bias is int32.
         """
         cdef Array source = hold("x", x, False, True), target = hold("y", y, True, True)
         cdef Array plain = None
-        cdef Flat ready = None, multiplier = None, space = flat("workspace", workspace, True)
+        cdef tuple held
+        cdef Flat ready = None, space = flat("workspace", workspace, True)
         cdef fc_conv c = self.c
         cdef Py_buffer view
         cdef int t = thread_count(threads)
@@ -327,7 +328,7 @@ cdef class Convolution:
             raise ValueError(f"workspace: {space.bytes} bytes are too few for {t} threads")
         if self.integers:
             c.narrow.sums = c.packed + self.sums_at
-            multiplier = take_integers(&c.narrow, integers, c.y.shape[1], c.y.size)
+            held = take_integers(&c.narrow, integers, c.y.shape[1], c.y.size)
         if bias is None:
             return self.go(&c, t, given)
         PyObject_GetBuffer(bias, &view, PyBUF_STRIDES)

@@ -12,7 +12,12 @@ from fastconv.cpu.dense_gemm import Gemm
 from fastconv.cpu.depthwise import Depthwise
 from fastconv.cpu.im2col_blas import Im2colBlas
 from fastconv.cpu.implicit_gemm import ImplicitGemm
-from fastconv.cpu.integer import IntegerDepthwise, IntegerGemm, IntegerPointwise
+from fastconv.cpu.integer import (
+    IntegerDense,
+    IntegerDepthwise,
+    IntegerGemm,
+    IntegerPointwise,
+)
 from fastconv.cpu.paired import Paired
 from fastconv.cpu.pointwise import Pointwise
 from fastconv.cpu.pooling import CompiledPools
@@ -41,7 +46,13 @@ _CANDIDATES: dict[type[Problem], tuple[Candidate, ...]] = {
         Im2colBlas(),
         _REFERENCE,
     ),
-    IntegerConvProblem: (IntegerPointwise(), IntegerDepthwise(), IntegerGemm(), _REFERENCE),
+    IntegerConvProblem: (
+        IntegerDense(),
+        IntegerPointwise(),
+        IntegerDepthwise(),
+        IntegerGemm(),
+        _REFERENCE,
+    ),
     BiasProblem: (CompiledSum(), NumpySum(), _REFERENCE),
     ColumnsProblem: (CompiledColumns(), _REFERENCE),
     GemmProblem: (Gemm(), Blas(), _REFERENCE),

@@ -1,16 +1,18 @@
-"""The CPU backend's four members."""
+"""The CPU backend's four members, and what it quantises with."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from fastconv._version import __version__
 from fastconv.backend import API_VERSION, Decision, Info, Plan, Policy, Probe
-from fastconv.cpu import lowered
+from fastconv.cpu import lowered, quantizing
 from fastconv.cpu.algorithms import REFERENCE, candidates, named, operations_by_algorithm
 from fastconv.cpu.candidate import least_gain
 from fastconv.cpu.isa import active, core, why_no_core
+from fastconv.machine import usable_cores
 from fastconv.problem import OPERATIONS, Problem
 
 
@@ -47,6 +49,18 @@ class CpuBackend:
     def plan(self, problem: Problem, decision: Decision) -> Plan:
         """Make a decision ready to run."""
         return lowered.plan(problem, replace(decision, device="cpu"), named)
+
+    def quantize(
+        self, x: Any, scales: Any, zeros: Any, axis: int | None, dtype: str, threads: int | None
+    ) -> tuple[Any, bool] | None:
+        """Return integers, and whether there was NaN; see :class:`fastconv.backend.Quantizing`."""
+        return quantizing.quantize(x, scales, zeros, axis, dtype, threads or usable_cores())
+
+    def dequantize(
+        self, x: Any, scales: Any, zeros: Any, axis: int | None, dtype: str, threads: int | None
+    ) -> Any | None:
+        """Return numbers; see :class:`fastconv.backend.Quantizing`."""
+        return quantizing.dequantize(x, scales, zeros, axis, dtype, threads or usable_cores())
 
 
 # NumPy computes these, with instructions of its own choice.

@@ -68,7 +68,7 @@ class PackedPlan(HostPlan):
         bias: Any,
         workspace: Any,
         packed: bool,
-        integers: tuple[int, Any, int, int, int],
+        integers: tuple[int, Any, Any, int, int, int],
     ) -> None:
         """Fill the target of a product of integers; see ``core.Convolution.run``."""
         self._product.run(x, weight, target, bias, workspace, self._threads, packed, integers)

@@ -34,7 +34,7 @@ from fastconv.registry import REGISTRY
 # Results up to so many bytes are not held against the machine's memory.
 SURE_TO_FIT = 2**30
 # The only array arguments that may be missing.
-OPTIONAL = frozenset({"bias"})
+OPTIONAL = frozenset({"bias", "w_zero_point"})
 _NO_OPTIONS: Mapping[str, object] = {}
 
 

@@ -175,7 +175,7 @@ def channels_of(function: str, weight: Any) -> int:
 
 def _build(call: Call) -> Request:
     ndim, stride, padding, dilation, groups, layout, result = call.parameters
-    name, (x, weight, _, _, bias, *scaling) = call.function, call.arrays
+    name, (x, weight, _, w_zero, bias, *scaling) = call.function, call.arrays
     x_dtype, w_dtype = byte_dtype(name, "x", x), byte_dtype(name, "weight", weight)
     order = layout_of(name, "x", x, ndim, is_channels_last(name, layout, ndim))
     number = check_weight(name, weight.shape, ndim, groups)
@@ -199,7 +199,7 @@ def _build(call: Call) -> Request:
         x=draft.input(0, x_dtype, order.view()),
         weight=draft.input(1, w_dtype),
         x_zero_point=draft.input(2, x_dtype),
-        w_zero_point=draft.input(3, w_dtype),
+        w_zero_point=None if w_zero is None else draft.input(3, w_dtype),
         bias=None if bias is None else draft.input(4, np.dtype(np.int32)),
         multiplier=draft.input(5, np.dtype(np.float32)) if scaling else None,
         y_zero_point=draft.input(6, np.dtype(result)) if scaling else None,

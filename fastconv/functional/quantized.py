@@ -22,6 +22,10 @@ from fastconv.functional._integer_problems import (
 from fastconv.functional.parameters import IntOrInts, Padding
 
 
+# A dtype makes up its name each time that it's asked for.
+_NAMES = {np.dtype(name).char: name for name in BYTES}
+
+
 def conv2d_integer(
     x: Any,
     weight: Any,
@@ -200,8 +204,23 @@ def qconv(
     policy: PolicyOptions,
 ) -> Any:
     """Do as :func:`qconv2d` over so many spatial axes; scales and zero points come in pairs."""
+    x = take(REQUANTIZED[ndim].name, "x", x)
+    small = scaling(ndim, x, of_x, weight, of_weight, of_y, bias, dtype)
+    return requantized_conv(ndim, x, weight, small, geometry, layout, out, policy)
+
+
+def scaling(
+    ndim: int,
+    x: Any,
+    of_x: tuple[Any, Any],
+    weight: Any,
+    of_weight: tuple[Any, Any],
+    of_y: tuple[Any, Any],
+    bias: Any,
+    dtype: str | None,
+) -> tuple[Any, ...]:
+    """Return what a convolution of `x` takes besides arrays: zeros, bias, multiplier, y's zero."""
     name = REQUANTIZED[ndim].name
-    x = take(name, "x", x)
     channels = channels_of(name, weight)
     result = _result_dtype(name, dtype, of_y[1], byte_dtype(name, "x", x))
     x_zero = zero_points(name, "x_zero_point", of_x[1], x.dtype)
@@ -212,10 +231,23 @@ def qconv(
     bias = int32_bias(name, bias)
     check_sums(name, x_zero, w_zero, weight, bias)
     xp = namespace(x)
-    small = [None if a is None else xp.asarray(a) for a in (x_zero, w_zero, bias)]
-    operands = (x, weight, *small, xp.asarray(multiplier), xp.asarray(y_zero))
-    parameters = (ndim, *geometry, layout, result.name)
-    return call(REQUANTIZED[ndim], operands, parameters, out, policy)[0]
+    small = (x_zero, w_zero if w_zero.any() else None, bias, multiplier, y_zero)
+    return tuple(None if a is None else xp.asarray(a) for a in small)
+
+
+def requantized_conv(
+    ndim: int,
+    x: Any,
+    weight: Any,
+    small: tuple[Any, ...],
+    geometry: tuple[Any, ...],
+    layout: str,
+    out: Any,
+    policy: PolicyOptions,
+) -> Any:
+    """Convolve, given what :func:`scaling` returned."""
+    parameters = (ndim, *geometry, layout, _NAMES[small[-1].dtype.char])
+    return call(REQUANTIZED[ndim], (x, weight, *small), parameters, out, policy)[0]
 
 
 def _result_dtype(function: str, dtype: Any, zero_point: Any, of_x: Any) -> np.dtype[Any]:

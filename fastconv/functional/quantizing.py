@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 
 from fastconv.dispatch.arrays import namespace, take
+from fastconv.dispatch.quantizing import quantizer_of
 from fastconv.errors import bad_argument
+from fastconv.precision import array_dtype
 
 INTEGERS = ("int8", "uint8")
+NUMBERS = ("float16", "bfloat16", "float32", "float64")
 # Elements of a block whose intermediate results stay in the cache.
 _BLOCK = 1 << 15
 
@@ -29,7 +32,7 @@ def quantize(
 
     Parameters
     ----------
-    x : array of float16, float32 or float64, any shape
+    x : array of float16, bfloat16, float32 or float64, any shape
         Numbers; infinite ones saturate.
     scale : float or array of float, shape (x.shape[axis],)
         Above 0: of all elements, or one for each place along `axis`.
@@ -43,7 +46,7 @@ def quantize(
     Returns
     -------
     array of `dtype`, shape as x's
-        Fresh and C-contiguous.
+        Fresh; in the order in memory that x has, if that is in one piece, else C-contiguous.
 
     Raises
     ------
@@ -64,13 +67,19 @@ def quantize(
     array([-7,  6, 93], dtype=int8)
     """
     values = take("quantize", "x", x)
-    if values.dtype.kind != "f":
+    if values.dtype.kind != "f" and values.dtype.name != "bfloat16":
         raise TypeError(
             bad_argument("quantize", "x", got=f"dtype {values.dtype}", expected="a floating one")
         )
     wanted = _integer_dtype("quantize", "dtype", dtype)
     scales = _scales("quantize", scale, values.shape, axis)
     zeros = _zero_points("quantize", zero_point, wanted, scales)
+    backend, threads = quantizer_of(values)
+    if backend is not None:
+        found = backend.quantize(values, scales, zeros, axis, wanted.name, threads)
+        if found is not None:
+            _check_numbers(found[1], wanted)
+            return found[0]
     xp = namespace(values)
     low, high = np.iinfo(wanted).min, np.iinfo(wanted).max
     wide = np.result_type(values.dtype, np.float32)
@@ -79,15 +88,17 @@ def quantize(
         steps = block / scale.astype(wide)
         xp.rint(steps, out=steps)
         steps += zero.astype(wide)
-        if xp.isnan(steps).any():
-            raise ValueError(
-                bad_argument(
-                    "quantize", "x", got="NaN", expected=f"numbers, as {wanted} has no NaN"
-                )
-            )
+        _check_numbers(xp.isnan(steps).any(), wanted)
         return xp.clip(steps, low, high, out=steps)
 
     return _by_blocks(xp, values, scales, zeros, axis, wanted, convert)
+
+
+def _check_numbers(nan: Any, dtype: Any) -> None:
+    if nan:
+        raise ValueError(
+            bad_argument("quantize", "x", got="NaN", expected=f"numbers, as {dtype} has no NaN")
+        )
 
 
 def dequantize(
@@ -107,13 +118,13 @@ def dequantize(
         Integers, as :func:`quantize` returns them, or sums of products of them.
     scale, zero_point, axis
         As in :func:`quantize`.
-    dtype : {"float32", "float64", "float16"}, optional
+    dtype : {"float32", "float64", "float16", "bfloat16"}, optional
         Of the result.
 
     Returns
     -------
     array of `dtype`, shape as x's
-        Fresh and C-contiguous.
+        Fresh, in memory as :func:`quantize`'s.
 
     Raises
     ------
@@ -137,14 +148,20 @@ def dequantize(
                 "dequantize", "x", got=f"dtype {values.dtype}", expected="int8, uint8 or int32"
             )
         )
-    if dtype not in ("float16", "float32", "float64"):
+    if dtype not in NUMBERS:
         raise ValueError(
             bad_argument(
-                "dequantize", "dtype", got=repr(dtype), expected="float16, float32 or float64"
+                "dequantize", "dtype", got=repr(dtype), expected=f"one of {', '.join(NUMBERS)}"
             )
         )
+    result = array_dtype("dequantize", "dtype", dtype)
     scales = _scales("dequantize", scale, values.shape, axis)
     zeros = _zero_points("dequantize", zero_point, values.dtype, scales)
+    backend, threads = quantizer_of(values)
+    if backend is not None:
+        numbers = backend.dequantize(values, scales, zeros, axis, dtype, threads)
+        if numbers is not None:
+            return numbers
     xp = namespace(values)
     # Sums of products don't fit into float32.
     wide = np.dtype(np.float64 if values.dtype.name == "int32" else np.float32)
@@ -155,7 +172,7 @@ def dequantize(
         found *= scale.astype(wide)
         return found
 
-    return _by_blocks(xp, values, scales, zeros, axis, np.dtype(dtype), convert)
+    return _by_blocks(xp, values, scales, zeros, axis, result, convert)
 
 
 def _integer_dtype(function: str, argument: str, value: object) -> np.dtype[Any]:

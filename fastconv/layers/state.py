@@ -26,6 +26,12 @@ class _Header(NamedTuple):
     dtype: Any
 
 
+class Loads:
+    """How often arrays were copied into layers: what is made of them is to be made anew then."""
+
+    count = 0
+
+
 def check(where: str, own: Mapping[str, Any], values: Mapping[str, Any], strict: bool) -> None:
     """Raise one ValueError that lists all that doesn't fit."""
     faults = [
@@ -66,6 +72,7 @@ def copy_into(where: str, own: Mapping[str, Any], values: Mapping[str, Any], str
     }
     for name, value in moved.items():
         own[name][...] = value
+    Loads.count += 1
 
 
 def write(path: PathLike, arrays: Mapping[str, Any]) -> None:

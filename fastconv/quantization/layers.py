@@ -9,8 +9,9 @@ import numpy as np
 
 from fastconv.dispatch import PreparedWeight
 from fastconv.functional import dequantize, prepare, quantize
-from fastconv.functional.quantized import integer_conv, qconv
+from fastconv.functional.quantized import integer_conv, requantized_conv, scaling
 from fastconv.layers import Layer
+from fastconv.layers.state import Loads
 from fastconv.quantization.calibrator import Calibrator, Quantization
 
 
@@ -68,7 +69,8 @@ class QuantizedProduct(Layer):
             geometry.get(name, instead)
             for name, instead in (("stride", 1), ("padding", 0), ("dilation", 1), ("groups", 1))
         )
-        self._layout_name = layout or ("NCW", "NCHW", "NCDHW")[max(self._axes, 1) - 1]
+        # A linear layer's rows are the positions of one image, features its channels.
+        self._layout_name = layout or ("NWC", "NCW", "NCHW", "NCDHW")[self._axes]
         calibrator = Calibrator(symmetric=True, axis=0)
         calibrator.observe(weight.astype(np.float32, copy=False))
         self.w_scale, zeros = calibrator.result()
@@ -78,31 +80,26 @@ class QuantizedProduct(Layer):
         self.y_scale: Any = None if result is None else np.asarray(result.scale)
         self.y_zero_point: Any = None if result is None else np.asarray(result.zero_point)
         self.dtype = dtype
-        self._prepared: PreparedWeight | None = None
+        # The weight that it was made for is kept, so that its id stays its own.
+        self._made: tuple[Any, PreparedWeight, Any, Any] | None = None
         self.eval()
 
     def forward(self, x: Any) -> Any:
         """Return integers, or float32 where the output has no scale."""
         if self._axes:
             return self._convolved(x, self._axes)
-        # Rows are the positions of one image, features its channels.
-        rows = x.reshape(-1, x.shape[-1])
-        y = self._convolved(rows.T[None], 1)[0].T
+        y = self._convolved(x.reshape(1, -1, x.shape[-1]), 1)[0]
         return y.reshape(*x.shape[:-1], y.shape[-1])
 
     def _convolved(self, x: Any, ndim: int) -> Any:
-        weight = self._ready(x)
+        weight, small = self._ready(x, ndim)
+        geometry, layout = self._geometry, self._layout_name
         if self.y_scale is not None:
-            return qconv(
-                ndim, x, (self.x_scale, self.x_zero_point), weight, (self.w_scale, 0),
-                (self.y_scale, self.y_zero_point), self._whole_bias(), self._geometry,
-                self.dtype, self._layout_name, None, {},
-            )  # fmt: skip
-        sums = integer_conv(
-            ndim, x, weight, (self.x_zero_point, 0), self._geometry, self._layout_name, None, {}
-        )
-        axis = sums.ndim - 1 if self._layout_name.endswith("C") else sums.ndim - 1 - ndim
-        y = dequantize(sums, self.w_scale * self.x_scale, axis=axis)
+            return requantized_conv(ndim, x, weight, small, geometry, layout, None, {})
+        zeros = (self.x_zero_point, 0)
+        sums = integer_conv(ndim, x, weight, zeros, geometry, layout, None, {})
+        axis = sums.ndim - 1 if layout.endswith("C") else sums.ndim - 1 - ndim
+        y = dequantize(sums, small, axis=axis)
         if self.bias is not None:
             y += self.bias.reshape(-1, *(1,) * (sums.ndim - 1 - axis))
         return y
@@ -115,9 +112,21 @@ class QuantizedProduct(Layer):
         most = 2.0**30
         return np.clip(steps, -most, most).astype(np.int32)
 
-    def _ready(self, x: Any) -> Any:
-        """Return the weight packed, once for all calls unless a file was loaded meanwhile."""
-        weight = self.weight if self._axes else self.weight[..., None]
-        if self._prepared is None or not np.array_equal(self._prepared.array, weight):
-            self._prepared = prepare(weight, like=x)
-        return self._prepared
+    def _ready(self, x: Any, ndim: int) -> tuple[Any, Any]:
+        """Return the weight packed, and what sums are scaled by, once for all calls.
+
+        They are made anew for other arrays, and where some were loaded meanwhile.
+        """
+        key = (id(self.weight), Loads.count, x.dtype)
+        if self._made is None or self._made[0] != key:
+            weight = prepare(self.weight if self._axes else self.weight[..., None], like=x)
+            self._made = (key, weight, self._scaling(x, weight, ndim), self.weight)
+        return self._made[1:3]
+
+    def _scaling(self, x: Any, weight: PreparedWeight, ndim: int) -> Any:
+        if self.y_scale is None:
+            return self.w_scale * self.x_scale
+        return scaling(
+            ndim, x, (self.x_scale, self.x_zero_point), weight, (self.w_scale, 0),
+            (self.y_scale, self.y_zero_point), self._whole_bias(), self.dtype,
+        )  # fmt: skip

@@ -49,7 +49,8 @@ def test_quantize(level, rows, row, seed, threads, signed, size):
     low, high = (-128, 127) if signed else (0, 255)
     zero = int(rng.integers(low, high + 1))
     found = np.empty(x.shape, np.int8 if signed else np.uint8)
-    core.quantize(x, found, scales, zero, low, high, threads)
+    zeros = np.full(rows, zero, np.int32)
+    assert not core.quantize(x, found, scales, zeros, low, high, row, "float32", threads)
     with np.errstate(all="ignore"):
         steps = np.rint(x / scales[:, None]) + np.float32(zero)
     np.testing.assert_array_equal(found, np.clip(steps, low, high).astype(found.dtype))
@@ -94,19 +95,32 @@ BAD = [
     (lambda: core.reach(np.zeros(4, np.float32), np.zeros(1, np.float32), 2, 1), "each part"),
     (lambda: _round(precision="float8"), "expected one of tf32, bfloat16, float16"),
     (lambda: _round(target=np.zeros(3, np.float32)), "expected 16 bytes, got 12"),
-    (lambda: _quantize(target=np.zeros(3, np.int8)), "target"),
-    (lambda: _quantize(scales=np.ones(3, np.float32)), "scales"),
-    (lambda: _quantize(zero=200), "low <= zero <= high"),
+    (lambda: _quantize(target=np.zeros(3, np.int8)), "as many items"),
+    (lambda: _quantize(scales=np.ones(3, np.float32)), "scales, zeros"),
+    (lambda: _quantize(zeros=np.zeros(3, np.int32)), "scales, zeros"),
+    (lambda: _quantize(inner=3), "no lines"),
+    (lambda: _quantize(low=127), "low < high"),
+    (lambda: _quantize(dtype="int8"), "dtype"),
+    (lambda: _dequantize(size=2), "size"),
+    (lambda: _dequantize(size=4, dtype="float16"), "size"),
+    (lambda: _dequantize(target=np.zeros(3, np.float32)), "as many items"),
     (lambda: _rescale(inner=3), "no lines"),
     (lambda: _rescale(bias=np.zeros(3, np.float32)), "bias"),
     (lambda: _rescale(activation=99), "activation"),
 ]
 
 
-def _quantize(target=None, scales=None, zero=0):
+def _quantize(target=None, scales=None, zeros=None, low=-128, inner=4, dtype="float32"):
     target = np.zeros(4, np.int8) if target is None else target
     scales = np.ones(1, np.float32) if scales is None else scales
-    core.quantize(np.zeros(4, np.float32), target, scales, zero, -128, 127, 1)
+    zeros = np.zeros(1, np.int32) if zeros is None else zeros
+    core.quantize(np.zeros(4, np.float32), target, scales, zeros, low, 127, inner, dtype, 1)
+
+
+def _dequantize(target=None, size=1, dtype="float32"):
+    target = np.zeros(4, np.float32) if target is None else target
+    scales, zeros = np.ones(1, np.float32), np.zeros(1, np.int32)
+    core.dequantize(np.zeros(4, np.int8), target, scales, zeros, size, -128, 4, dtype, 1)
 
 
 def _round(target=None, precision="tf32"):

@@ -49,6 +49,80 @@ def test_a_scale_for_each_place(axis, dtype):
     )
 
 
+NUMBERS = ["float16", "float32", "float64", "bfloat16"]
+
+
+def _dtype(name):
+    return np.dtype(getattr(pytest.importorskip("ml_dtypes"), name) if name == "bfloat16" else name)
+
+
+def _arrays(rng, dtype):
+    """Yield an array in several layouts: its order in memory, gaps, and lines of many lengths."""
+    for shape in ((3, 5, 7), (2, 3, 1, 1), (2, 300, 3), (1, 3, 20_000), (40_000,), ()):
+        x = (rng.standard_normal(shape) * 3).astype(dtype)
+        yield x
+        yield np.asfortranarray(x)
+        if x.ndim == 3:
+            yield np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1)
+            yield np.repeat(x, 2, axis=2)[..., ::2]
+            yield x[::-1]
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("to", ["int8", "uint8"])
+def test_every_layout_axis_and_dtype_is_as_the_definition_says(name, to):
+    dtype, rng = _dtype(name), np.random.default_rng(7)
+    wide = np.result_type(dtype, np.float32)
+    ends = np.iinfo(to)
+    for x in _arrays(rng, dtype):
+        for axis in (None, *range(x.ndim)):
+            count = () if axis is None else (x.shape[axis],)
+            scale = rng.uniform(0.005, 0.05, count)
+            zero = rng.integers(ends.min, ends.max + 1, count)
+            shape = [1] * x.ndim
+            if axis is not None:
+                shape[axis] = -1
+            each, zeros = scale.reshape(shape), zero.reshape(shape)
+            steps = np.rint(x.astype(wide) / each.astype(wide)) + zeros.astype(wide)
+            expected = np.clip(steps, ends.min, ends.max).astype(to)
+            for threads in (1, 3):
+                with fastconv.use(threads=threads):
+                    got = fastconv.quantize(x, scale, zero, axis=axis, dtype=to)
+                    back = fastconv.dequantize(got, scale, zero, axis=axis, dtype=name)
+                np.testing.assert_array_equal(got, expected)
+                numbers = (got.astype("f4") - zeros.astype("f4")) * each.astype("f4")
+                assert back.dtype == dtype
+                np.testing.assert_array_equal(back, numbers.astype(dtype))
+            assert got.flags.f_contiguous >= x.flags.f_contiguous
+            assert got.flags.c_contiguous >= (not x.flags.f_contiguous and x.flags.c_contiguous)
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("count", [1, 5, 100, 20_000])
+def test_nan_is_found_anywhere(name, count):
+    dtype, rng = _dtype(name), np.random.default_rng(count)
+    for axis in (None, 0, 1):
+        x = np.ones((3, count), dtype)
+        x[rng.integers(3), rng.integers(count)] = np.nan
+        scale = 1.0 if axis is None else np.ones(x.shape[axis])
+        with pytest.raises(ValueError, match="quantize: x: got NaN"):
+            fastconv.quantize(x, scale, axis=axis)
+        x[np.isnan(x.astype("f4"))] = np.inf
+        assert fastconv.quantize(x, scale, axis=axis).max() == 127
+
+
+def test_sums_of_many_channels():
+    rng = np.random.default_rng(1)
+    sums = rng.integers(-(2**31), 2**31, (4, 6, 300), "int64").astype("int32")
+    scale, zero = rng.uniform(1e-6, 1, 6), rng.integers(-(2**31), 2**31, 6)
+    for x in (sums, np.moveaxis(np.ascontiguousarray(np.moveaxis(sums, 1, -1)), -1, 1)):
+        for dtype in ("float16", "float32", "float64"):
+            got = fastconv.dequantize(x, scale, zero, axis=1, dtype=dtype)
+            exact = (x.astype("f8") - zero[:, None]) * scale[:, None]
+            with np.errstate(over="ignore"):
+                np.testing.assert_array_equal(got, exact.astype(dtype))
+
+
 def test_more_than_one_block():
     x = np.random.default_rng(5).standard_normal(100_003).astype(np.float32)
     np.testing.assert_array_equal(fastconv.quantize(x, 0.02, 5), by_definition(x, 0.02, 5, "int8"))

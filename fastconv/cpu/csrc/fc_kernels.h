@@ -5,12 +5,18 @@
 #include "fc_convolutions.h"
 #include "fc_products.h"
 
-/* `rows` lines of float32, each over its scale, plus a zero point, to bytes within [low, high]. */
+/* Numbers, (outer, channels, inner), each over its channel's scale plus its zero point, int32, to
+ * bytes within [low, high]; or such bytes, or int32, back to numbers. dtype is the numbers', size
+ * the bytes of what there is to read. Scales are float64 where numbers have 64 bits that are read,
+ * or integers 32, else float32. *nan becomes 1 where a quotient is NaN. */
+#define FC_HALF(name) (FC_DTYPE_COUNT + FC_NARROW_##name)
 typedef struct {
-    const char *from, *scales;
+    const char *from, *scales, *zeros;
     char *to;
-    int64_t rows, row;
-    int32_t zero, low, high;
+    int64_t outer, channels, inner, size;
+    int32_t low, high;
+    int dtype;
+    int *nan;
 } fc_quantizer;
 
 /* int32 sums, (outer, channels, inner), to float32: times a factor and plus a bias for each
@@ -103,12 +109,13 @@ typedef struct {
     void (*pointwise_layout)(fc_pointwise *);
     void (*pointwise_pack)(const fc_pointwise *, int threads);
     void (*pointwise_run)(const fc_pointwise *, int threads);
-    /* Of lines of float32, side by side: the largest magnitude of each of a line's parts, NaN where
-     * one is; and how many parts those are. */
-    void (*reach)(const char *x, int64_t rows, int64_t row, char *most, int threads);
+    /* Of lines of float32 or 16-bit numbers, side by side: the largest magnitude of each of a
+     * line's parts, NaN where one is; and how many parts those are. */
+    void (*reach)(const char *x, int dtype, int64_t rows, int64_t row, char *most, int threads);
     int64_t (*reach_parts)(int64_t rows, int64_t row);
     void (*round_floats)(const char *from, char *to, int64_t n, int rounding, int threads);
     void (*quantize)(const fc_quantizer *, int threads);
+    void (*dequantize)(const fc_quantizer *, int threads);
     void (*rescale)(const fc_rescaler *, int threads);
 } fc_kernels;
 
@@ -133,6 +140,9 @@ typedef struct {
     void (*convert)(int dtype, const char *from, char *to, int64_t n, int widens, int threads);
     /* fc_kernels' depthwise of bytes, where it can be had cheaper; else nothing is done: false. */
     int (*depthwise_quads)(const fc_depthwise *, int threads);
+    void (*byte_layout)(fc_byte_dense *);
+    void (*byte_pack)(const fc_byte_dense *, int threads);
+    void (*byte_run)(const fc_byte_dense *, int threads);
 } fc_narrow_kernels;
 
 #endif

@@ -39,6 +39,8 @@ typedef struct {
     int32_t x_zero, y_zero, low, high;
     const char *multiplier;
     char *sums;
+    const char *w_zeros; /* int32, of each target channel or of all (step 0), or NULL: all 0 */
+    int64_t w_zero_step;
 } fc_narrow;
 
 /* A turned convolution's unit: some lines of one plane of an image, or part of a line, and so many
@@ -109,5 +111,21 @@ typedef struct {
     double parameter;
     int dtype, activation;
 } fc_dense;
+
+/* A linear layer of bytes, whose sums are exact: y = (x - x_zero) (weight - w_zeros)^T, all of them
+ * matrices, the last two of three axes. Columns of y lie side by side; it has int32 sums, or bytes
+ * where there is a multiplier. With `scales` it has float32: sums times the multiplier of their
+ * column plus a bias, which is float32 then, else int32, activated. byte_layout tells the bytes of
+ * the packed weight, of x's items, and of each thread's scratch. */
+typedef struct {
+    fc_array x, weight, y;
+    const char *bias; /* or NULL */
+    char *packed, *items, *scratch;
+    char *scales_to; /* where the weight is float32 that is to be quantised: its columns' scales */
+    int64_t bias_step, packed_bytes, items_bytes, scratch_bytes;
+    double parameter;
+    int activation, scales;
+    fc_narrow narrow;
+} fc_byte_dense;
 
 #endif

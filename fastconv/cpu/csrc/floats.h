@@ -18,6 +18,8 @@
 /* Whether tiles may go straight to the target, and do so in fewer bits than sums have. */
 #define FC_DIRECT(c) 1
 #define FC_NARROW_STORES 0
+#define FC_TILE_FINISH(c, channel, rows)
+#define FC_HAS_WINDOWS(c) 0 /* of bytes alone */
 
 /* A vector of equal items; an item as a factor; products added to sums. */
 #define FC_VECTOR(v) ((v) - (FC_N(vector)){0})

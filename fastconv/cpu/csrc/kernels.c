@@ -163,6 +163,7 @@
 #include "half_columns.inc"
 #include "finish.inc"
 #include "quantize.inc"
+#include "rescale.inc"
 #include "rounding.inc"
 #include "peak.inc"
 #include "product.inc"
@@ -244,5 +245,6 @@ const fc_kernels FC_TABLE(FC_ISA) = {
     .reach_parts = reach_parts,
     .round_floats = round_floats,
     .quantize = quantize,
+    .dequantize = dequantize,
     .rescale = rescale,
 };

@@ -9,6 +9,8 @@
 #include "narrow_bfloat16.h"
 #include "narrow_int8.h"
 #include "narrow_rounded.h"
+#include "bytes_dense.h"
+#include "magnitude.h"
 #include "product.h"
 #include "requantize.h"
 #include "turned.h"
@@ -37,6 +39,8 @@
 
 #include "turned_layout.inc"
 #include "product_layout.inc"
+#include "pointwise_layout.inc"
+#include "narrow_windows.inc"
 #define FC_TEMPLATE "transpose.inc"
 #include "each_narrow.h"
 #define FC_TEMPLATE "narrow_turn.inc"
@@ -69,7 +73,6 @@
 #include "each_narrow.h"
 #define FC_TEMPLATE "turned_unit.inc"
 #include "each_narrow.h"
-#include "pointwise_layout.inc"
 #define FC_TEMPLATE "pointwise_panel.inc"
 #include "each_narrow.h"
 #define FC_TEMPLATE "pointwise_tile.inc"
@@ -77,7 +80,7 @@
 #define FC_TEMPLATE "pointwise.inc"
 #include "each_narrow.h"
 #define FC_TEMPLATE "dense_tile.inc"
-#include "each_narrow_float.h"
+#include "each_narrow.h"
 #define FC_TEMPLATE "narrow_dense_pack.inc"
 #include "each_narrow_float.h"
 #define FC_TEMPLATE "narrow_dense.inc"
@@ -108,6 +111,9 @@
 #include "narrow_grad_run.inc"
 #include "narrow_convert.inc"
 #include "depthwise_quads.inc"
+#include "bytes_items.inc"
+#include "bytes_dense.inc"
+#include "bytes_run.inc"
 
 #define FC_PASTE(a, b) a##b
 #define FC_TABLE(isa) FC_PASTE(fc_narrow_, isa)
@@ -130,4 +136,7 @@ const fc_narrow_kernels FC_TABLE(FC_ISA) = {
     .weight_grad_bytes = weight_grad_bytes,
     .convert = convert,
     .depthwise_quads = depthwise_quads,
+    .byte_layout = byte_layout,
+    .byte_pack = byte_pack,
+    .byte_run = byte_run,
 };

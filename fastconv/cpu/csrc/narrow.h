@@ -8,6 +8,8 @@
 #define FC_NARROW_H
 
 #include "narrow_formats.h"
+#include "product.h"
+#include "requantize.h"
 
 #if defined(__AVX512BF16__)
 #define FC_BF16_PAIRS
@@ -17,6 +19,12 @@
 #endif
 
 typedef fc_vector_float32 fc_vector_float16, fc_vector_bfloat16, fc_vector_int8;
+
+/* What sums of bytes become on their way from a tile's registers to an array of bytes. */
+typedef struct {
+    fc_bounds bounds;
+    float multiplier[MOST_ROWS];
+} fc_tile_finish;
 
 /* Moves are those of float32. */
 #define stream_vector_float16 stream_vector_float32
@@ -51,8 +59,12 @@ typedef fc_vector_float32 fc_vector_float16, fc_vector_bfloat16, fc_vector_int8;
 #define FC_OUTSIDE(c) FC_N(outside)(&(c)->narrow)
 #define FC_PIXEL_BYTES(c, p) 0 /* they have no tiles of pixels */
 #define FC_UNIT(c) FC_N(convolve_unit)
-#define FC_DIRECT(c) FC_N(goes_straight)((c)->y.size)
+#define FC_DIRECT(c) ((c)->narrow.w_zeros == NULL)
 #define FC_NARROW_STORES 1
+#define FC_HAS_WINDOWS(c) ((c)->dtype == FC_NARROW_int8)
+#define FC_TILE_FINISH(c, channel, rows)                                                           \
+    const fc_tile_finish finish = FC_N(tile_finish)(&(c)->narrow, channel, rows);                  \
+    tile.finish = &finish;
 #define FC_VECTOR(v) spread(v)
 #define FC_FACTOR(v) spread(v)
 #define FC_LINE_BYTES (NARROW_LANES * (int64_t)sizeof(FC_T)) /* of a line for a vector of items */

@@ -23,6 +23,7 @@ typedef struct {
 typedef struct {
     int64_t set, group, index, panels, block, blocks;
     fc_panel panel[FC_MOST_PANELS];
+    int32_t *windows; /* as in fc_unit, of each panel's pitch */
 } fc_pointwise_unit;
 
 #endif

@@ -41,6 +41,7 @@ typedef struct {
     int64_t image, images, group, plane, line, lines, item, items, block, blocks;
     fc_run *runs;
     int64_t count, step, vectors; /* of runs; bytes from item to item of one; of positions */
+    int32_t *windows;             /* of bytes whose weight has zero points, else NULL */
 } fc_unit;
 
 #endif

@@ -6,7 +6,7 @@ from math import prod
 
 from fastconv.backend import Decision, Plan, Policy
 from fastconv.cpu import narrow
-from fastconv.cpu.candidate import refused, threads_for
+from fastconv.cpu.candidate import over_limit, refused, threads_for, threads_within
 from fastconv.cpu.implicit_gemm.blocking import second_level_bytes
 from fastconv.cpu.implicit_gemm.plan import ProductPlan
 from fastconv.cpu.integer.convolution import Planner, as_convolution
@@ -54,18 +54,13 @@ class _Integer:
         reason = self._why_not(problem)
         if reason:
             return refused(self.name, reason)
-        threads = threads_for(policy)
+        limit, plan = policy.workspace_limit, self._plan(problem, 1)
+        once, each = plan.workspace_bytes - plan.thread_bytes, plan.thread_bytes
+        threads = threads_within(threads_for(policy), limit, once, each)
+        if threads == 0:
+            what = "its packed weight, panels and sums"
+            return over_limit(self.name, what, plan.workspace_bytes, limit)
         plan = self._plan(problem, threads)
-        while plan.workspace_bytes > policy.workspace_limit and threads > 1:
-            threads = threads // 2
-            plan = self._plan(problem, threads)
-        if plan.workspace_bytes > policy.workspace_limit:
-            return refused(
-                self.name,
-                f"its packed weight, panels and sums take {plan.workspace_bytes} bytes, over the "
-                f"limit of {policy.workspace_limit}",
-                over_limit=True,
-            )
         return Decision(
             True,
             f"{narrow.described(_DTYPE)} exact sums",

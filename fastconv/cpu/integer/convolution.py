@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from typing import Any
+
+import numpy as np
 
 from fastconv.cpu.packed_plan import PackedPlan
 from fastconv.cpu.plans import itemsize
-from fastconv.problem import ConvProblem, IntegerConvProblem, Ints, Operand
+from fastconv.problem import ConvProblem, IntegerConvProblem
 
 # Makes a plan of a convolution of bytes, given what the core is to be told besides.
 Planner = Callable[..., PackedPlan]
 _SIGN = 0x80
+_ENDS = {"int8": (-128, 127), "uint8": (0, 255)}
 
 
 def as_convolution(problem: IntegerConvProblem) -> ConvProblem:
@@ -50,32 +52,25 @@ def signed(zero_points: Any, dtype: str) -> Any:
     return zero_points.astype("int32") - (_SIGN if dtype == "uint8" else 0)
 
 
-def contiguous(shape: Ints, dtype: str) -> Operand:
-    """Return the operand of a contiguous array."""
-    strides, step = [], itemsize(dtype)
-    for extent in reversed(shape):
-        strides.append(step)
-        step *= max(extent, 1)
-    return Operand(shape, tuple(reversed(strides)), dtype)
+def zeros_of(given: Any, dtype: str) -> Any:
+    """Return a weight's zero points once it is signed, in int32; None where all of them are 0."""
+    middle = _SIGN if dtype == "uint8" else 0
+    if given is None:
+        return np.full(1, -middle, np.int32) if middle else None
+    return np.ascontiguousarray(signed(given, dtype)) if (given != middle).any() else None
 
 
-def with_sums(problem: IntegerConvProblem) -> IntegerConvProblem:
-    """Return the convolution that gives a requantised one's int32 sums, contiguous."""
-    return replace(
-        problem,
-        operation="conv_integer",
-        y=contiguous(problem.y.shape, "int32"),
-        multiplier=None,
-        y_zero_point=None,
-    )
-
-
-def of_windows(problem: IntegerConvProblem) -> IntegerConvProblem:
-    """Return the convolution that sums x over each group's windows: all weights are 1."""
-    shape = (problem.groups, *problem.weight.shape[1:])
-    return replace(
-        with_sums(problem),
-        weight=contiguous(shape, "int8"),
-        y=contiguous((problem.y.shape[0], problem.groups, *problem.y.shape[2:]), "int32"),
-        bias=None,
-    )
+def numbers_of(
+    problem: IntegerConvProblem, inputs: Sequence[Any]
+) -> tuple[Any, tuple[int, Any, Any, int, int, int]]:
+    """Return the bias of a problem's inputs, and what the core is told besides."""
+    _, _, x_zero, *rest = inputs
+    given = rest.pop(0) if problem.w_zero_point is not None else None
+    bias = rest.pop(0) if problem.bias is not None else None
+    zeros = zeros_of(given, problem.weight.dtype)
+    zero = unsigned(int(x_zero[0]), problem.x.dtype)
+    if not rest:
+        return bias, (zero, zeros, None, 0, 0, 0)
+    multiplier, y_zero = rest
+    ends = _ENDS[problem.y.dtype]
+    return bias, (zero, zeros, np.ascontiguousarray(multiplier), int(y_zero[0]), *ends)

@@ -95,10 +95,11 @@ class IntegerDepthwisePlan(HostPlan):
         zeros = rest.pop(0) if problem.w_zero_point is not None else None
         bias = np.ascontiguousarray(rest.pop(0)) if problem.bias is not None else None
         zero = unsigned(int(x_zero[0]), problem.x.dtype)
-        numbers: tuple[Any, ...] = (zero, None, 0, 0, 0)
+        numbers: tuple[Any, ...] = (zero, None, None, 0, 0, 0)
         if rest:
             multiplier, y_zero = rest
-            numbers = (zero, np.ascontiguousarray(multiplier), int(y_zero[0]), *self._ends)
+            factors = np.ascontiguousarray(multiplier)
+            numbers = (zero, None, factors, int(y_zero[0]), *self._ends)
         if zeros is None and problem.weight.dtype == "uint8":
             zeros = np.zeros(1, np.uint8)
         taken = None if zeros is None else signed(zeros, problem.weight.dtype)

@@ -7,12 +7,9 @@ from dataclasses import dataclass, replace
 from fastconv.backend import Decision, Plan, Policy
 from fastconv.cpu.candidate import Candidate, over_limit, refused
 from fastconv.cpu.lowered.problem import Product, copy_of
-from fastconv.cpu.lowered.quantized import (
-    LARGEST,
-    QuantizedPlan,
-    as_convolution,
-    packed_bytes,
-)
+from fastconv.cpu.lowered.quantized import QuantizedPlan, as_convolution, packed_bytes
+from fastconv.cpu.lowered.scaled_product import ScaledProductPlan, is_one_product
+from fastconv.cpu.lowered.scales import LARGEST
 from fastconv.precision import FLOATING, integer_sum_limit
 from fastconv.problem import ConvProblem, GemmProblem, IntegerConvProblem, Operand, Problem
 
@@ -76,8 +73,10 @@ def decide(candidate: Candidate, problem: Product, policy: Policy) -> Decision:
         return inner
     detail = Quantized(rows, inside, candidate)
     made = _plan(problem, detail, inner.threads)
-    own = max(inner.workspace_bytes - made.inner_bytes, 0)  # what it takes beside its workspace
-    size = made.workspace_bytes + made.finish_bytes + own
+    size = made.workspace_bytes
+    if isinstance(made, QuantizedPlan):
+        own = max(inner.workspace_bytes - made.inner_bytes, 0)  # what it takes beside its workspace
+        size += made.finish_bytes + own
     if size > policy.workspace_limit:
         return over_limit(candidate.name, "integer copies and sums", size, policy.workspace_limit)
     moved = sum(operand.size for operand in problem.inputs + problem.outputs)
@@ -108,7 +107,10 @@ def _rows_within(problem: Product, images: int, limit: int) -> int:
         parts *= 2
 
 
-def _plan(problem: Product, detail: Quantized, threads: int) -> QuantizedPlan:
+def _plan(problem: Product, detail: Quantized, threads: int) -> QuantizedPlan | ScaledProductPlan:
+    if isinstance(problem, GemmProblem) and is_one_product(problem, detail.candidate.name):
+        return ScaledProductPlan(problem, threads)
+
     def inner(rows: int) -> Plan:
         part = integer_problem(problem, rows)
         return detail.candidate.plan(part, detail.candidate.decide(part, detail.policy))

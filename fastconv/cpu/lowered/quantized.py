@@ -12,18 +12,18 @@ from fastconv.cpu.conversion import as_line
 from fastconv.cpu.epilogue import CODES, LEAKY_SLOPE, finish
 from fastconv.cpu.isa import core
 from fastconv.cpu.lowered.problem import copy_of
+from fastconv.cpu.lowered.scales import (
+    is_known,
+    quantize_channels,
+    quantize_into,
+    reach,
+    scale_of,
+)
 from fastconv.cpu.plans import HostPlan, Scratch, padded
 from fastconv.cpu.reference.activations import activate, activation_bytes
-from fastconv.errors import bad_argument
-from fastconv.precision import FORMATS, INTEGERS
 from fastconv.problem import ConvProblem, GemmProblem, Operand
 
-LARGEST = INTEGERS["int8"].largest
-_ENDS = -LARGEST, LARGEST
 _ZERO = np.zeros(1, np.int8)
-# Elements of a block that stays in the cache from step to step.
-_BLOCK = 1 << 14
-_SMALLEST = np.float32(FORMATS["float32"].smallest_subnormal)
 
 
 def as_convolution(problem: ConvProblem | GemmProblem) -> ConvProblem:
@@ -137,7 +137,7 @@ class QuantizedPlan(HostPlan):
         if self._turns:
             x, out = x.T[None], out.T[None]
         weight, scales = self._unpacked(packed)
-        scale = self._scale_of("x", reach(x, self._threads))
+        scale = scale_of(self._problem.function, "x", reach(x, self._threads))
         factors = (scales * scale).reshape(-1, *(1,) * (out.ndim - 2))
         added = bias[0].reshape(factors.shape) if bias else None
         for start in range(0, self._images, self._rows):
@@ -151,13 +151,7 @@ class QuantizedPlan(HostPlan):
         if self._turns:
             weight = weight[..., None]
         integers, scales = self._unpacked(target)
-        scales[...] = self._scale_of("weight", reach_of_each(weight, self._threads))
-        if _has_lines(weight):
-            assert core is not None
-            core.quantize(as_line(weight), as_line(integers), scales, 0, *_ENDS, self._threads)
-            return target
-        for channel in range(conv.weight.shape[0]):
-            quantize_into(integers[channel], weight[channel], scales[channel], self._threads)
+        quantize_channels(conv.function, weight, integers, scales, self._threads)
         return target
 
     def _unpacked(self, packed: Any) -> tuple[Any, Any]:
@@ -178,7 +172,8 @@ class QuantizedPlan(HostPlan):
 
     def _finish(self, sums: Any, factors: Any, bias: Any, out: Any) -> None:
         activation = self._problem.activation
-        given, taken = as_line(sums), as_line(out) if _is_known(out) else None
+        given, single = as_line(sums), out.dtype == np.float32
+        taken = as_line(out) if single and is_known(out) else None
         if taken is not None and _lie_alike(sums, out):
             assert core is not None
             added = np.zeros_like(factors) if bias is None else bias.astype(np.float32)
@@ -197,21 +192,6 @@ class QuantizedPlan(HostPlan):
                 if scaled is not target:
                     target[...] = _activated(activation, scaled, self._threads)
 
-    def _scale_of(self, argument: str, most: Any) -> Any:
-        """Return the scales for largest magnitudes; ValueError where they aren't finite."""
-        with np.errstate(over="ignore"):
-            most = np.asarray(most).astype(np.float32)
-        if not np.isfinite(most).all():
-            raise ValueError(
-                bad_argument(
-                    self._problem.function,
-                    argument,
-                    got="NaN, or values that are infinite in float32",
-                    expected='finite ones with precision="int8"',
-                )
-            )
-        return np.maximum(most / np.float32(LARGEST), _SMALLEST)
-
 
 def _activated(name: str | None, values: Any, threads: int) -> Any:
     if core is None or name is None:
@@ -225,73 +205,7 @@ def packed_bytes(problem: ConvProblem) -> int:
     return padded(problem.weight.size) + 4 * problem.weight.shape[0]
 
 
-def _is_known(array: Any) -> bool:
-    """Whether our own code takes an array: of native float32, in one piece."""
-    if core is None or array.dtype != np.float32 or not array.dtype.isnative or not array.size:
-        return False
-    return as_line(array) is not None
-
-
-def _has_lines(weight: Any) -> bool:
-    """Whether each output channel's weights are a line, one behind the other."""
-    return _is_known(weight) and int(np.argmax(weight.strides)) == 0
-
-
 def _lie_alike(a: Any, b: Any) -> bool:
     """Whether arrays of one shape have their items in the same order and distance."""
     strides = zip(a.shape, a.strides, b.strides, strict=True)
     return all(one == other for extent, one, other in strides if extent > 1)
-
-
-def reach(array: Any, threads: int) -> Any:
-    """Return the largest magnitude of an array; NaN where it holds one."""
-    if not _is_known(array):
-        return _reach(array, None) if array.size else np.float32(0)
-    assert core is not None
-    most = np.empty(core.reach_parts(1, array.size), np.float32)
-    core.reach(as_line(array), most, 1, threads)
-    return most.max()
-
-
-def reach_of_each(weight: Any, threads: int) -> Any:
-    """Return the same of each output channel."""
-    channels = weight.shape[0]
-    if not _has_lines(weight):
-        return _reach(weight, tuple(range(1, weight.ndim)))
-    assert core is not None
-    most = np.empty((channels, core.reach_parts(1, weight[0].size)), np.float32)
-    core.reach(as_line(weight), most, channels, threads)
-    return most.max(1)
-
-
-def _reach(array: Any, axes: Any) -> Any:
-    return np.maximum(array.max(axes, initial=0), -array.min(axes, initial=0))
-
-
-def quantize_into(target: Any, source: Any, scale: Any, threads: int) -> None:
-    """Fill an int8 array with source / scale, rounded to the nearest, a block at a time.
-
-    Both have the same shape, and target the order in memory that is source's.
-    """
-    if _is_known(source):
-        assert core is not None
-        scales = np.full(1, scale, np.float32)
-        core.quantize(as_line(source), as_line(target), scales, 0, *_ENDS, threads)
-        return
-    order = sorted(range(target.ndim), key=lambda axis: -target.strides[axis])
-    _quantize_blocks(target.transpose(order), source.transpose(order), scale)
-
-
-def _quantize_blocks(target: Any, source: Any, scale: Any) -> None:
-    if source.size > _BLOCK and source.ndim > 1 and len(source) > 1:
-        if source.flags.c_contiguous:
-            target, source = target.reshape(-1), source.reshape(-1)
-        step = max(1, _BLOCK * len(source) // source.size)
-        for start in range(0, len(source), step):
-            part = slice(start, start + step)
-            _quantize_blocks(target[part], source[part], scale)
-    elif source.size > _BLOCK and source.ndim > 1:
-        _quantize_blocks(target[0], source[0], scale)
-    else:
-        steps = np.divide(source, scale, dtype=np.float32, casting="same_kind")
-        target[...] = np.rint(steps, out=steps)

@@ -90,6 +90,16 @@ def _why_not(problem: ConvProblem, dtype: str) -> str:
 
 def why_no_pointwise(problem: ConvProblem) -> str:
     """Return why a convolution or its input gradient is no plain product of its arrays."""
+    reason = why_not_one_tap(problem)
+    if reason:
+        return reason
+    if not (_side_by_side(problem.x) and _side_by_side(problem.y)):
+        return "it takes positions that lie side by side"
+    return ""
+
+
+def why_not_one_tap(problem: ConvProblem) -> str:
+    """Return why an output's position isn't made of the same position of the input alone."""
     if any(operand.size == 0 for operand in (problem.x, problem.weight, problem.y)):
         return "an array is empty"
     if set(problem.kernel) != {1} or set(problem.stride) != {1}:
@@ -98,8 +108,6 @@ def why_no_pointwise(problem: ConvProblem) -> str:
     same = problem.x.shape[2:] == problem.y.shape[2:]
     if not same or any(pads != (0, 0) for pads in problem.padding):
         return "it takes no padding"
-    if not (_side_by_side(problem.x) and _side_by_side(problem.y)):
-        return "it takes positions that lie side by side"
     return ""
 
 
