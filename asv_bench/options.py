@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from asv_bench.cases import PASSES, Pass, all_cases
 
-PARTS = ("layers", "network", "overhead", "precisions", "memory")
+PARTS = ("layers", "network", "overhead", "precisions", "few_bits", "memory")
 USAGE = """\
 examples:
   make bench                                        everything, at 1 and 2 threads
@@ -33,7 +33,7 @@ class Configuration:
     channels_last: bool = False
     layers: tuple[str, ...] = ()
     passes: tuple[Pass, ...] = PASSES
-    parts: tuple[str, ...] = PARTS[:4]
+    parts: tuple[str, ...] = PARTS[:-1]
     rounds: int = 7
     keep_freed: bool = True
 
@@ -152,7 +152,7 @@ def _list(names: Sequence[str]) -> str:
 
 def _parts(given: Any) -> tuple[str, ...]:
     # Some layers alone: whoever asks for them is not after the rest.
-    usual = PARTS[:1] if given.layers else PARTS[:4]
+    usual = PARTS[:1] if given.layers else PARTS[:-1]
     wanted = set(given.parts or usual) | ({"memory"} if given.memory else set())
     return tuple(part for part in PARTS if part in wanted)
 

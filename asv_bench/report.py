@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from asv_bench.cases import Pass, all_cases
+from asv_bench.few_bits import LEAST, SINGLE
 from asv_bench.names import ONNX, OWN, PREPARED, TORCH
 from asv_bench.overhead import KERNEL
 from asv_bench.precisions import RATIOS, is_bound_by_arithmetic, ratio
@@ -54,6 +55,8 @@ def show(record: Record, console: Console) -> None:
         _show_overhead(record.overhead, console)
     if record.precisions:
         _show_precisions(record.precisions, console)
+    if record.few_bits:
+        _show_few_bits(record.few_bits, console)
     if record.memory:
         _show_memory(record.memory, console)
 
@@ -195,6 +198,22 @@ def _cell(
     if not value > 0:
         return ""
     return _coloured(value, goal, least) if bound else f"{value:.2f}"
+
+
+def _show_few_bits(few_bits: Mapping[str, Mapping[str, float]], console: Console) -> None:
+    formats = list(dict.fromkeys(name for found in few_bits.values() for name in found))[1:]
+    console.print(f"\n[bold]Fewer bits beside float32[/]: how many times faster, least {LEAST}")
+    table = _table("what", "float32\nms", *formats)
+    gained: dict[str, list[float]] = {name: [] for name in formats}
+    for what, found in few_bits.items():
+        ratios = {name: found[SINGLE] / found[name] for name in formats if name in found}
+        for name, value in ratios.items():
+            gained[name].append(value)
+        cells = [_coloured(ratios[name], 1, LEAST) if name in ratios else "" for name in formats]
+        table.add_row(what, milliseconds(found[SINGLE]), *cells)
+    means = [f"{geomean(gained[name]):.2f}" for name in formats]
+    table.add_row("geometric mean", "", *means, style="bold")
+    console.print(table)
 
 
 def _show_memory(memory: Mapping[Pass, Mapping[str, Mapping[str, int]]], console: Console) -> None:

@@ -66,7 +66,7 @@ def _calls(
 
 def measure(configuration: Configuration, send: Send) -> None:
     """Measure everything that a configuration wants."""
-    from asv_bench import memory, network, overhead, precisions, quiet, roofline
+    from asv_bench import few_bits, memory, network, overhead, precisions, quiet, roofline
 
     watch = quiet.Watch()
     with opened(configuration, lambda text: send("note", text)) as libraries:
@@ -84,6 +84,9 @@ def measure(configuration: Configuration, send: Send) -> None:
         if "precisions" in configuration.parts:
             say, note = partial(send, "progress"), partial(send, "note")
             send("precisions", precisions.measured(configuration, say, note))
+        if "few_bits" in configuration.parts:
+            say = partial(send, "progress")
+            send("few_bits", few_bits.measured(configuration, say))
         if "memory" in configuration.parts:
             say = partial(send, "progress")
             send("memory", memory.measured(configuration, say))

@@ -20,7 +20,8 @@ LAST = {1: "NWC", 2: "NHWC", 3: "NDHWC"}
 
 
 def _random(shape: tuple[int, ...], dtype: str) -> Any:
-    return np.random.default_rng(0).standard_normal(shape).astype(dtype)
+    known = __import__("ml_dtypes").bfloat16 if dtype == "bfloat16" else dtype
+    return np.random.default_rng(0).standard_normal(shape).astype(known)
 
 
 def _convolution(axes: int, dtype: str, **options: Any) -> dict[str, Call]:
@@ -109,12 +110,15 @@ def _quantizing(dtype: str) -> dict[str, Call]:
     x = _random(IMAGE[2], dtype)
     steps, scales = fastconv.quantize(x, 0.03), np.linspace(0.01, 0.03, IMAGE[2][1])
     weight = fastconv.quantize(_random((32, 32, 3, 3), dtype), 0.03)
+    pool = partial(fastconv.max_pool2d, steps)
     return {
         "conv2d_integer": partial(fastconv.conv2d_integer, steps, weight, 3, padding=1),
         "qconv2d": partial(fastconv.qconv2d, steps, 0.03, 0, weight, 0.03, 0, 0.5, 0, padding=1),
         "quantize": partial(fastconv.quantize, x, 0.03),
         "quantize channels": partial(fastconv.quantize, x, scales, axis=1),
         "dequantize": partial(fastconv.dequantize, steps, 0.03, dtype=dtype),
+        "max_pool 2x2": partial(pool, 2),
+        "max_pool 3x3 s2": partial(pool, 3, 2, 1),
     }
 
 
@@ -128,7 +132,7 @@ class _Timed:
         self.call()
 
 
-DTYPES = ("float32", "float64", "float16")
+DTYPES = ("float32", "float64", "float16", "bfloat16")
 GRADIENTS = ("input_grad", "weight_grad", "bias_grad")
 FORWARD = ("forward", "forward relu", "forward prepared")
 POOLS = (
@@ -216,7 +220,10 @@ class Quantizing(_Timed):
     """An image's numbers to int8 and back, and convolutions of such integers."""
 
     params = (
-        ("quantize", "quantize channels", "dequantize", "conv2d_integer", "qconv2d"),
+        (
+            *("quantize", "quantize channels", "dequantize", "conv2d_integer", "qconv2d"),
+            *("max_pool 2x2", "max_pool 3x3 s2"),
+        ),
         DTYPES,
     )
     param_names = ("function", "dtype")

@@ -10,7 +10,7 @@ import numpy as np
 
 import fastconv
 
-__all__ = ["LAYERS", "Convolution", "Layer", "arrays"]
+__all__ = ["LAYERS", "Convolution", "FewBits", "Layer", "arrays"]
 
 # Of this checkout, not of what is installed: asv measures old versions with today's layers.
 _SOURCE = Path(__file__).parents[2] / "fastconv" / "testing" / "networks.py"
@@ -23,12 +23,13 @@ else:
 
 def arrays(layer: Layer, dtype: str) -> tuple[Any, Any, dict[str, Any]]:
     """Return an input, a weight and the keywords of a layer."""
+    known = __import__("ml_dtypes").bfloat16 if dtype == "bfloat16" else dtype
     rng = np.random.default_rng(0)
     weight = (layer.channels, layer.x[1] // layer.groups, *layer.kernel)
     keywords = {name: getattr(layer, name) for name in ("stride", "padding", "dilation", "groups")}
     return (
-        rng.standard_normal(layer.x).astype(dtype),
-        rng.standard_normal(weight).astype(dtype),
+        rng.standard_normal(layer.x).astype(known),
+        rng.standard_normal(weight).astype(known),
         keywords,
     )
 
@@ -65,3 +66,9 @@ class Convolution:
     def peakmem_forward(self, layer: str, dtype: str) -> None:
         """Peak memory of the process with the convolution."""
         self.forward(self.x, self.weight, out=self.y, **self.keywords)
+
+
+class FewBits(Convolution):
+    """The same on 16-bit arrays."""
+
+    params = (tuple(LAYERS), ("float16", "bfloat16"))

@@ -130,7 +130,7 @@ def lanes(dtype: str) -> int: ...
 def item_channels(dtype: str) -> int: ...
 def reach_parts(rows: int, row: int) -> int: ...
 def reach(x: _Array, most: _Array, rows: int, threads: int, dtype: str = "float32") -> None: ...
-def drop_bits(values: _Array, bits: int, threads: int) -> None: ...
+def round_floats(source: _Array, target: _Array, precision: str, threads: int) -> None: ...
 def quantize(
     source: _Array,
     target: _Array,
@@ -163,7 +163,7 @@ def rescale(
     parameter: float,
     threads: int,
 ) -> None: ...
-def convert(source: _Array, target: _Array, dtype: str, threads: int) -> None: ...
+def convert(source: _Array, target: _Array, dtype: str, threads: int) -> bool | None: ...
 
 class Winograd:
     tiles: int
@@ -186,11 +186,13 @@ class Winograd:
         pixels: int = 0,
         up: tuple[int, ...] = (),
         dtype: str = "float32",
+        target_size: int = 0,
+        rounding: str = "",
     ) -> None: ...
     def scratch_bytes(
         self, width: int, group: int, packed: bool, shared: bool
     ) -> tuple[int, int]: ...
-    def pack(self, weight: _Array, packed: _Array, threads: int) -> None: ...
+    def pack(self, weight: _Array, packed: _Array, threads: int) -> bool | None: ...
     def run(
         self,
         x: _Array,
@@ -225,6 +227,9 @@ class WinogradGrad:
         group: int,
         splits: int,
         pixels: bool = False,
+        dtype: str = "float32",
+        target_size: int = 0,
+        rounding: str = "",
     ) -> None: ...
     def run(
         self,
@@ -265,6 +270,7 @@ class Convolution:
         pixels: int = 0,
         target_size: int = 0,
         flips: tuple[int, int] = (0, 0),
+        source_size: int = 0,
     ) -> None: ...
     def pack(self, weight: _Array, packed: _Array, threads: int) -> None: ...
     def run(
@@ -341,6 +347,7 @@ class Pointwise:
         parameter: float = 0,
         target_size: int = 0,
         flips: tuple[int, int] = (0, 0),
+        source_size: int = 0,
     ) -> None: ...
     def pack(self, weight: _Array, packed: _Array, threads: int) -> None: ...
     def run(
@@ -403,6 +410,7 @@ def product(
     scratch: _Array,
     threads: int,
     target_size: int = 0,
+    rounds: bool = False,
 ) -> bool | None: ...
 def bias_grad(
     y: _Array, bias: _Array, sums: _Array, dtype: str, splits: int, threads: int

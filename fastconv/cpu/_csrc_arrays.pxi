@@ -11,6 +11,10 @@ cdef extern from "fc_arrays.h" nogil:
         FC_NARROW_float16
         FC_NARROW_bfloat16
         FC_NARROW_int8
+        FC_UNROUNDED
+        FC_TO_TF32
+        FC_TO_BFLOAT16
+        FC_TO_FLOAT16
 
     ctypedef struct fc_dtype:
         const char *name

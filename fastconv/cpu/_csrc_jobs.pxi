@@ -122,6 +122,7 @@ cdef extern from "fc_convolutions.h" nogil:
         int activation
         int64_t pixels
         int half
+        int rounding
 
     ctypedef struct fc_winograd_grad:
         fc_array x
@@ -145,6 +146,8 @@ cdef extern from "fc_convolutions.h" nogil:
         int64_t panels
         int[2] alpha
         int pixels
+        int half
+        int rounding
 
     ctypedef struct fc_depthwise:
         fc_geometry g

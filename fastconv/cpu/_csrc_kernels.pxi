@@ -114,7 +114,7 @@ cdef extern from "fc_kernels.h" nogil:
         void (*pointwise_run)(const fc_pointwise *, int) noexcept nogil
         void (*reach)(const char *, int, int64_t, int64_t, char *, int) noexcept nogil
         int64_t (*reach_parts)(int64_t, int64_t) noexcept nogil
-        void (*drop_bits)(char *, int64_t, int, int) noexcept nogil
+        void (*round_floats)(const char *, char *, int64_t, int, int) noexcept nogil
         void (*quantize)(const fc_quantizer *, int) noexcept nogil
         void (*dequantize)(const fc_quantizer *, int) noexcept nogil
         void (*rescale)(const fc_rescaler *, int) noexcept nogil

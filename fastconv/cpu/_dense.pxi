@@ -6,7 +6,7 @@ def product_scratch(dtype):
 
 
 def product(a, b, c, bias, dtype, int activation, double parameter, scratch, threads,
-            int target_size=0):
+            int target_size=0, bint rounds=False):
     """Fill c with a b + bias and apply an activation.
 
     Parameters
@@ -26,6 +26,9 @@ def product(a, b, c, bias, dtype, int activation, double parameter, scratch, thr
         Sums do not depend on it.
     target_size : int
         Bytes of the items of c and bias: 4 of narrow types, or 0 for those of a and b.
+    rounds : bool
+        Whether a and b are float32, as c and bias are, and are rounded to `dtype`, float16 or
+        bfloat16, on the way.
     """
     cdef Array left = hold("a", a, False, False), right = hold("b", b, False, False)
     cdef Array target = hold("c", c, True, False)
@@ -37,7 +40,11 @@ def product(a, b, c, bias, dtype, int activation, double parameter, scratch, thr
     if dtype == "int8":
         raise ValueError("dtype: expected a floating one, got int8")
     p.a, p.b, p.c, p.dtype = left.a, right.a, target.a, code
-    take_sizes(dtype, target_size, &p.a, &p.b, &p.c)
+    take_sizes(dtype, 4 if rounds else target_size, &p.a, &p.b, &p.c)
+    if rounds and p.a.size != 2:
+        raise ValueError(f"rounds: expected float16 or bfloat16 to round to, got {dtype}")
+    if rounds:
+        p.a.size = p.b.size = 4
     check_size("a", left, p.a.size)
     check_size("b", right, p.b.size)
     check_size("c", target, p.c.size)

@@ -13,6 +13,8 @@ def item_channels(dtype):
 def convert(source, target, dtype, threads):
     """Fill a contiguous array of float32 with items of float16 or bfloat16, or the reverse.
 
+    Returns False if no result is known to have overflowed, else None.
+
     Parameters
     ----------
     source : contiguous buffer
@@ -29,7 +31,9 @@ def convert(source, target, dtype, threads):
     if code == FC_NARROW_int8 or not (widens or given.bytes == 2 * taken.bytes):
         raise ValueError(f"convert: {given.bytes} to {taken.bytes} bytes of {dtype}")
     with nogil:
+        clear_overflow()
         fc_active_narrow().convert(code, given.data, taken.data, n, widens, t)
+    return seen_overflow(fc_active_narrow().notes_overflow)
 
 
 cdef fc_narrow_kernels products_of(dtype) except *:
@@ -61,12 +65,16 @@ cdef int product_code(dtype) except -1:
 
 
 cdef int take_sizes(dtype, int target_size, fc_array *x, fc_array *weight,
-                    fc_array *y) except -1:
-    """Settle what the arrays' items take: of narrow types, the target's may have 4 bytes."""
+                    fc_array *y, int source_size=0) except -1:
+    """Settle what the arrays' items take: of narrow types, the target's may have 4 bytes, and of
+    16-bit floats also the source's."""
     cdef int own = 1 if dtype == "int8" else 2
     if dtype not in NARROW:
         own = fc_dtypes[dtype_code(dtype, True)].size
-    x.size = weight.size = own
+    weight.size = own
+    x.size = source_size or own
+    if x.size != own and (own != 2 or x.size != 4):
+        raise ValueError(f"source_size: expected {own}, or 4 of 16-bit floats, got {source_size}")
     y.size = target_size or own
     if y.size != own and (dtype not in NARROW or y.size != 4):
         raise ValueError(f"target_size: expected {own}, or 4 of narrow types, got {target_size}")

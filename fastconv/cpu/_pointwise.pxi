@@ -21,7 +21,7 @@ cdef class Pointwise:
         Target channels that are computed at a time.
     activation, parameter
         As in epilogue.
-    target_size, flips
+    target_size, flips, source_size
         As in Convolution.
 
     Attributes
@@ -46,13 +46,13 @@ cdef class Pointwise:
 
     def __cinit__(self, x_shape, weight_shape, y_shape, pieces, *, dtype, groups, transposed,
                   tile_rows, int activation=0, double parameter=0, int target_size=0,
-                  flips=(0, 0)):
+                  flips=(0, 0), int source_size=0):
         cdef fc_pointwise *p = &self.p
         self.kernels = products_of(dtype)
         self.integers = dtype == "int8"
         self.shapes = tuple(x_shape), tuple(weight_shape), tuple(y_shape)
         p.dtype, p.transposed = product_code(dtype), bool(transposed)
-        take_sizes(dtype, target_size, &p.x, &p.weight, &p.y)
+        take_sizes(dtype, target_size, &p.x, &p.weight, &p.y, source_size)
         p.narrow.x_flip = in_all_bytes(flips[0])
         p.narrow.weight_flip = in_all_bytes(flips[1])
         if not 0 <= activation < FC_ACTIVATIONS:

@@ -62,7 +62,10 @@ cdef class Convolution:
         Whether tiles are pixels by tile_rows, whole vectors, of channels: 1 where channels lie side
         by side in source and target, 2 where lines are transposed on their way.
     target_size : int
-        Bytes of the target's items, if not the source's: 4 for float32, or for int32 of int8.
+        Bytes of the target's items, if not the weight's: 4 for float32, or for int32 of int8.
+    source_size : int
+        Bytes of the source's items, if not the weight's: 4 for float32, rounded to the weight's
+        dtype, of 16 bits, on its way.
     flips : tuple of (int, int)
         Of int8 arrays, what is xored to the bytes of x, so that it is unsigned, and of the weight,
         so that it is signed.
@@ -91,14 +94,15 @@ cdef class Convolution:
 
     def __cinit__(self, x_shape, weight_shape, y_shape, products, *, dtype, groups, transposed,
                   tile_rows, turned=False, streams=False, gaps=False, int activation=0,
-                  double parameter=0, int pixels=0, int target_size=0, flips=(0, 0)):
+                  double parameter=0, int pixels=0, int target_size=0, flips=(0, 0),
+                  int source_size=0):
         cdef int64_t taps = 0
         cdef int k
         self.kernels = products_of(dtype)
         self.integers = dtype == "int8"
         self.shapes = tuple(x_shape), tuple(weight_shape), tuple(y_shape)
         self.c.dtype, self.c.transposed = product_code(dtype), bool(transposed)
-        take_sizes(dtype, target_size, &self.c.x, &self.c.weight, &self.c.y)
+        take_sizes(dtype, target_size, &self.c.x, &self.c.weight, &self.c.y, source_size)
         self.c.narrow.x_flip = in_all_bytes(flips[0])
         self.c.narrow.weight_flip = in_all_bytes(flips[1])
         if not 0 <= activation < FC_ACTIVATIONS:
@@ -113,7 +117,7 @@ cdef class Convolution:
         if not 0 <= pixels <= FC_TRANSPOSED:
             raise ValueError(f"pixels: expected 0 to {FC_TRANSPOSED}, got {pixels}")
         self.c.pixels = pixels
-        size_of_item = 4 if dtype in NARROW else self.c.x.size
+        size_of_item = 4 if dtype in NARROW else self.c.weight.size
         lanes = fc_active().vector_bytes // size_of_item
         if pixels and (turned or dtype in NARROW):
             raise ValueError("pixels: expected 0 where tiles are turned, and of narrow dtypes")

@@ -39,23 +39,35 @@ def reach(x, most, rows, threads, dtype="float32"):
         fc_active().reach(source.data, code, lines, n // lines, target.data, t)
 
 
-def drop_bits(values, bits, threads):
-    """Round away the last bits of float32 fractions, in place, ties to even.
+cdef dict ROUNDINGS = {
+    "tf32": FC_TO_TF32, "bfloat16": FC_TO_BFLOAT16, "float16": FC_TO_FLOAT16,
+}
+
+
+cdef int rounding_code(precision) except -1:
+    if precision not in ROUNDINGS:
+        raise ValueError(f"precision: expected one of {', '.join(ROUNDINGS)}, got {precision!r}")
+    return ROUNDINGS[precision]
+
+
+def round_floats(source, target, precision, threads):
+    """Fill float32 with the nearest numbers that a precision has, ties to even.
 
     Parameters
     ----------
-    values : writable contiguous buffer of float32
-    bits : int
-        1 to 23.
+    source : contiguous buffer of float32
+    target : writable contiguous buffer of float32
+        As many; it may be the source.
+    precision : {"tf32", "bfloat16", "float16"}
     threads : int
     """
-    cdef Flat target = flat("values", values, True)
-    cdef int64_t n = float_count("values", target)
-    cdef int t = thread_count(threads), count = <int>number("bits", bits, 1)
-    if count > 23:
-        raise ValueError(f"bits: expected 1 to 23, got {bits}")
+    cdef Flat given = flat("source", source, False), taken = flat("target", target, True)
+    cdef int64_t n = float_count("source", given)
+    cdef int t = thread_count(threads), rounding = rounding_code(precision)
+    if taken.bytes != given.bytes:
+        raise ValueError(f"target: expected {given.bytes} bytes, got {taken.bytes}")
     with nogil:
-        fc_active().drop_bits(target.data, n, count, t)
+        fc_active().round_floats(given.data, taken.data, n, rounding, t)
 
 
 cdef int64_t number_bytes(fc_quantizer *q, str dtype) except -1:

@@ -28,7 +28,11 @@ cdef class Winograd:
         gradient's stride. 1 or 2, and 1 for the first of three axes; geometry's stride and dilation
         are 1 then, and `pixels` is 0.
     dtype : {"float32", "float16", "bfloat16"}
-        Of x, y and the weight; of the latter two with pixels 0.
+        Of x, y and the weight.
+    target_size : int
+        Bytes of y's items: 4 of 16-bit types, or 0 for those of x.
+    rounding : {"", "tf32", "bfloat16", "float16"}
+        What x and the weight, of float32, are rounded to as they are read; with pixels 0.
 
     Attributes
     ----------
@@ -51,9 +55,9 @@ cdef class Winograd:
 
     def __init__(self, Geometry geometry not None, batch, groups, inner, channels, tuple alpha,
                  bint adjoint, int activation, double parameter, pixels=0, tuple up=(),
-                 dtype="float32"):
+                 dtype="float32", int target_size=0, rounding=""):
         cdef int k
-        cdef fc_array unused
+        cdef fc_array weight
         if self.x_shape is not None:
             raise ValueError("Winograd: immutable")
         if alpha not in ((6, 6), (4, 4), (1, 6)):
@@ -64,10 +68,13 @@ cdef class Winograd:
             raise ValueError(f"activation: expected 0 to {FC_ACTIVATIONS - 1}, got {activation}")
         self.kernels = fc_active()
         self.notes_overflow = fc_active_narrow().notes_overflow
-        take_sizes(dtype, 0, &self.c.x, &unused, &self.c.y)
-        if self.c.x.size not in (2, 4) or dtype == "int8" or (pixels and self.c.x.size == 2):
-            raise ValueError(f"dtype: got {dtype!r} over {pixels} channels")
+        take_sizes(dtype, target_size, &self.c.x, &weight, &self.c.y)
+        if self.c.x.size not in (2, 4) or dtype == "int8":
+            raise ValueError(f"dtype: expected float32, float16 or bfloat16, got {dtype!r}")
         self.c.half = NARROW.get(dtype, 0)
+        self.c.rounding = rounding_code(rounding) if rounding else FC_UNROUNDED
+        if rounding and (pixels or self.c.x.size != 4):
+            raise ValueError(f"rounding: got {rounding!r} of {dtype} over {pixels} channels")
         self.c.pixels = number("pixels", pixels, 0)
         lanes = self.kernels.vector_bytes // 4
         if self.c.pixels % lanes or self.c.pixels > self.kernels.tile_columns(FC_float32):
@@ -150,7 +157,10 @@ cdef class Winograd:
         return 0
 
     def pack(self, weight, packed, threads):
-        """Transform a weight of any strides into `packed`: packed_bytes contiguous bytes."""
+        """Transform a weight of any strides into `packed`: packed_bytes contiguous bytes.
+
+        Returns as run.
+        """
         cdef Array source = hold("weight", weight, False, True)
         cdef Flat target = flat("packed", packed, True)
         cdef fc_winograd c = self.c
@@ -160,7 +170,9 @@ cdef class Winograd:
             raise ValueError(f"packed: {target.bytes} bytes are too few")
         c.packed = target.data
         with nogil:
+            clear_overflow()
             self.kernels.winograd_weight(&c, t)
+        return seen_overflow(self.notes_overflow)
 
     def run(self, x, weight, packed, y, bias, width, group, inputs, scratch, threads):
         """Convolve, add a bias, apply an activation.

@@ -1,9 +1,9 @@
-# Winograd's weight gradient of float32 convolutions: csrc/winograd_grad.inc.
+# Winograd's weight gradient in float32: csrc/winograd_grad.inc.
 
 
 @cython.final
 cdef class WinogradGrad:
-    """The weight gradient of a convolution, float32; immutable.
+    """The weight gradient of a convolution, summed in float32; immutable.
 
     Parameters
     ----------
@@ -22,6 +22,12 @@ cdef class WinogradGrad:
     pixels : bool
         Whether channels lie side by side in x and y. A block of taps then has whole vectors of
         rows.
+    dtype : {"float32", "float16", "bfloat16"}
+        Of x, y and the weight.
+    target_size : int
+        Bytes of the weight's items: 4 of 16-bit types, or 0 for those of x.
+    rounding : {"", "tf32", "bfloat16", "float16"}
+        What x and y are rounded to as they are read; without pixels.
 
     Attributes
     ----------
@@ -35,9 +41,11 @@ cdef class WinogradGrad:
     cdef tuple x_shape, y_shape, weight_shape
     cdef readonly int64_t tiles, input_bytes, grad_bytes, sum_bytes, thread_bytes
     cdef const fc_kernels *kernels
+    cdef int notes_overflow
 
     def __init__(self, Geometry geometry not None, batch, groups, inner, channels, tuple alpha,
-                 width, range_, group, splits, bint pixels=False):
+                 width, range_, group, splits, bint pixels=False, dtype="float32",
+                 int target_size=0, rounding=""):
         cdef int k
         cdef int64_t[4] sizes
         cdef fc_winograd shape
@@ -50,12 +58,20 @@ cdef class WinogradGrad:
         if geometry.positions < 1:
             raise ValueError("geometry: the output is empty")
         self.kernels = fc_active()
+        self.notes_overflow = fc_active_narrow().notes_overflow
+        take_sizes(dtype, target_size, &self.c.x, &self.c.y, &self.c.weight)
+        if self.c.x.size not in (2, 4) or dtype == "int8":
+            raise ValueError(f"dtype: expected float32, float16 or bfloat16, got {dtype!r}")
+        self.c.half = NARROW.get(dtype, 0)
         self.c.alpha = [alpha[0], alpha[1]]
         self.c.groups, self.c.inner = number("groups", groups, 1), number("inner", inner, 1)
         self.c.channels = number("channels", channels, 1)
         self.c.width, self.c.group = number("width", width, 1), number("group", group, 1)
         self.c.range, self.c.splits = number("range_", range_, 1), number("splits", splits, 1)
         self.c.pixels = pixels
+        self.c.rounding = rounding_code(rounding) if rounding else FC_UNROUNDED
+        if rounding and pixels:
+            raise ValueError(f"rounding: got {rounding!r} where channels lie side by side")
         lanes = self.kernels.tile_columns(FC_float32) // self.kernels.tile_vectors()
         if self.c.width % lanes or self.c.group % lanes or self.c.range % self.kernels.tile_rows():
             raise ValueError("width, range_, group: expected multiples of lanes and tile rows")
@@ -99,9 +115,11 @@ cdef class WinogradGrad:
         cdef Flat added = flat("sums", sums, True), space = flat("scratch", scratch, True)
         cdef fc_winograd_grad c = self.c
         cdef int t = thread_count(threads)
-        for name, array, shape in (("x", source, self.x_shape), ("y", grad, self.y_shape),
-                                   ("weight", target, self.weight_shape)):
-            check_size(name, array, 4)
+        for name, array, shape, size in (("x", source, self.x_shape, self.c.x.size),
+                                         ("y", grad, self.y_shape, self.c.x.size),
+                                         ("weight", target, self.weight_shape,
+                                          self.c.weight.size)):
+            check_size(name, array, size)
             check_shape(name, array, shape)
         if self.c.pixels:
             check_adjoining("x", source)
@@ -113,4 +131,6 @@ cdef class WinogradGrad:
         c.x, c.y, c.weight = source.a, grad.a, target.a
         c.inputs, c.grads, c.sums, c.scratch = panels.data, others.data, added.data, space.data
         with nogil:
+            clear_overflow()
             self.kernels.winograd_grad(&c, t)
+        return seen_overflow(self.notes_overflow)

@@ -23,7 +23,6 @@ from fastconv.cpu.pointwise import Pointwise
 from fastconv.cpu.pooling import CompiledPools
 from fastconv.cpu.reductions import CompiledSum, NumpySum
 from fastconv.cpu.reference import Reference
-from fastconv.cpu.widened import Widened
 from fastconv.cpu.winograd import Winograd
 from fastconv.problem import (
     BiasProblem,
@@ -39,11 +38,11 @@ _REFERENCE = Reference()
 REFERENCE = _REFERENCE.name
 _CANDIDATES: dict[type[Problem], tuple[Candidate, ...]] = {
     ConvProblem: (
-        Paired(Pointwise()),
+        Paired(Pointwise(), rounds_sources=True),
         Depthwise(),
-        Widened(Winograd(6), ("conv_weight_grad",)),
+        Paired(Winograd(6), rounds_sources=False),
         Winograd(4),
-        Paired(ImplicitGemm()),
+        Paired(ImplicitGemm(), rounds_sources=True),
         Im2colBlas(),
         _REFERENCE,
     ),
@@ -56,7 +55,7 @@ _CANDIDATES: dict[type[Problem], tuple[Candidate, ...]] = {
     ),
     BiasProblem: (CompiledSum(), NumpySum(), _REFERENCE),
     ColumnsProblem: (CompiledColumns(), _REFERENCE),
-    GemmProblem: (Paired(Gemm()), Blas(), _REFERENCE),
+    GemmProblem: (Gemm(), Blas(), _REFERENCE),
     PoolProblem: (CompiledPools(), _REFERENCE),
 }
 

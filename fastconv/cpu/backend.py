@@ -88,7 +88,7 @@ def _seconds_alone(problem: Problem, alone: Policy, decision: Decision) -> float
     """Return the seconds of one thread, times the gain that an algorithm must bring to be taken."""
     listed = lowered.candidates(problem, alone, candidates)
     candidate = next(each for each in listed if each.name == decision.algorithm)
-    gain = least_gain(candidate, problem)
+    gain = least_gain(candidate, problem, decision.precision)
     if decision.threads == 1:
         return decision.seconds * gain
     again = lowered.decide(candidate, problem, alone)

@@ -29,10 +29,13 @@ class Candidate(Protocol):
         """Make it ready to run."""
 
 
-def least_gain(candidate: Candidate, problem: Problem) -> float:
-    """Return how many times faster than others a candidate must be to be taken."""
+def least_gain(candidate: Candidate, problem: Problem, precision: str) -> float:
+    """Return how many times faster than others a candidate must be to be taken.
+
+    `precision` is what it multiplies in.
+    """
     own = getattr(candidate, "least_gain", None)
-    return 1.0 if own is None else float(own(problem))
+    return 1.0 if own is None else float(own(problem, precision))
 
 
 def threads_for(policy: Policy) -> int:

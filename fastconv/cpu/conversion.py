@@ -9,13 +9,16 @@ import numpy as np
 from fastconv.cpu.isa import core
 from fastconv.cpu.narrow import HALVES
 
+# What float32 may be rounded to, and stay float32.
+ROUNDED = ("tf32", *HALVES)
+
 
 def convert(target: Any, source: Any, threads: int) -> None:
     """Fill an array with the items of another, rounded where it has fewer bits."""
     names = source.dtype.name, target.dtype.name
     half = names[0] if names[1] == "float32" else names[1]
     known = core is not None and "float32" in names and half in HALVES
-    if not known or not (source.dtype.isnative and _lie_alike(target, source)):
+    if not known or not (source.dtype.isnative and lie_alike(target, source)):
         with np.errstate(all="ignore"):
             # bfloat16 is of no kind that NumPy knows.
             np.copyto(target, source, casting="unsafe")
@@ -25,14 +28,18 @@ def convert(target: Any, source: Any, threads: int) -> None:
     core.convert(source.transpose(order), target.transpose(order), half, threads)
 
 
-def round_to_bfloat16(target: Any, source: Any, threads: int) -> None:
-    """Fill a uint16 array, in one piece, with the bits of float32 items rounded to bfloat16."""
+def round_to_half(target: Any, source: Any, dtype: str, threads: int) -> bool | None:
+    """Fill a uint16 array, in one piece, with the bits of float32 items rounded to 16 of them.
+
+    Returns False if none is known to have overflowed, else None.
+    """
     assert core is not None
     order = np.argsort([-stride for stride in target.strides], kind="stable")
     given = source.transpose(order)
     if not given.flags.c_contiguous:
         given = np.ascontiguousarray(given)
-    core.convert(given, target.transpose(order), "bfloat16", threads)
+    overflowed: bool | None = core.convert(given, target.transpose(order), dtype, threads)
+    return overflowed
 
 
 def as_line(array: Any) -> Any:
@@ -42,7 +49,7 @@ def as_line(array: Any) -> Any:
     return turned.reshape(-1) if turned.flags.c_contiguous else None
 
 
-def _lie_alike(a: Any, b: Any) -> bool:
+def lie_alike(a: Any, b: Any) -> bool:
     """Whether two arrays of the same shape have their items in one piece, in the same order."""
     if a.shape != b.shape or a.size == 0:
         return False

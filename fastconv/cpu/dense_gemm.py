@@ -11,7 +11,6 @@ from fastconv.cpu.candidate import (
     arithmetic,
     error_bound,
     over_limit,
-    precision_name,
     refused,
     threads_for,
     threads_within,
@@ -20,6 +19,7 @@ from fastconv.cpu.epilogue import CODES, LEAKY_SLOPE
 from fastconv.cpu.isa import active, core, why_no_core
 from fastconv.cpu.plans import HostPlan, itemsize, padded
 from fastconv.machine import peak_flops
+from fastconv.precision import rounded_error_bound
 from fastconv.problem import GemmProblem, Problem
 
 # Measured share of the peak where tiles are full, and bytes that one core moves in a second.
@@ -30,10 +30,11 @@ _BYTES_PER_SECOND = 3e10
 class ProductPlan(HostPlan):
     """Plan of a linear operation by the packed product."""
 
-    def __init__(self, problem: GemmProblem, threads: int) -> None:
+    def __init__(self, problem: GemmProblem, threads: int, dtype: str) -> None:
         self._problem = problem
         self._threads = threads
-        self._dtype = narrow.operands_dtype(problem)
+        self._dtype = dtype
+        self._rounds = dtype != narrow.operands_dtype(problem)
         self.workspace_bytes = threads * _scratch_bytes(self._dtype)
 
     def run(
@@ -67,8 +68,19 @@ class ProductPlan(HostPlan):
             workspace,
             self._threads,
             narrow.target_bytes(self._problem),
+            self._rounds,
         )
         return overflowed
+
+
+def multiplied_dtype(problem: GemmProblem, policy: Policy) -> str:
+    """Return what operands are multiplied as: 16 bits that float32 ones are rounded to, if asked.
+
+    Rounding is part of the copies that the product makes of its operands anyway.
+    """
+    given = narrow.operands_dtype(problem)
+    rounds = given == problem.dtype == "float32" and policy.precision in narrow.HALVES
+    return str(policy.precision) if rounds else given
 
 
 def _scratch_bytes(dtype: str) -> int:
@@ -86,7 +98,9 @@ class Gemm:
         assert isinstance(problem, GemmProblem)
         if core is None:
             return refused(self.name, why_no_core)
-        dtype, reason = arithmetic(problem, policy)
+        given = multiplied_dtype(problem, policy)
+        rounds = given != narrow.operands_dtype(problem)
+        dtype, reason = ("float32", "") if rounds else arithmetic(problem, policy)
         reason = reason or narrow.why_not(problem, dtype)
         if reason:
             return refused(self.name, reason)
@@ -95,17 +109,18 @@ class Gemm:
         (result,) = problem.outputs
         if result.shape[1] > 1 and result.strides[1] != itemsize(result.dtype):
             return refused(self.name, "it writes rows whose items lie side by side only")
-        given = narrow.operands_dtype(problem)
         scratch = _scratch_bytes(given)
         threads = threads_within(threads_for(policy), policy.workspace_limit, 0, scratch)
         if threads == 0:
             return over_limit(self.name, "its panels", scratch, policy.workspace_limit)
+        bound = error_bound(problem, dtype)
+        kernels = narrow.described(given).rstrip(",")
         return Decision(
             True,
-            narrow.described(given).rstrip(","),
+            f"operands rounded to {given} on the way; {active()} kernels" if rounds else kernels,
             self.name,
-            precision_name(dtype),
-            error_bound(problem, dtype),
+            given if rounds else dtype,
+            rounded_error_bound(given, bound, problem.dtype) if rounds else bound,
             _seconds(problem, given, threads),
             threads * scratch,
             threads=threads,
@@ -115,7 +130,10 @@ class Gemm:
     def plan(self, problem: Problem, decision: Decision) -> Plan:
         """Make it ready to run."""
         assert isinstance(problem, GemmProblem)
-        return ProductPlan(problem, decision.threads)
+        dtype = narrow.operands_dtype(problem)
+        if decision.precision in narrow.HALVES:
+            dtype = decision.precision
+        return ProductPlan(problem, decision.threads, dtype)
 
 
 def _seconds(problem: GemmProblem, given: str, threads: int) -> float:

@@ -19,13 +19,26 @@ _ITEM_BYTES = 4
 
 
 def operands_dtype(problem: Problem) -> str:
-    """Return the dtype that kernels read: that of the inputs, which results may exceed."""
-    return problem.inputs[0].dtype
+    """Return the dtype that kernels multiply: that of the inputs, which results may exceed.
+
+    A convolution's source may be float32 though the weight has 16 bits: it is rounded on its way.
+    """
+    dtypes = [operand.dtype for operand in problem.inputs[:2]]
+    return dtypes[-1] if dtypes[-1] in HALVES else dtypes[0]
 
 
 def target_bytes(problem: Problem) -> int:
     """Return the bytes of a result's item, 0 where they are an operand's."""
     return itemsize(problem.dtype) if problem.dtype != operands_dtype(problem) else 0
+
+
+def item_sizes(problem: Problem) -> dict[str, int]:
+    """Return what the core is told of items that aren't the weight's, 0 where they are."""
+    source, multiplied = problem.inputs[0].dtype, operands_dtype(problem)
+    return {
+        "target_size": target_bytes(problem),
+        "source_size": itemsize(source) if source != multiplied else 0,
+    }
 
 
 def why_not(problem: Problem, dtype: str) -> str:

@@ -1,51 +1,61 @@
-"""precision="bfloat16" on float32 arrays, where the processor multiplies pairs of bfloat16.
+"""precision="float16" or "bfloat16" on float32 arrays, by kernels that multiply 16-bit numbers.
 
-Both factors are rounded into 16-bit copies; sums, bias and results are float32.
+A convolution's weight is rounded into a 16-bit copy, and its source on its way into scratch memory;
+where a kernel doesn't do that, and for weight gradients, both factors are copied. Sums, bias and
+results are float32.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from fastconv.backend import Decision, Plan, Policy
 from fastconv.cpu import narrow
-from fastconv.cpu.candidate import Candidate, over_limit, threads_for
-from fastconv.cpu.conversion import round_to_bfloat16
+from fastconv.cpu.candidate import Candidate, least_gain, over_limit, threads_for
+from fastconv.cpu.conversion import round_to_half
 from fastconv.cpu.isa import core
-from fastconv.cpu.lowered.problem import Product, copy_of, names_of
-from fastconv.cpu.plans import HostPlan, Scratch
+from fastconv.cpu.lowered.problem import Copy, copy_of, names_of
+from fastconv.cpu.plans import HostPlan, Scratch, both_known
 from fastconv.precision import rounded_error_bound
-from fastconv.problem import ConvProblem, GemmProblem, Problem
+from fastconv.problem import ConvProblem, Operand, Problem
 
-_DTYPE = "bfloat16"
 # Measured: items rounded in a second, on one thread.
 _ITEMS_PER_SECOND = 3e9
 
 
-class PairedPlan(HostPlan):
-    """Rounds both factors, and has a plan of mixed operands do the rest."""
+@dataclass(frozen=True, slots=True)
+class _Mixed:
+    """What is left: the problem on rounded copies, and what the candidate decided on it."""
 
-    def __init__(self, problem: Product, inner: Any, threads: int) -> None:
+    problem: ConvProblem
+    decision: Decision
+
+
+class PairedPlan(HostPlan):
+    """Rounds one or both factors, and has a plan of mixed operands do the rest."""
+
+    def __init__(self, problem: ConvProblem, mixed: ConvProblem, inner: Any, threads: int) -> None:
         self._inner, self._threads = inner, threads
         self._source, self._weight = (copy_of(operand) for operand in problem.inputs[:2])
+        source, weight = mixed.inputs[:2]
+        self._dtype, self._copies_source = weight.dtype, source.dtype == weight.dtype
         self._scratch = Scratch()
-        self._scratch.add("source", (self._source.size,), "uint16")
+        self._scratch.add("source", (self._source.size * self._copies_source,), "uint16")
         self._scratch.add("weight", (self._weight.size,), "uint16")
         self._scratch.add("inner", (inner.workspace_bytes,), "uint8")
         self.workspace_bytes = self._scratch.bytes
         key = getattr(inner, "pack_key", None)
         if key is not None:
-            self.pack_key = ("paired", self._weight.axes, key)
+            self.pack_key = ("paired", self._dtype, self._weight.axes, key)
 
     def pack(self, weight: Any) -> Any:
         """Return a weight rounded, in the order in which the plan reads it."""
-        copy = self._weight.of(np.empty(self._weight.size, np.uint16))
-        round_to_bfloat16(copy, weight, self._threads)
-        return self._inner.pack(copy)
+        space = np.empty(self._weight.size, np.uint16)
+        return self._inner.pack(self._rounded(self._weight, space, weight)[0])
 
     def run(
         self,
@@ -53,11 +63,13 @@ class PairedPlan(HostPlan):
         outputs: Sequence[Any],
         workspace: Any,
         stream: object | None = None,
-    ) -> None:
+    ) -> bool | None:
         """Fill the output; see :class:`fastconv.backend.Plan`."""
-        weight = self._weight.of(self._scratch.cut("weight", workspace))
-        round_to_bfloat16(weight, inputs[1], self._threads)
-        self._run(self._inner.run, inputs, weight, outputs, workspace)
+        weight, before = self._rounded(
+            self._weight, self._scratch.cut("weight", workspace), inputs[1]
+        )
+        after = self._run(self._inner.run, inputs, weight, outputs, workspace)
+        return both_known(before, after)
 
     def run_packed(
         self,
@@ -71,80 +83,99 @@ class PairedPlan(HostPlan):
 
     def _run(
         self, run: Any, inputs: Sequence[Any], weight: Any, outputs: Sequence[Any], workspace: Any
-    ) -> None:
-        source = self._source.of(self._scratch.cut("source", workspace))
-        round_to_bfloat16(source, inputs[0], self._threads)
-        run((source, weight, *inputs[2:]), outputs, self._scratch.cut("inner", workspace))
+    ) -> bool | None:
+        source = inputs[0]
+        before: bool | None = False
+        if self._copies_source:
+            space = self._scratch.cut("source", workspace)
+            source, before = self._rounded(self._source, space, source)
+        after = run((source, weight, *inputs[2:]), outputs, self._scratch.cut("inner", workspace))
+        return both_known(before, after)
+
+    def _rounded(self, copy: Copy, space: Any, array: Any) -> tuple[Any, bool | None]:
+        """Return the copy, and False if nothing in it is known to have overflowed."""
+        found = copy.of(space)
+        return found, round_to_half(found, array, self._dtype, self._threads)
 
 
 class Paired:
-    """A candidate that also multiplies float32 operands rounded to bfloat16, if asked to.
+    """A candidate that also multiplies float32 operands rounded to 16 bits, if asked to.
 
     Parameters
     ----------
     inner : Candidate
-        One that takes bfloat16 operands of a float32 result.
+        One that takes 16-bit operands of a float32 result.
+    rounds_sources : bool
+        Whether it takes a float32 source beside a 16-bit weight.
     """
 
-    def __init__(self, inner: Candidate) -> None:
-        self._inner = inner
+    def __init__(self, inner: Candidate, *, rounds_sources: bool) -> None:
+        self._inner, self._rounds_sources = inner, rounds_sources
         self.name = inner.name
 
+    def least_gain(self, problem: Problem, precision: str) -> float:
+        """Return the candidate's."""
+        return least_gain(self._inner, problem, precision)
+
     def decide(self, problem: Problem, policy: Policy) -> Decision:
-        """Return the candidate's decision, on rounded copies under precision="bfloat16"."""
-        if not _is_asked_for(problem, policy):
-            return self._inner.decide(problem, policy)
-        assert isinstance(problem, ConvProblem | GemmProblem)
-        copies = 2 * sum(operand.size for operand in problem.inputs[:2]) + 4096
-        inside = replace(
-            policy,
-            precision=None,
-            tolerance=None,
-            workspace_limit=max(policy.workspace_limit - copies, 1),
-        )
-        found = self._inner.decide(_mixed(problem), inside)
+        """Return the candidate's decision, on rounded operands where the policy asks for them."""
+        own = self._inner.decide(problem, policy)
+        if own.can or not _is_asked_for(problem, policy):
+            return own
+        assert isinstance(problem, ConvProblem)
+        found = own
+        if self._rounds_sources and problem.operation != "conv_weight_grad":
+            found = self._on_copies(problem, problem.inputs[1:2], policy)
+        return found if found.can else self._on_copies(problem, problem.inputs[:2], policy)
+
+    def _on_copies(
+        self, problem: ConvProblem, factors: tuple[Operand, ...], policy: Policy
+    ) -> Decision:
+        precision = str(policy.precision)
+        copied = sum(factor.size for factor in factors)
+        mixed = _mixed(problem, factors, precision)
+        limit = max(policy.workspace_limit - 2 * copied - 4096, 1)
+        inside = replace(policy, precision=None, tolerance=None, workspace_limit=limit)
+        found = self._inner.decide(mixed, inside)
         if not found.can:
             return found
-        made = self._plan(problem, found)
-        if made.workspace_bytes > policy.workspace_limit:
-            what = "16-bit copies, and what multiplies them,"
-            return over_limit(self.name, what, made.workspace_bytes, policy.workspace_limit)
-        return replace(
+        decision = replace(
             found,
-            reason=f"operands rounded to {_DTYPE}; {found.reason}",
-            precision=_DTYPE,
-            error_bound=rounded_error_bound(_DTYPE, found.error_bound, problem.dtype),
-            seconds=found.seconds + copies / 2 / (_ITEMS_PER_SECOND * threads_for(policy)),
-            workspace_bytes=made.workspace_bytes,
+            reason=f"operands rounded to {precision}; {found.reason}",
+            precision=precision,
+            error_bound=rounded_error_bound(precision, found.error_bound, problem.dtype),
+            seconds=found.seconds + copied / (_ITEMS_PER_SECOND * threads_for(policy)),
+            detail=_Mixed(mixed, found),
         )
+        size = self.plan(problem, decision).workspace_bytes
+        if size > policy.workspace_limit:
+            what = "16-bit copies, and what multiplies them,"
+            return over_limit(self.name, what, size, policy.workspace_limit)
+        return replace(decision, workspace_bytes=size)
 
     def plan(self, problem: Problem, decision: Decision) -> Plan:
         """Make it ready to run."""
-        if decision.precision != _DTYPE:
+        left = decision.detail
+        if not isinstance(left, _Mixed):
             return self._inner.plan(problem, decision)
-        assert isinstance(problem, ConvProblem | GemmProblem)
-        return self._plan(problem, decision)
-
-    def _plan(self, problem: Product, decision: Decision) -> PairedPlan:
-        inner = self._inner.plan(_mixed(problem), decision)
-        return PairedPlan(problem, inner, decision.threads)
+        assert isinstance(problem, ConvProblem)
+        inner = self._inner.plan(left.problem, left.decision)
+        return PairedPlan(problem, left.problem, inner, decision.threads)
 
 
 def _is_asked_for(problem: Problem, policy: Policy) -> bool:
     return (
-        policy.precision == _DTYPE
+        policy.precision in narrow.HALVES
         and core is not None
-        and isinstance(problem, ConvProblem | GemmProblem)
+        and isinstance(problem, ConvProblem)
         and problem.dtype == problem.inputs[0].dtype == "float32"
-        and narrow.flushes(_DTYPE)
     )
 
 
-def _mixed(problem: Product) -> Product:
-    """Return the problem on rounded copies of its two factors."""
-    factors = problem.inputs[:2]
+def _mixed(problem: ConvProblem, factors: tuple[Operand, ...], dtype: str) -> ConvProblem:
+    """Return the problem on rounded copies of some of its operands."""
     names = names_of(problem, factors)
     copies: dict[str, Any] = {
-        name: copy_of(factor).operand(_DTYPE) for name, factor in zip(names, factors, strict=True)
+        name: copy_of(factor).operand(dtype) for name, factor in zip(names, factors, strict=True)
     }
     return replace(problem, **copies)

@@ -9,8 +9,8 @@ from fastconv.problem import ConvProblem
 
 def adjoin(problem: ConvProblem) -> bool:
     """Whether channels lie side by side in x and in y."""
-    size = itemsize(problem.dtype)
-    return all(a.strides[1] == size or a.shape[1] == 1 for a in (problem.x, problem.y))
+    images = (problem.x, problem.y)
+    return all(a.strides[1] == itemsize(a.dtype) or a.shape[1] == 1 for a in images)
 
 
 def block_channels(channels: int, dtype: str, most: int | None = None) -> int:

@@ -55,6 +55,11 @@ def padded(size: int) -> int:
     return -(-size // _ALIGNMENT) * _ALIGNMENT
 
 
+def both_known(first: bool | None, second: bool | None) -> bool | None:
+    """Return False if neither of two steps is known to have overflowed, else None."""
+    return False if first is False and second is False else None
+
+
 class HostPlan:
     """A plan on NumPy arrays."""
 

@@ -21,7 +21,6 @@ from fastconv.functional._integer_problems import (
 )
 from fastconv.functional.parameters import IntOrInts, Padding
 
-
 # A dtype makes up its name each time that it's asked for.
 _NAMES = {np.dtype(name).char: name for name in BYTES}
 

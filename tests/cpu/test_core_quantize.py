@@ -75,23 +75,26 @@ def test_rescale(level, outer, channels, inner, activation, seed, threads):
     assert (np.abs(found - expected) <= bound).all()
 
 
-@pytest.mark.parametrize("precision", ["tf32", "bfloat16"])
-def test_fractions_are_rounded_as_numbers_are(level, precision):
+@pytest.mark.parametrize("precision", ["tf32", "bfloat16", "float16"])
+@pytest.mark.parametrize("in_place", [False, True])
+def test_floats_are_rounded_as_numbers_are(level, precision, in_place):
     bits = np.random.default_rng(0).integers(0, 2**32, 70001, dtype=np.uint64).astype(np.uint32)
     bits[:64] = np.arange(64) << 12 | 0x3F800000  # ties among them
-    bits[64:66] = 0x7F7FFFFF, 0xFF800000
+    bits[64:128] = np.arange(64) << 18 | 0x33000000  # as small as float16's smallest numbers
+    bits[128:130] = 0x7F7FFFFF, 0xFF800000
     values = bits.view(np.float32)
     with np.errstate(invalid="ignore"):  # of NaN that signal
         expected = fastconv.precision.rounded(values, precision).astype(np.float32)
-    found = values.copy()
-    core.drop_bits(found, {"tf32": 13, "bfloat16": 16}[precision], 2)
+    found = values.copy() if in_place else np.empty_like(values)
+    core.round_floats(found if in_place else values, found, precision, 2)
     np.testing.assert_array_equal(found, expected)
 
 
 BAD = [
     (lambda: core.reach(np.zeros(5, np.float32), np.zeros(1, np.float32), 2, 1), "no 2 lines"),
     (lambda: core.reach(np.zeros(4, np.float32), np.zeros(1, np.float32), 2, 1), "each part"),
-    (lambda: core.drop_bits(np.zeros(4, np.float32), 24, 1), "bits"),
+    (lambda: _round(precision="float8"), "expected one of tf32, bfloat16, float16"),
+    (lambda: _round(target=np.zeros(3, np.float32)), "expected 16 bytes, got 12"),
     (lambda: _quantize(target=np.zeros(3, np.int8)), "as many items"),
     (lambda: _quantize(scales=np.ones(3, np.float32)), "scales, zeros"),
     (lambda: _quantize(zeros=np.zeros(3, np.int32)), "scales, zeros"),
@@ -118,6 +121,11 @@ def _dequantize(target=None, size=1, dtype="float32"):
     target = np.zeros(4, np.float32) if target is None else target
     scales, zeros = np.ones(1, np.float32), np.zeros(1, np.int32)
     core.dequantize(np.zeros(4, np.int8), target, scales, zeros, size, -128, 4, dtype, 1)
+
+
+def _round(target=None, precision="tf32"):
+    target = np.zeros(4, np.float32) if target is None else target
+    core.round_floats(np.zeros(4, np.float32), target, precision, 1)
 
 
 def _rescale(inner=2, bias=None, activation=0):

@@ -1,5 +1,7 @@
 """Linear layers on float16 and bfloat16 by our own product, at every level."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -71,21 +73,47 @@ def test_halves_are_within_their_bound(
     assert (whole[:, columns:] == 0).all(), "items beside the result were written"
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(extents, extents, depths, operations, st.booleans(), st.integers(0, 2**31))
-def test_float32_arrays_in_bfloat16_are_within_their_bound(
-    narrow_level, layouts, rows, columns, depth, operation, with_bias, seed
+@every_half
+def test_float32_arrays_in_16_bits_are_within_their_bound(
+    narrow_level, layouts, dtype, rows, columns, depth, operation, with_bias, seed
 ):
     rng = np.random.default_rng(seed)
     single = np.dtype("float32")
-    problem, inputs, _, target = posed(
+    problem, inputs, whole, target = posed(
         rng, layouts, operation, rows, columns, depth, single, single, with_bias
     )
-    decision, result = result_of("gemm", problem, inputs, target, "bfloat16")
-    assert decision.precision == "bfloat16"
-    assert decision.flushes == (narrow_level == "avx512_bf16")
+    decision, result = result_of("gemm", problem, inputs, target, dtype)
+    assert decision.precision == dtype
+    assert decision.flushes == (dtype == "bfloat16" and narrow_level == "avx512_bf16")
     (expected,) = solve(problem, inputs)
     check_values(result, expected, decision, decision.algorithm)
+    assert (whole[:, columns:] == 0).all(), "items beside the result were written"
+    # Rounded on the way or before makes no difference but for the order of sums.
+    halves = [v.astype(HALVES[dtype]) for v in inputs[:2]]
+    names = [
+        n for i in problem.inputs[:2] for n in ("x", "y", "weight") if getattr(problem, n) is i
+    ]
+    rounded = replace(problem, **dict(zip(names, map(operand, halves), strict=True)))
+    _, same = result_of("gemm", rounded, (*halves, *inputs[2:]), np.empty_like(target))
+    assert (np.abs(result - same) <= 2.0**-18 * expected.magnitudes).all()
+
+
+@every_half
+@pytest.mark.parametrize("rows", [1, 3, 12, 40])
+def test_operands_are_rounded_to_nearest_ties_to_even(narrow_level, dtype, rows):
+    unit = {"float16": 2.0**-10, "bfloat16": 2.0**-7}[dtype]
+    values = np.float32([1 + unit / 2, 1 + 3 * unit / 2, 1 + unit * 0.6, -1 - unit / 2, np.inf])
+    b = np.tile(values, (1, 13))
+    space = np.empty(core.product_scratch(dtype), np.uint8)
+    for left in (np.ones((rows, 1), "f4"), np.ones((1, rows), "f4").T):
+        c = np.empty((rows, b.shape[1]), "f4")
+        core.product(left[None], b[None], c[None], None, dtype, 0, 0.0, space, 1, 0, True)
+        expected = np.float32([1, 1 + 2 * unit, 1 + unit, -1, np.inf])
+        np.testing.assert_array_equal(c, np.tile(expected, (rows, 13)))
+    with pytest.raises(ValueError, match="rounds: expected float16 or bfloat16"):
+        core.product(left[None], b[None], c[None], None, "float32", 0, 0.0, space, 1, 0, True)
 
 
 @every_half

@@ -87,12 +87,13 @@ def test_halves_are_within_their_bound(narrow_level, layouts, dtype, seed):
 
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**31))
-def test_float32_arrays_in_bfloat16_are_within_their_bound(narrow_level, layouts, seed):
+@every_half
+def test_float32_arrays_in_16_bits_are_within_their_bound(narrow_level, layouts, dtype, seed):
     rng = np.random.default_rng(seed)
     single = np.dtype("float32")
     problem, inputs, target = posed(rng, layout(rng, layouts), single, single)
-    decision, result = result_of("implicit_gemm", problem, inputs, target, "bfloat16")
-    assert decision.precision == "bfloat16"
+    decision, result = result_of("implicit_gemm", problem, inputs, target, dtype)
+    assert decision.precision == dtype
     (expected,) = solve(problem, inputs)
     check_values(result, expected, decision, decision.algorithm)
 

@@ -160,17 +160,28 @@ def test_any_layout_against_the_oracle(level, layouts, name, problem, seed, thre
 @every_candidate
 @every_half
 @settings(max_examples=40, deadline=None)
-@given(problems(OPERATIONS[:2]), st.integers(0, 2**32 - 1), st.integers(1, 3), st.booleans())
+@given(
+    problems(),
+    st.integers(0, 2**32 - 1),
+    st.integers(1, 3),
+    st.sampled_from(["channels first", "channels last", "any"]),
+)
 def test_16_bits_are_widened_and_rounded_once(
-    level, layouts, name, dtype, problem, seed, threads, plain
+    level, layouts, name, dtype, problem, seed, threads, order
 ):
     pytest.importorskip("ml_dtypes")
     rng = np.random.default_rng(seed)
-    values = values_of(problem, rng, dtype)
-    arrays = values if plain else [layouts.strided(rng, v) for v in values[:2]] + values[2:]
+    arrays = values_of(problem, rng, dtype)
     shape = problem.outputs[0].shape
     target = layouts.Target(rng, shape, dtype, fill=np.nan)
-    output = np.empty(shape, dtype) if plain else target.array
+    plain, output = order != "any", target.array
+    if order == "any":
+        arrays = [layouts.strided(rng, v) for v in arrays[:2]] + arrays[2:]
+    elif order == "channels first":
+        output = np.empty(shape, dtype)
+    else:
+        problem, arrays = channels_last(problem, arrays)
+        output = like(problem.outputs[0], dtype)
     operands = dict(zip(_names(problem), arrays, strict=True)) | {_output_name(problem): output}
     halves = with_dtype(problem, operands)
     if not supported(name, halves):
@@ -180,7 +191,8 @@ def test_16_bits_are_widened_and_rounded_once(
     wide = [np.ascontiguousarray(a).astype("float32") for a in arrays]
     check(problem, wide, result.astype("float32"), MEASURED[name] + UNITS[dtype])
     if plain:
-        expected = np.empty(shape, "float32")
+        expected = like(problem.outputs[0], "float32")
+        wide = [a.astype("float32", order="K") for a in arrays]
         run(name, problem, wide, expected, threads)
         np.testing.assert_array_equal(result, expected.astype(dtype))
 
@@ -223,8 +235,20 @@ def channels_last(problem, values):
     if _output_name(problem) in "xy":
         shape = (shape[0], *shape[2:], shape[1])
         names[_output_name(problem)] = np.moveaxis(np.empty(shape, "float32"), -1, 1)
-    operands = {n: Operand(v.shape, v.strides, "float32") for n, v in names.items()}
+    operands = {n: Operand(v.shape, _strides(v), "float32") for n, v in names.items()}
     return replace(problem, **operands), moved
+
+
+def _strides(array):
+    """Return what an array's strides would be in float32."""
+    return tuple(s * 4 // array.itemsize for s in array.strides)
+
+
+def like(operand, dtype):
+    """Return an array of a dtype with its axes in an operand's order."""
+    order = np.argsort([-s for s in operand.strides], kind="stable")
+    memory = np.full([operand.shape[axis] for axis in order], np.nan, dtype)
+    return memory.transpose(np.argsort(order))
 
 
 @every_candidate
@@ -251,6 +275,68 @@ def test_blocks_and_ranges_give_the_same_bits_at_any_number_of_threads(
         run(name, problem, inputs, results[-1], threads)
     assert results[0].tobytes() == results[1].tobytes() == results[2].tobytes()
     check(problem, inputs, results[0], MEASURED[name])
+
+
+@every_half
+@pytest.mark.parametrize("last", [False, True], ids=["channels first", "channels last"])
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("case", list(LARGE))
+def test_layers_in_16_bits_are_those_of_float32_rounded(level, dtype, operation, case, last):
+    pytest.importorskip("ml_dtypes")
+    x, channels, kernel, pad, rest = LARGE[case]
+    padding = ((pad, pad),) * len(kernel)
+    wide = problem_of(operation, x, channels, kernel, padding=padding, **rest)
+    inputs = values_of(wide, np.random.default_rng(5), dtype)
+    if last:
+        wide, inputs = channels_last(wide, inputs)
+    expected = like(wide.outputs[0], "float32")
+    operands = dict(zip(_names(wide), inputs, strict=True))
+    problem = with_dtype(wide, operands | {_output_name(wide): like(wide.outputs[0], dtype)})
+    if not supported("winograd", problem):
+        pytest.skip("declined")
+    run("winograd", wide, [v.astype("float32", order="K") for v in inputs], expected)
+    for threads in (1, 3):
+        output = like(problem.outputs[0], dtype)
+        run("winograd", problem, inputs, output, threads)
+        np.testing.assert_array_equal(output, expected.astype(dtype))
+
+
+@every_half
+@pytest.mark.parametrize("last", [False, True], ids=["channels first", "channels last"])
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_float32_arrays_in_16_bits_are_rounded_first(level, dtype, operation, last):
+    pytest.importorskip("ml_dtypes")
+    problem = problem_of(operation, (2, 20, 23, 26), 24, (3, 3), padding=((1, 1),) * 2, bias=True)
+    inputs = values_of(problem, np.random.default_rng(6))
+    if last:
+        problem, inputs = channels_last(problem, inputs)
+    found = BACKEND.decide(problem, Policy(precision=dtype, threads=2))
+    (decision,) = [d for d in found if d.algorithm == "winograd"]
+    assert decision.can, decision.reason
+    assert decision.precision == dtype
+    plan = BACKEND.plan(problem, decision)
+    output = like(problem.outputs[0], "float32")
+    plan.run(inputs, [output], np.full(plan.workspace_bytes, 255, np.uint8))
+    rounded = [v.astype(dtype).astype("float32", order="K") for v in inputs[:2]] + inputs[2:]
+    expected = like(problem.outputs[0], "float32")
+    run("winograd", problem, rounded, expected)
+    np.testing.assert_array_equal(output, expected)
+    (exact,) = solve(problem, inputs)
+    axes = tuple(a for a in range(output.ndim) if a != exact.channel_axis)
+    errors = np.abs(output - exact.values).max(axis=axes)
+    assert (errors <= decision.error_bound * exact.magnitudes.max(axis=axes)).all()
+
+
+def test_a_gradient_too_large_for_float16_is_noted():
+    problem = problem_of("conv_weight_grad", (2, 8, 20, 20), 8, (3, 3), dtype="float16")
+    for size, noted in ((1.0, False), (100.0, True)):
+        inputs = [np.full(o.shape, size, "float16") for o in problem.inputs]
+        output = np.empty(problem.weight.shape, "float16")
+        decision = CANDIDATES["winograd"].decide(problem, Policy(threads=1))
+        plan = CANDIDATES["winograd"].plan(problem, decision)
+        overflowed = plan.run(inputs, [output], np.empty(plan.workspace_bytes, np.uint8))
+        assert np.isinf(output).any() == noted
+        assert overflowed is None or not (overflowed or noted)
 
 
 @every_candidate
@@ -362,7 +448,7 @@ def test_a_small_gain_is_not_worth_its_rounding():
     first, *others = BACKEND.decide(problem, Policy())
     assert first.algorithm == "winograd"
     direct = min(d.seconds for d in others if not d.algorithm.startswith("winograd"))
-    assert first.seconds * Winograd(6).least_gain(problem) <= direct
+    assert first.seconds * Winograd(6).least_gain(problem, "float32") <= direct
     tiny = problem_of("conv_forward", (1, 1, 9, 9), 1, (3, 3))
     assert not BACKEND.decide(tiny, Policy())[0].algorithm.startswith("winograd")
 
@@ -384,7 +470,7 @@ def test_it_says_why_not():
     assert limited.over_limit
     assert "over the limit of 65536" in limited.reason
     double = replace(wide, **{n: replace(getattr(wide, n), dtype="float64") for n in "xy"})
-    assert "float32, not float64" in reason(double)
+    assert "float32 and 16 bits, not float64" in reason(double)
 
 
 def test_precision_and_tolerance_decide_whether_it_is_taken():

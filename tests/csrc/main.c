@@ -40,6 +40,7 @@ static const test tests[] = {
     {"winograd", test_winograd, 50, KERNELS},
     {"winograd_halves", test_winograd_halves, 50, KERNELS},
     {"winograd_grad", test_winograd_grad, 50, KERNELS},
+    {"winograd_grad_halves", test_winograd_grad_halves, 50, KERNELS},
     {"product", test_product, 100, KERNELS},
     {"narrow_product", test_narrow_product, 100, NARROW},
     {"bias_grad", test_bias_grad, 100, KERNELS},

@@ -25,6 +25,7 @@ void test_depthwise_weight_grad(const fc_kernels *k);
 void test_winograd(const fc_kernels *k);
 void test_winograd_halves(const fc_kernels *k);
 void test_winograd_grad(const fc_kernels *k);
+void test_winograd_grad_halves(const fc_kernels *k);
 void test_product(const fc_kernels *k);
 void test_narrow_product(const fc_kernels *k);
 void test_bias_grad(const fc_kernels *k);

@@ -1,14 +1,11 @@
 /* Winograd's convolution and weight gradient, by definition. A transformed tile's error is one of
  * all that lies in the tile: outputs are held to the largest sum of magnitudes of their channel. */
-#include "conv.h"
+#include "winograd_draw.h"
 #include "tests.h"
 
 static const double BOUND = 0x1p-16; /* of sums of magnitudes */
 
-/* How outputs lie beside inputs: one to one, further apart, or between them. */
-enum { PLAIN, STRIDED, SPREAD, KINDS };
-
-static conv draw_float_conv(int kind, int64_t *up)
+conv draw_float_conv(int kind, int64_t *up)
 {
     conv c = draw_conv();
 
@@ -69,13 +66,12 @@ static void loosen(const int64_t *shape, int channel_axis, int64_t terms, double
     }
 }
 
-static int64_t lanes_of(const fc_kernels *k)
+int64_t lanes_of(const fc_kernels *k)
 {
     return k->vector_bytes / (int64_t)sizeof(float);
 }
 
-/* The weight's steps; an adjoint convolution's weight has its taps in reverse. */
-static void take_weight(const fc_conv *f, fc_winograd *w)
+void take_weight(const fc_conv *f, fc_winograd *w)
 {
     const int64_t *stride = f->weight.stride;
 
@@ -89,8 +85,7 @@ static void take_weight(const fc_conv *f, fc_winograd *w)
     }
 }
 
-/* Units are blocks of tiles, of a weight made ready or not, or groups of channels. */
-static void convolve_tiles(const fc_kernels *k, fc_winograd *w, block *y)
+void convolve_tiles(const fc_kernels *k, fc_winograd *w, block *y)
 {
     const int64_t inputs_bytes = k->winograd_inputs(w), packed_bytes = k->winograd_weight(w, 1);
     const int shared = chance(40), packs = chance(60);
@@ -160,73 +155,44 @@ void test_winograd(const fc_kernels *k)
     expect_near(&y, c.dtype, want, bound);
 }
 
-/* An array of 16-bit items, and one of float32 with the same values. */
-static block halves_of(int dtype, const int64_t *shape, block *wide)
+void cut_grad(const fc_kernels *k, const conv *c, fc_winograd_grad *w)
 {
-    block halves = input(2, 5, shape);
-    uint16_t half;
-
-    *wide = output(sizeof(float), 5, shape);
-    for (int64_t i = 0; i < count_of(&halves.a); i++) {
-        half = half_of(dtype, (double)between(-64, 64) / 64);
-        memcpy(item(&halves.a, i), &half, sizeof half);
+    for (int axis = 0; axis < 3; axis++) {
+        w->kernel[axis] = c->g.kernel[axis];
+        w->before[axis] = c->g.before[axis];
+        w->dilation[axis] = c->g.dilation[axis];
+        w->stride[axis] = c->g.stride[axis];
     }
-    for (int64_t i = 0; i < count_of(&halves.a); i++) {
-        memcpy(&half, item(&halves.a, i), sizeof half); /* it may be that of another place */
-        set_value(item(&wide->a, i), FC_float32, of_half(dtype, half));
-    }
-    return halves;
+    w->width = lanes_of(k) * between(1, 6);
+    w->range = k->tile_rows() * between(1, 4);
+    w->group = lanes_of(k) * between(1, 4);
+    int64_t chunks = c->x_shape[0];
+    for (int axis = 0; axis < 3; axis++)
+        chunks *= c->g.out[axis];
+    /* More splits than there are chunks leave some without a tile. */
+    chunks = (chunks + 16 * w->width - 1) / (16 * w->width);
+    w->splits = between(1, chunks < 5 ? chunks : 5);
 }
 
-/* What comes of 16-bit arrays is what comes of float32 ones with their values, rounded. */
-void test_winograd_halves(const fc_kernels *k)
+void sum_tiles(const fc_kernels *k, fc_winograd_grad *w, block *weight)
 {
-    static const int alphas[3][2] = {{6, 6}, {4, 4}, {1, 6}};
-    const int *alpha = alphas[between(0, 2)], adjoint = chance(40);
-    const int dtype = chance(50) ? FC_NARROW_float16 : FC_NARROW_bfloat16;
-    int64_t up[3];
-    const conv c = draw_float_conv((int)between(0, KINDS - 1), up);
-    const int64_t inner = c.x_shape[1] / c.groups;
-    const int64_t shape[5] = {c.groups * (adjoint ? inner : c.channels),
-                              adjoint ? c.channels : inner,
-                              c.g.kernel[0], c.g.kernel[1], c.g.kernel[2]};
-    const int64_t x_shape[5] = {c.x_shape[0], c.x_shape[1], c.x_shape[2],
-                                (c.x_shape[3] - 1) / up[1] + 1, (c.x_shape[4] - 1) / up[2] + 1};
-    block x[2], weight[2], y[2] = {output(2, 5, c.y_shape), output(4, 5, c.y_shape)};
-    block bias = bias_of(FC_float32, c.y_shape[1]);
-    fc_winograd w = {.groups = c.groups, .inner = inner, .channels = c.channels, .half = dtype,
-                     .bias = chance(50) ? bias.a.data : NULL,
-                     .alpha = {alpha[0], alpha[1]}};
+    int64_t bytes[4];
 
-    x[0] = halves_of(dtype, x_shape, &x[1]);
-    weight[0] = halves_of(dtype, shape, &weight[1]);
-    for (int axis = 0; axis < 3; axis++) {
-        w.kernel[axis] = c.g.kernel[axis];
-        w.before[axis] = c.g.before[axis];
-        w.dilation[axis] = c.g.dilation[axis];
-        w.stride[axis] = c.g.stride[axis];
-        w.up[axis] = up[axis];
+    k->winograd_grad_sizes(w, bytes);
+    for (int threads = 1; threads <= MOST_THREADS; threads++) {
+        w->panels = chance(50) ? threads : 1;
+        w->inputs = scratch_of(bytes[0] * w->panels);
+        w->grads = scratch_of(bytes[1] * w->panels);
+        w->sums = scratch_of(bytes[2]);
+        w->scratch = scratch_of(bytes[3] * threads);
+        before_call(weight, threads);
+        k->winograd_grad(w, threads);
+        after_call(weight, threads);
+        expect_scratch_kept(w->inputs, bytes[0] * w->panels);
+        expect_scratch_kept(w->grads, bytes[1] * w->panels);
+        expect_scratch_kept(w->sums, bytes[2]);
+        expect_scratch_kept(w->scratch, bytes[3] * threads);
     }
-    w.width = lanes_of(k) * between(1, 6);
-    w.group = k->tile_rows() * between(1, 4);
-    for (int i = 0; i < 2; i++) {
-        const fc_conv f = {.weight = weight[i].a, .inner = inner, .channels = c.channels,
-                           .transposed = adjoint};
-        w.x = x[i].a;
-        w.y = y[i].a;
-        take_weight(&f, &w);
-        convolve_tiles(k, &w, &y[i]);
-    }
-    for (int64_t i = 0; i < count_of(&y[0].a); i++) {
-        const double want = value(item(&y[1].a, i), FC_float32);
-        uint16_t half;
-        memcpy(&half, item(&y[0].a, i), sizeof half);
-        const double got = of_half(dtype, half), bound = 1.001 * unit_of(dtype) * fabs(want);
-        expect(fabs(got - want) <= bound + 0x1p-20 * (double)c.rows, "item %lld is %g, not %g",
-               (long long)i, got, want);
-    }
-    expect_gaps_kept(&y[0]);
-    expect_gaps_kept(&y[1]);
 }
 
 void test_winograd_grad(const fc_kernels *k)
@@ -242,41 +208,12 @@ void test_winograd_grad(const fc_kernels *k)
     fc_winograd_grad w = {.x = x.a, .y = y.a, .weight = weight.a, .groups = c.groups,
                           .inner = shape[1], .channels = c.channels,
                           .alpha = {chance(60) ? 6 : 1, 6}, .pixels = pixels};
-    int64_t bytes[4];
 
-    for (int axis = 0; axis < 3; axis++) {
-        w.kernel[axis] = c.g.kernel[axis];
-        w.before[axis] = c.g.before[axis];
-        w.dilation[axis] = c.g.dilation[axis];
-        w.stride[axis] = c.g.stride[axis];
-    }
     fill_uniform(&x, c.dtype);
     fill_uniform(&y, c.dtype);
     add_up(&c, &x, &y, want, bound);
     loosen(shape, 0, c.x_shape[0] * product(c.g.out) + 1, bound);
-    w.width = lanes_of(k) * between(1, 6);
-    w.range = k->tile_rows() * between(1, 4);
-    w.group = lanes_of(k) * between(1, 4);
-    int64_t chunks = c.x_shape[0];
-    for (int axis = 0; axis < 3; axis++)
-        chunks *= c.g.out[axis];
-    /* More splits than there are chunks leave some without a tile. */
-    chunks = (chunks + 16 * w.width - 1) / (16 * w.width);
-    w.splits = between(1, chunks < 5 ? chunks : 5);
-    k->winograd_grad_sizes(&w, bytes);
-    for (int threads = 1; threads <= MOST_THREADS; threads++) {
-        w.panels = chance(50) ? threads : 1;
-        w.inputs = scratch_of(bytes[0] * w.panels);
-        w.grads = scratch_of(bytes[1] * w.panels);
-        w.sums = scratch_of(bytes[2]);
-        w.scratch = scratch_of(bytes[3] * threads);
-        before_call(&weight, threads);
-        k->winograd_grad(&w, threads);
-        after_call(&weight, threads);
-        expect_scratch_kept(w.inputs, bytes[0] * w.panels);
-        expect_scratch_kept(w.grads, bytes[1] * w.panels);
-        expect_scratch_kept(w.sums, bytes[2]);
-        expect_scratch_kept(w.scratch, bytes[3] * threads);
-    }
+    cut_grad(k, &c, &w);
+    sum_tiles(k, &w, &weight);
     expect_near(&weight, c.dtype, want, bound);
 }

@@ -51,9 +51,10 @@ typedef struct {
     int alpha[2], activation; /* of the lines, and along a line */
     int64_t pixels;
     int half; /* of x, y and the weight as given, whose items have 2 bytes: FC_NARROW_float16... */
+    int rounding; /* of float32 x and weight as they are read, with pixels 0: FC_TO_TF32... */
 } fc_winograd;
 
-/* The weight gradient of a convolution by Winograd's algorithm, in float32: tiles of
+/* The weight gradient of a convolution by Winograd's algorithm, summed in float32: tiles of
  * x and of y, the output's gradient, `width` at a time, a multiple of a vector's lanes, are
  * transformed into `inputs` and `grads`. A unit of work is a product of `range` output channels, a
  * multiple of a tile's rows, and `group` rows, a multiple of the lanes; it is transformed back and
@@ -68,6 +69,8 @@ typedef struct {
     int64_t width, range, group, splits, panels;
     int alpha[2];
     int pixels; /* channels lie side by side in x and y: vectors run along them */
+    int half;   /* of all three, whose items have 2 bytes, as in fc_winograd */
+    int rounding; /* as fc_winograd's */
 } fc_winograd_grad;
 
 /* A depthwise convolution or one of its gradients: weight is (channels * multiplier, 1, kernel).

@@ -106,11 +106,10 @@ typedef struct {
     void (*pointwise_pack)(const fc_pointwise *, int threads);
     void (*pointwise_run)(const fc_pointwise *, int threads);
     /* Of lines of float32 or 16-bit numbers, side by side: the largest magnitude of each of a
-     * line's parts, NaN where one is; how many parts those are; and fractions rounded by so many
-     * bits. */
+     * line's parts, NaN where one is; and how many parts those are. */
     void (*reach)(const char *x, int dtype, int64_t rows, int64_t row, char *most, int threads);
     int64_t (*reach_parts)(int64_t rows, int64_t row);
-    void (*drop_bits)(char *values, int64_t n, int bits, int threads);
+    void (*round_floats)(const char *from, char *to, int64_t n, int rounding, int threads);
     void (*quantize)(const fc_quantizer *, int threads);
     void (*dequantize)(const fc_quantizer *, int threads);
     void (*rescale)(const fc_rescaler *, int threads);

@@ -31,10 +31,12 @@
 
 /* Items of a line of `some` source channels, `step` bytes apart; those of a later line are asked
  * for; items of a row, and whatever fills the last vector. */
+#define FC_MOVES 1 /* items are scratch memory's */
 #define FC_TAKE(c, to, from, step, n, some) ((void)(some), FC_N(take_items)(to, from, step, n))
 /* Whether all source channels' lines are filled at once: those that lie side by side. */
 #define FC_TURNS(c) 0
 #define FC_TURN(c, to, pitch, from, step, n) (void)0
+#define FC_TURN_PLANES(c, u, c0, depth, to) (void)0
 #define FC_AHEAD(c, from, bytes) FC_N(prefetch)((from) + CHANNELS_AHEAD * (c)->x.stride[1], bytes)
 #define FC_TAKE_ROW(p, to, from, n, some) ((void)(some), FC_N(take_row)(to, from, n))
 

@@ -24,6 +24,7 @@
 #include "turned.h"
 #include "shuffles.h"
 #include "pixels.h"
+#include "rounding.h"
 #include "weight_grad.h"
 #include "weight_grad_plan.inc"
 
@@ -153,6 +154,7 @@
 #include "finish.inc"
 #include "quantize.inc"
 #include "rescale.inc"
+#include "rounding.inc"
 #include "peak.inc"
 #include "product.inc"
 #include "pointwise_run.inc"
@@ -229,7 +231,7 @@ const fc_kernels FC_TABLE(FC_ISA) = {
     .pointwise_run = pointwise_run,
     .reach = reach,
     .reach_parts = reach_parts,
-    .drop_bits = drop_bits,
+    .round_floats = round_floats,
     .quantize = quantize,
     .dequantize = dequantize,
     .rescale = rescale,

@@ -67,27 +67,29 @@ typedef struct {
     tile.finish = &finish;
 #define FC_VECTOR(v) spread(v)
 #define FC_FACTOR(v) spread(v)
+#define FC_LINE_BYTES (NARROW_LANES * (int64_t)sizeof(FC_T)) /* of a line for a vector of items */
 #define FC_ADD_PRODUCTS(sums, source, weight) FC_N(add_products)(sums, source, weight)
 /* Two lines make the items of one; the processor's prefetching doesn't follow so many. */
 #define FC_RIGHT_ITEMS(b, j, next)                                                                 \
-    (__builtin_prefetch((b) + (j) * VECTOR_BYTES / 2 + LINE_AHEAD),                                \
-     __builtin_prefetch((b) + (next) + (j) * VECTOR_BYTES / 2 + LINE_AHEAD),                       \
-     (fc_vector_float32)FC_N(items)((b) + (j) * VECTOR_BYTES / 2, NARROW_LANES, next, FC_CHANNELS, \
-                                    0))
+    (__builtin_prefetch((b) + (j) * FC_LINE_BYTES + LINE_AHEAD),                                   \
+     __builtin_prefetch((b) + (next) + (j) * FC_LINE_BYTES + LINE_AHEAD),                          \
+     (fc_vector_float32)FC_N(items)((b) + (j) * FC_LINE_BYTES, NARROW_LANES, next, FC_CHANNELS, 0))
+#define FC_MOVES 0 /* items are made */
 #define FC_TAKE(c, to, from, step, n, some)                                                        \
-    FC_N(take_items)(to, from, step, n, (c)->x.stride[1], some, (c)->narrow.x_flip)
+    FC_N(take_sources)(to, &(c)->x, from, step, n, some, (c)->narrow.x_flip)
 #define FC_TURNS(c)                                                                                \
     ((c)->x.stride[1] == (c)->x.size && (c)->x.stride[4] != (c)->x.size                            \
      && (c)->inner >= NARROW_LANES / 2)
 #define FC_TURN(c, to, pitch, from, step, n)                                                       \
-    FC_N(turn_items)(to, pitch, from, step, n, FC_SOURCES(c), (c)->narrow.x_flip)
+    FC_N(turn_items)(to, pitch, from, (c)->x.size, step, n, FC_SOURCES(c), (c)->narrow.x_flip)
+#define FC_TURN_PLANES(c, u, c0, depth, to) FC_N(turn_planes)(c, u, c0, depth, to)
 #define FC_AHEAD(c, from, bytes)                                                                   \
     do                                                                                             \
         for (int64_t i_ = 0; i_ < FC_CHANNELS; i_++)                                               \
             FC_N(prefetch)((from) + (CHANNELS_AHEAD + i_) * (c)->x.stride[1], bytes);              \
     while (0)
 #define FC_TAKE_ROW(p, to, from, n, some)                                                          \
-    FC_N(take_items)(to, from, (p)->x.size, n, (p)->x.stride[1], some, (p)->narrow.x_flip)
+    FC_N(take_sources)(to, &(p)->x, from, (p)->x.size, n, some, (p)->narrow.x_flip)
 #define FC_START(c, channel)                                                                       \
     FC_N(start)((c)->bias, (c)->bias_step, channel, &(c)->narrow, (c)->y.size)
 #define FC_FINISH_ROWS(c, channel, rows, width, sums)                                              \

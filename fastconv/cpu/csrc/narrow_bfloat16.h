@@ -3,7 +3,7 @@
 #ifndef FC_NARROW_BFLOAT16_H
 #define FC_NARROW_BFLOAT16_H
 
-#include "narrow_formats.h"
+#include "rounding.h"
 
 #if defined(FC_BF16_PAIRS)
 enum { CHANNELS_bfloat16 = 2 };
@@ -38,6 +38,32 @@ FC_INLINE uint32_t item_bfloat16(const char *from, int64_t next, int64_t some, u
     return some < 2 ? low : low | (uint32_t)*(const fc_uint16 *)(from + next) << 16;
 }
 
+/* The same of float32, rounded. What the instruction takes for 0, denormal numbers, products would
+ * as well. */
+FC_INLINE fc_vector_u32 float_items_bfloat16(const char *from, int64_t n, int64_t next,
+                                             int64_t some)
+{
+    const __m512i in_turn = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9,
+                                             24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1,
+                                             16, 0);
+    const __m512 low = (__m512)load_floats(from, n);
+    const __m512 high = some < 2 ? _mm512_setzero_ps() : (__m512)load_floats(from + next, n);
+
+    return (fc_vector_u32)_mm512_permutexvar_epi16(in_turn,
+                                                   (__m512i)_mm512_cvtne2ps_pbh(high, low));
+}
+
+/* Items of n floats whose channels adjoin; what is missing is 0. */
+FC_INLINE fc_vector_u32 adjoining_float_items_bfloat16(const char *from, int64_t n)
+{
+    const __m512 low = (__m512)load_floats(from, n);
+    const __m512 high = n > NARROW_LANES
+                            ? (__m512)load_floats(from + VECTOR_BYTES, n - NARROW_LANES)
+                            : _mm512_setzero_ps();
+
+    return (fc_vector_u32)_mm512_cvtne2ps_pbh(high, low);
+}
+
 FC_INLINE fc_vector_float32 add_products_bfloat16(fc_vector_float32 sums, fc_vector_float32 source,
                                                   fc_vector_float32 weight)
 {
@@ -64,6 +90,19 @@ FC_INLINE uint32_t item_bfloat16(const char *from, int64_t next, int64_t some, u
 {
     (void)next, (void)some, (void)flip;
     return (uint32_t)*(const fc_uint16 *)from << 16;
+}
+
+/* The same of float32, rounded. */
+FC_INLINE fc_vector_u32 float_items_bfloat16(const char *from, int64_t n, int64_t next,
+                                             int64_t some)
+{
+    (void)next, (void)some;
+    return (fc_vector_u32)rounded_to(FC_TO_BFLOAT16, load_floats(from, n));
+}
+
+FC_INLINE fc_vector_u32 adjoining_float_items_bfloat16(const char *from, int64_t n)
+{
+    return float_items_bfloat16(from, n, 0, 1);
 }
 
 FC_INLINE fc_vector_float32 add_products_bfloat16(fc_vector_float32 sums, fc_vector_float32 source,

@@ -4,6 +4,8 @@
 
 #include "dense_gemm.h"
 #include "narrow.h"
+#include "narrow_bfloat16.h"
+#include "narrow_float16.h"
 
 /* Up to so many rows don't pay for packing both operands along their memories. */
 enum { DOT_ROWS = 4, LINE_AHEAD = AHEAD / 4 };
@@ -51,6 +53,19 @@ FC_INLINE fc_vector_u32 load_some_pairs(const char *from, int64_t n)
     memcpy(&v, from, (size_t)n * 2);
     return v;
 #endif
+}
+
+/* Up to a vector of items that `n` numbers side by side make, the others 0. */
+FC_INLINE fc_vector_u32 adjoining_float16(const char *from, int64_t n)
+{
+    return items_float16(from, min64(n, NARROW_LANES), 0, 1, 0);
+}
+
+FC_INLINE fc_vector_u32 adjoining_bfloat16(const char *from, int64_t n)
+{
+    if (CHANNELS_bfloat16 == 1)
+        return items_bfloat16(from, min64(n, NARROW_LANES), 0, 1, 0);
+    return n >= 2 * NARROW_LANES ? *(const fc_vector_u32 *)from : load_some_pairs(from, n);
 }
 
 FC_INLINE float total_of(fc_vector_float32 v)

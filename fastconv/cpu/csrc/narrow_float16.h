@@ -2,7 +2,7 @@
 #ifndef FC_NARROW_FLOAT16_H
 #define FC_NARROW_FLOAT16_H
 
-#include "narrow_formats.h"
+#include "rounding.h"
 
 enum { CHANNELS_float16 = 1 };
 
@@ -28,6 +28,19 @@ FC_INLINE uint32_t item_float16(const char *from, int64_t next, int64_t some, ui
 
     (void)next, (void)some, (void)flip;
     return ((fc_vector_u32)widened_float16(v))[0];
+}
+
+/* The same of float32, rounded. */
+FC_INLINE fc_vector_u32 float_items_float16(const char *from, int64_t n, int64_t next,
+                                            int64_t some)
+{
+    (void)next, (void)some;
+    return (fc_vector_u32)rounded_to(FC_TO_FLOAT16, load_floats(from, n));
+}
+
+FC_INLINE fc_vector_u32 adjoining_float_items_float16(const char *from, int64_t n)
+{
+    return float_items_float16(from, n, 0, 1);
 }
 
 FC_INLINE fc_vector_u16 rounded_products_float16(fc_vector_float32 v)

@@ -146,4 +146,17 @@ FC_INLINE uint32_t ones_int8(void)
     return equal_items_int8(1);
 }
 
+/* Items of floats, which are never asked for: bytes have scales. */
+FC_INLINE fc_vector_u32 float_items_int8(const char *from, int64_t n, int64_t next, int64_t some)
+{
+    (void)n, (void)next, (void)some;
+    return *(const fc_vector_u32 *)from;
+}
+
+FC_INLINE fc_vector_u32 adjoining_float_items_int8(const char *from, int64_t n)
+{
+    (void)n;
+    return *(const fc_vector_u32 *)from;
+}
+
 #endif

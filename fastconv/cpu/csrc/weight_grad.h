@@ -38,10 +38,11 @@ typedef struct {
     int64_t count, positions, lines;
 } fc_runs;
 
-/* The channels of y that are transposed next: so many rows, `step` bytes apart. */
+/* What is copied next: so many rows, `step` bytes apart, and as many of their mates, if these are
+ * `mate` bytes away. */
 typedef struct {
     const char *from;
-    int64_t step, rows;
+    int64_t step, rows, mate;
 } fc_grad_next;
 
 /* What all units have in common, and where each thing lies in a thread's scratch memory. */

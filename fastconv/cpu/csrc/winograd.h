@@ -54,17 +54,32 @@ typedef struct {
     int half; /* as fc_winograd's, where items have 2 bytes */
 } fc_tile_source;
 
+/* A block of taps' first input, relative to the tile's, in its phase of the input's axis. */
+typedef struct {
+    int64_t phase, origin;
+} fc_tap_block;
+
+/* Where a block of taps reads, along all axes. */
+typedef struct {
+    int64_t depth;
+    fc_tap_block h, w;
+} fc_tap_window;
+
 /* Rows of the reduction that have a point; rows 0 ends a list. */
 typedef struct {
     int64_t first, rows;
 } fc_row_list;
 
-/* A block of tiles being worked on; one per thread, in its scratch memory. */
+/* A block of tiles being worked on; one per thread, in its scratch memory, with what takes long to
+ * find out about the taps: rows of the reduction; entries of a row list; items of a block of
+ * transformed kernels, and of a point of it. */
 typedef struct {
     float *tiles, *inputs, *products, *weights;
     fc_tile_run *runs;
-    fc_row_list *rows; /* for each phase of the outputs and each point */
+    fc_row_list *rows;      /* for each phase of the outputs and each point */
+    fc_tap_window *windows; /* for each block of taps */
     int64_t run_count, tile_step, input_step, product_step;
+    int64_t depth, list, kernel_items, kernel_step;
 } fc_winograd_scratch;
 
 typedef struct fc_winograd_job fc_winograd_job;

@@ -22,8 +22,9 @@ from fastconv.problem import Ints
 _WIDTHS = (1, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 _COPY, _LINE, _GATHER, _TILE, _STORE = 5.0, 12.0, 2.0, 30.0, 2.0
 _STRIDED_STORE = 20.0
-# Where items of a line don't lie side by side, all of them one by one.
-_COPY_APART, _STORE_APART = 24.0, 32.0
+# Where items of a line don't lie side by side, all of them one by one; channels that do, of fewer
+# bits, are transposed in registers.
+_COPY_APART, _COPY_TURNED, _STORE_APART = 24.0, 6.0, 32.0
 # Of a vector of a tile that covers what lies between lines: its sums are put down line by line.
 _BROKEN_STORE = 8.0
 # Where the weight doesn't stay in the second-level cache, it comes at so many bytes a cycle.
@@ -69,6 +70,7 @@ class Extent:
     steps: int = 1
     source_apart: bool = False
     target_apart: bool = False
+    source_turned: bool = False
 
     @property
     def products(self) -> int:
@@ -242,6 +244,7 @@ def _copy_cycles(e: Extent, b: Blocks) -> float:
     vectors = _line(e, b.items) / e.lanes
     strided = 1 if e.stride[2] == 1 else 2
     copy = _COPY_APART if e.source_apart else _COPY * strided
+    copy = _COPY_TURNED if e.source_turned else copy
     filled = planes * lines * (_LINE + copy * vectors)
     if b.gathered:
         filled += prod(e.kernel) * b.images * b.lines * ceil_div(b.items, e.lanes) * _GATHER

@@ -67,17 +67,23 @@ class ProductPlan(PackedPlan):
             tile_rows=cut.rows,
             turned=cut.turned,
             gaps=leaves_gaps(problem),
-            streams=dtype not in narrow.NARROW and target.size * itemsize(dtype) > stream_bytes(),
+            streams=_streams(target),
             activation=CODES[problem.activation],
             parameter=LEAKY_SLOPE,
             pixels=cut.pixels,
-            **({"target_size": narrow.target_bytes(problem)} | options),
+            **(narrow.item_sizes(problem) | options),
         )
         super().__init__(product, threads)
         # A cycle of the model has two multiply-adds of whole vectors.
         flops = 4 * core.vector_bytes() // narrow.item_bytes(dtype) * cut.cycles
         busy = max(1, min(threads, self.units))
         self.seconds = flops / (peak_flops(active(), narrow.rate_dtype(dtype), 1) * busy)
+
+
+def _streams(target: Operand) -> bool:
+    """Whether results are too many for the caches: those that are stored as they were summed."""
+    size = itemsize(target.dtype)
+    return target.dtype in ("float32", "float64") and target.size * size > stream_bytes()
 
 
 def _cut(
@@ -146,12 +152,21 @@ def _extent(phase: Phase, problem: ConvProblem, inner: int, channels: int, dtype
         steps=phase.every[-1],
         source_apart=_apart(given, itemsize(given.dtype)),
         target_apart=_apart(target, itemsize(target.dtype)),
+        source_turned=_turns(given, dtype, inner),
     )
 
 
 def _apart(operand: Operand, size: int) -> bool:
     """Whether the items of a line do not lie side by side."""
     return operand.shape[-1] > 1 and operand.strides[-1] != size
+
+
+def _turns(operand: Operand, dtype: str, items: int) -> bool:
+    """Whether channels lie side by side, enough of them to be transposed while they are copied."""
+    assert core is not None
+    size, lanes = itemsize(operand.dtype), core.vector_bytes() // narrow.item_bytes(dtype)
+    adjoin = operand.strides[1] == size and operand.strides[-1] != size
+    return dtype in narrow.NARROW and adjoin and items >= lanes // 2
 
 
 def _product(phase: Phase, spatial: Ints, blocks: Blocks) -> tuple[Any, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from fastconv.backend import Decision, Plan, Policy
 from fastconv.cpu.candidate import Candidate, refused, threads_for
-from fastconv.cpu.lowered.plan import ROUNDED, LoweredPlan, copied_items
+from fastconv.cpu.lowered.plan import LoweredPlan, copied_items
 from fastconv.cpu.lowered.problem import Product, is_batched, narrowed
 from fastconv.cpu.plans import itemsize
 from fastconv.precision import (
@@ -21,9 +21,9 @@ from fastconv.problem import ConvProblem, GemmProblem, Problem
 
 # Measured: copying and rounding by NumPy, in elements.
 _ITEMS_PER_SECOND = 4e8
-# The same by our own code, from 16 bits and back.
+# The same by our own code, of dtypes that it knows.
 _CONVERTED_PER_SECOND = 3e9
-_HALVES = ("float16", "bfloat16")
+_KNOWN = ("float32", "float16", "bfloat16")
 _NEAR_BYTES = 2 * 2**20
 # What copies may take of the limit; the rest is the plan's that runs on them.
 _COPIES_SHARE = 0.5
@@ -72,8 +72,8 @@ def on_copies(candidate: Candidate, problem: Product, precision: str, policy: Po
     """Return a candidate's decision on float32 copies, as many images at a time as may be."""
     dtype = "float32"
     limit = int(policy.workspace_limit * _COPIES_SHARE)
-    if problem.dtype in _HALVES and isinstance(problem, ConvProblem):
-        # What is widened should still be in a cache when it is read.
+    if problem.dtype in _KNOWN and isinstance(problem, ConvProblem):
+        # What is copied should still be in a cache when it is read.
         least = copied_items(problem, 1, dtype) * itemsize(dtype)
         limit = min(limit, max(_NEAR_BYTES + problem.weight.size * itemsize(dtype), least))
     total = problem.outputs[0].shape[0] if is_batched(problem) else 1
@@ -99,8 +99,7 @@ def on_copies(candidate: Candidate, problem: Product, precision: str, policy: Po
         return inner
     detail = Lowered(precision, rows, inside, candidate)
     made = _plan(problem, detail)
-    converted = precision not in ROUNDED and problem.dtype in _HALVES
-    rate = _CONVERTED_PER_SECOND if converted else _ITEMS_PER_SECOND
+    rate = _CONVERTED_PER_SECOND if problem.dtype in _KNOWN else _ITEMS_PER_SECOND
     copies = copied_items(problem, total, dtype) / rate
     return replace(
         inner,

@@ -9,12 +9,10 @@ from typing import Any
 import numpy as np
 
 from fastconv.backend import Plan
-from fastconv.cpu.conversion import convert
+from fastconv.cpu.conversion import ROUNDED, convert
 from fastconv.cpu.lowered.problem import Product, copy_of, is_batched, names_of
-from fastconv.cpu.lowered.rounding import round_in_place
+from fastconv.cpu.lowered.rounding import fill_rounded
 from fastconv.cpu.plans import HostPlan, Scratch
-
-ROUNDED = ("float16", "bfloat16", "tf32")
 
 
 class LoweredPlan(HostPlan):
@@ -145,11 +143,10 @@ class LoweredPlan(HostPlan):
         return self._fill(copy.of(self._scratch.cut(name, workspace)), array)
 
     def _fill(self, copy: Any, array: Any) -> Any:
-        convert(copy, array, self._threads)
         if self._precision in ROUNDED:
-            # In memory's order the copy is one flat array.
-            order = np.argsort([-stride for stride in copy.strides], kind="stable")
-            round_in_place(copy.transpose(order), self._precision, self._threads)
+            fill_rounded(copy, array, self._precision, self._threads)
+        else:
+            convert(copy, array, self._threads)
         return copy
 
 

@@ -35,7 +35,7 @@ class PointwisePlan(PackedPlan):
             tile_rows=rows,
             activation=CODES[problem.activation],
             parameter=LEAKY_SLOPE,
-            **({"target_size": narrow.target_bytes(problem)} | options),
+            **(narrow.item_sizes(problem) | options),
         )
         super().__init__(product, threads)
         # Batch, positions and pieces play no part in a packed weight.

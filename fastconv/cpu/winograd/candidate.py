@@ -1,4 +1,4 @@
-"""Decide for Winograd's algorithm: float32, where it saves enough multiplications."""
+"""Decide for Winograd's algorithm: sums of float32, where it saves enough multiplications."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from typing import Any
 
 from fastconv.backend import Decision, Plan, Policy
 from fastconv.cpu.candidate import over_limit, refused, threads_for, threads_within
+from fastconv.cpu.conversion import ROUNDED
 from fastconv.cpu.isa import active, core, why_no_core
-from fastconv.cpu.narrow import HALVES
+from fastconv.cpu.narrow import HALVES, operands_dtype
 from fastconv.cpu.pixels import adjoin
 from fastconv.cpu.plans import padded
 from fastconv.cpu.winograd.cost import grad_seconds, seconds
 from fastconv.cpu.winograd.plan import WinogradPlan
 from fastconv.cpu.winograd.shape import Shape, alpha_of, choose_shape, kernels_of
 from fastconv.cpu.winograd.weight_grad import WinogradGradPlan, choose_grad_shape, grads_of
-from fastconv.precision import real_format
+from fastconv.precision import real_format, rounded_error_bound
 from fastconv.problem import ConvProblem, Problem
 
 # Published by how many inputs are transformed at a time: errors stay within for images and kernels
@@ -36,6 +37,7 @@ class _Detail:
     pack_key: object = None
     splits: int = 1
     panels: int = 1
+    rounding: str = ""
 
 
 class Winograd:
@@ -52,43 +54,46 @@ class Winograd:
         self._alpha = alpha
         self.name = "winograd" if alpha == 6 else "winograd_2x2"
 
-    def least_gain(self, problem: Problem) -> float:
+    def least_gain(self, problem: Problem, precision: str) -> float:
         """Return how many times faster than others it must be to be taken.
 
-        Rounding that classical sums don't have must pay; beside that of 16-bit results it is
-        little. What only breaks even on one thread loses on several, which share the transforms'
-        memory.
+        Rounding that classical sums don't have must pay; beside that of operands or results of
+        16 bits it is little. What only breaks even on one thread loses on several, which share the
+        transforms' memory.
         """
-        return _LEAST_GAIN_OF_HALVES if problem.dtype in HALVES else _LEAST_GAIN
+        halves = problem.dtype in HALVES or precision in ROUNDED
+        return _LEAST_GAIN_OF_HALVES if halves else _LEAST_GAIN
 
     def decide(self, problem: Problem, policy: Policy) -> Decision:
-        """Accept float32 convolutions where there is enough memory."""
+        """Accept convolutions of float32 and 16 bits where there is enough memory."""
         assert isinstance(problem, ConvProblem)
         if core is None:
             return refused(self.name, why_no_core)
         reason = _why_not(problem, policy) or self._why_not_cut(problem)
         if reason:
             return refused(self.name, reason)
-        alpha = alpha_of(problem.kernel, self._alpha)
-        kernels = kernels_of(problem, alpha)
+        alpha, rounding = alpha_of(problem.kernel, self._alpha), _rounding(problem, policy)
+        kernels = kernels_of(problem, alpha, rounding)
         if problem.operation == "conv_weight_grad":
             grad = choose_grad_shape(problem, alpha, kernels)
             units, alone = grad.units, grad_seconds(grad)
-            detail = _Detail(grads_of(problem, alpha, grad), splits=grad.splits)
+            detail = _Detail(grads_of(problem, alpha, grad, rounding), splits=grad.splits)
         else:
             shape = choose_shape(problem, alpha, kernels)
             units, alone = shape.units, seconds(shape)
             # Batch and extents of the images play no part in a transformed weight.
-            key = (problem.operation, alpha, *_packing(problem))
+            key = (problem.operation, alpha, rounding, *_packing(problem))
             taps = (problem.stride, problem.padding) if max(problem.stride) > 1 else ()
-            detail = _Detail(kernels, shape, (*key, shape.pixels, *taps))
+            key = (*key, shape.pixels, *taps)
+            detail = _Detail(kernels, shape, key, rounding=rounding)
         threads = min(threads_for(policy), units)
         outputs = kernels.phases * prod(max(a - 2, 1) for a in alpha)
         reason = f"{active()} kernels, {kernels.products} products for {outputs} outputs"
         bound = ERROR_BOUNDS[self._alpha]
         if problem.dtype != "float32":
             bound += real_format(problem.dtype).unit_roundoff * (1 + bound)
-        return self._within_limit(policy, detail, reason, threads, alone / threads, bound)
+        found = self._within_limit(policy, detail, reason, threads, alone / threads, bound)
+        return _described(found, rounding) if rounding and found.can else found
 
     def _why_not_cut(self, problem: ConvProblem) -> str:
         if self._alpha == 4 and problem.operation == "conv_weight_grad":
@@ -138,7 +143,24 @@ class Winograd:
 def _plan(detail: _Detail, threads: int) -> WinogradPlan | WinogradGradPlan:
     if detail.shape is None:
         return WinogradGradPlan(detail.kernels, threads, detail.panels)
-    return WinogradPlan(detail.kernels, detail.shape, threads, detail.pack_key)
+    return WinogradPlan(
+        detail.kernels, detail.shape, threads, detail.pack_key, rounds=bool(detail.rounding)
+    )
+
+
+def _rounding(problem: ConvProblem, policy: Policy) -> str:
+    """Return what operands are rounded to as they are read; "" for nothing."""
+    lowered = problem.dtype == "float32" and policy.precision in ROUNDED and not adjoin(problem)
+    return str(policy.precision) if lowered else ""
+
+
+def _described(decision: Decision, rounding: str) -> Decision:
+    return replace(
+        decision,
+        reason=f"operands rounded to {rounding}; {decision.reason}",
+        precision=rounding,
+        error_bound=rounded_error_bound(rounding, decision.error_bound, "float32"),
+    )
 
 
 def _bytes(detail: _Detail, threads: int) -> int:
@@ -146,14 +168,14 @@ def _bytes(detail: _Detail, threads: int) -> int:
 
 
 def _packing(problem: ConvProblem) -> tuple[Hashable, ...]:
-    return problem.weight.shape, problem.dtype, problem.groups, active()
+    return problem.weight.shape, operands_dtype(problem), problem.groups, active()
 
 
 def _why_not(problem: ConvProblem, policy: Policy) -> str:
-    halves = HALVES if problem.operation != "conv_weight_grad" else ()
-    if problem.dtype not in ("float32", *halves):
-        return f"it takes float32, not {problem.dtype}"
-    if policy.precision not in (None, "auto", "float32"):
+    if not {problem.dtype, operands_dtype(problem)} <= {"float32", *HALVES}:
+        return f"it takes float32 and 16 bits, not {problem.dtype}"
+    taken = policy.precision in (None, "auto", "float32", problem.dtype)
+    if not taken and not _rounding(problem, policy):
         return f"precision={policy.precision!r} excludes its rounding"
     if max(problem.stride) > 1 and (reason := _why_not_strided(problem)):
         return reason

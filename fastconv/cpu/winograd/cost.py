@@ -30,6 +30,12 @@ _STRIDED_GRAD = 52.0
 _SUMS = 8.0
 _TAPS = 1.0
 _CALL = 2e-6
+# What gathering and putting down 16-bit items takes of that, with the transforms between.
+_HALVES = 0.75
+
+
+def _moved(shape: Shape | GradShape) -> float:
+    return _HALVES if shape.halves else 1.0
 
 
 def _duration(vector_operations: float) -> float:
@@ -51,6 +57,7 @@ def seconds(shape: Shape) -> float:
     each_input = _STRIDED_INPUT if shape.strided else _INPUT
     each_output = shape.phases * (_OUTPUT if shape.phases == 1 else _PHASE_OUTPUT)
     transforms = vectors * (shape.depth * each_input + shape.channels * each_output)
+    transforms *= _moved(shape)
     kernels = shape.phases * shape.depth * filled * _KERNEL
     work = shape.groups * (products + shape.points * (transforms + kernels))
     return _duration(work) + _CALL
@@ -58,11 +65,13 @@ def seconds(shape: Shape) -> float:
 
 def _over_pixels(shape: Shape, lanes: int) -> float:
     """Return the multiply-adds of vectors of channels that all steps are worth."""
-    inner, outer = -(-shape.depth // lanes), -(-shape.channels // lanes)
-    products = shape.tiles * shape.depth * outer / _PRODUCT_SHARE
-    transforms = shape.tiles * (inner * _PIXEL_INPUT + outer * _PIXEL_OUTPUT)
+    # Each block of taps has vectors of its own.
+    inner = shape.depth // shape.inner * -(-shape.inner // lanes)
+    outer = -(-shape.channels // lanes)
+    products = shape.tiles * shape.inner * shape.products * outer / _PRODUCT_SHARE
+    transforms = shape.tiles * (inner * _PIXEL_INPUT + outer * _PIXEL_OUTPUT) * _moved(shape)
     kernels = shape.depth * outer * lanes * _KERNEL
-    return shape.groups * shape.points * (products + transforms + kernels)
+    return shape.groups * (products + shape.points * (transforms + kernels))
 
 
 def grad_seconds(shape: GradShape) -> float:
@@ -75,7 +84,7 @@ def grad_seconds(shape: GradShape) -> float:
     chunks = -(-shape.tiles // shape.width)
     products = vectors * lanes * across * filled * shape.live / _PRODUCT_SHARE
     each = _PIXEL_GRAD if shape.pixels else _STRIDED_GRAD if shape.strided else _GRAD
-    transforms = vectors * (shape.depth + shape.channels) * each
+    transforms = vectors * (shape.depth + shape.channels) * each * _moved(shape)
     sums = across * shape.channels * (chunks * _SUMS + lanes * _TAPS)
     work = shape.groups * shape.points * (products + transforms + sums)
     calls = 1 + 2 * chunks

@@ -7,15 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.cpu.plans import HostPlan, Scratch
+from fastconv.cpu.plans import HostPlan, Scratch, both_known
 from fastconv.cpu.winograd.shape import Shape
 
 
 class WinogradPlan(HostPlan):
     """Transforms the weight, unless few blocks use it, and convolves."""
 
-    def __init__(self, kernels: Any, shape: Shape, threads: int, pack_key: object) -> None:
+    def __init__(
+        self, kernels: Any, shape: Shape, threads: int, pack_key: object, rounds: bool = False
+    ) -> None:
         self.pack_key = pack_key
+        self._rounds = rounds  # a weight may have become infinite when it was packed
         self._kernels = kernels
         self._shape = shape
         self._threads = threads
@@ -36,11 +39,11 @@ class WinogradPlan(HostPlan):
         stream: object | None = None,
     ) -> bool | None:
         """Fill the output; see :class:`fastconv.backend.Plan`."""
-        packed = None
-        if not self._shape.shared:
-            packed = self._scratch.cut("packed", workspace)
-            self._kernels.pack(inputs[1], packed, self._threads)
-        return self._run(inputs, packed, outputs[0], workspace)
+        if self._shape.shared:
+            return self._run(inputs, None, outputs[0], workspace)
+        packed = self._scratch.cut("packed", workspace)
+        before = self._kernels.pack(inputs[1], packed, self._threads)
+        return both_known(before, self._run(inputs, packed, outputs[0], workspace))
 
     def pack(self, weight: Any) -> Any:
         """Return a weight transformed, for `run_packed`."""
@@ -57,7 +60,8 @@ class WinogradPlan(HostPlan):
         stream: object | None = None,
     ) -> bool | None:
         """As `run`, with what `pack` returned in the place of the weight."""
-        return self._run(inputs, inputs[1], outputs[0], workspace)
+        overflowed = self._run(inputs, inputs[1], outputs[0], workspace)
+        return None if self._rounds else overflowed
 
     def _run(self, inputs: Sequence[Any], packed: Any, target: Any, workspace: Any) -> bool | None:
         shape, scratch = self._shape, self._scratch

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from fastconv.cpu import narrow
 from fastconv.cpu.epilogue import CODES, LEAKY_SLOPE
 from fastconv.cpu.isa import core
 from fastconv.cpu.pixels import adjoin, block_channels
@@ -31,7 +32,7 @@ class Shape:
     and is multiplied with `step` output channels at a time. Either all kernels are transformed
     beforehand and a unit of work is a block, or all inputs are (`shared`) and a unit is a step:
     whichever takes less memory, as it is read for every unit. Unless `pixels` is 0, lanes are
-    channels, and tiles have so many output channels.
+    channels, and tiles have so many output channels. Items that are read may be `halves`.
     """
 
     groups: int
@@ -48,6 +49,7 @@ class Shape:
     shared: bool
     strided: bool = False
     pixels: int = 0
+    halves: bool = False
 
     @property
     def units(self) -> int:
@@ -68,13 +70,16 @@ def extents(problem: ConvProblem) -> tuple[int, int]:
 
 def pixels_of(problem: ConvProblem) -> int:
     """Return the output channels of a block of kernels where lanes are channels, else 0."""
-    if problem.dtype != "float32" or not adjoin(problem):
+    if not adjoin(problem):
         return 0
     return block_channels(extents(problem)[1], "float32", GROUP)
 
 
-def kernels_of(problem: ConvProblem, alpha: tuple[int, int]) -> Any:
-    """Return the compiled core's object; for a weight gradient, that of the forward pass."""
+def kernels_of(problem: ConvProblem, alpha: tuple[int, int], rounding: str = "") -> Any:
+    """Return the compiled core's object; for a weight gradient, that of the forward pass.
+
+    Float32 operands are rounded to the precision `rounding`, unless it is empty.
+    """
     assert core is not None
     adjoint = problem.operation == "conv_input_grad"
     inner, channels = extents(problem)
@@ -100,7 +105,9 @@ def kernels_of(problem: ConvProblem, alpha: tuple[int, int]) -> Any:
         LEAKY_SLOPE,
         pixels_of(problem),
         up,
-        problem.dtype,
+        narrow.operands_dtype(problem),
+        narrow.target_bytes(problem),
+        rounding,
     )
 
 
@@ -112,11 +119,8 @@ def choose_shape(problem: ConvProblem, alpha: tuple[int, int], kernels: Any) -> 
     phases, pixels = kernels.phases, pixels_of(problem)
     shared = tiles <= channels * phases
     if pixels:
-        # Tiles with lanes of channels multiply all points of all rows.
-        products = points * (depth // inner)
         width, step = _cut_pixels(channels, tiles, pixels)
     else:
-        products = kernels.products
         width, step = _cut_tiles(channels * phases, points * depth, tiles, shared)
         rows, _ = core.gemm_tile("float32")
         step = max(step // phases // rows, 1) * rows
@@ -128,7 +132,7 @@ def choose_shape(problem: ConvProblem, alpha: tuple[int, int], kernels: Any) -> 
         phases,
         depth,
         points,
-        products,
+        kernels.products,
         tiles,
         width,
         blocks,
@@ -136,6 +140,7 @@ def choose_shape(problem: ConvProblem, alpha: tuple[int, int], kernels: Any) -> 
         shared,
         phases == 1 and max(problem.stride) > 1,
         pixels,
+        narrow.operands_dtype(problem) in narrow.HALVES,
     )
 
 

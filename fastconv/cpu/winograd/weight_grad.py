@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fastconv.cpu import narrow
 from fastconv.cpu.cuts import even_width
 from fastconv.cpu.geometry import geometry_of
 from fastconv.cpu.isa import core
@@ -46,6 +47,7 @@ class GradShape:
     live: float = 1.0
     strided: bool = False
     pixels: bool = False
+    halves: bool = False
 
     @property
     def units(self) -> int:
@@ -91,11 +93,14 @@ def choose_grad_shape(problem: ConvProblem, alpha: tuple[int, int], forward: Any
         live,
         max(problem.stride) > 1,
         pixels,
+        narrow.operands_dtype(problem) in narrow.HALVES,
     )
 
 
-def grads_of(problem: ConvProblem, alpha: tuple[int, int], shape: GradShape) -> Any:
-    """Return the compiled core's object."""
+def grads_of(
+    problem: ConvProblem, alpha: tuple[int, int], shape: GradShape, rounding: str = ""
+) -> Any:
+    """Return the compiled core's object; `rounding` is as in kernels_of."""
     assert core is not None
     return core.WinogradGrad(
         geometry_of(problem),
@@ -109,6 +114,9 @@ def grads_of(problem: ConvProblem, alpha: tuple[int, int], shape: GradShape) -> 
         shape.step,
         shape.splits,
         shape.pixels,
+        narrow.operands_dtype(problem),
+        narrow.target_bytes(problem),
+        rounding,
     )
 
 
@@ -132,10 +140,10 @@ class WinogradGradPlan(HostPlan):
         outputs: Sequence[Any],
         workspace: Any,
         stream: object | None = None,
-    ) -> None:
+    ) -> bool | None:
         """Fill the weight; see :class:`fastconv.backend.Plan`."""
         cut = self._scratch.cut
-        self._kernels.run(
+        overflowed: bool | None = self._kernels.run(
             inputs[0],
             inputs[1],
             outputs[0],
@@ -145,3 +153,4 @@ class WinogradGradPlan(HostPlan):
             cut("threads", workspace),
             self._threads,
         )
+        return overflowed

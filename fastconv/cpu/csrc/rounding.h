@@ -1,0 +1,58 @@
+/* float32 to the nearest number that a format of fewer bits has, ties to even, still as float32. */
+#ifndef FC_ROUNDING_H
+#define FC_ROUNDING_H
+
+#include "narrow_formats.h"
+
+FC_INLINE fc_vector_float32 load_floats(const char *from, int64_t n)
+{
+    return n >= NARROW_LANES ? *(const fc_vector_float32 *)from : load_some_float32(from, n);
+}
+
+/* The last `bits` bits of fractions; all NaN become the same. */
+FC_INLINE fc_vector_float32 without_bits(const int bits, fc_vector_float32 v)
+{
+    const fc_vector_u32 given = (fc_vector_u32)v;
+    const fc_vector_u32 up = (given + ((1u << (bits - 1)) - 1) + (given >> bits & 1))
+                             & (UINT32_MAX << bits);
+#if defined(__AVX512F__)
+    const __mmask16 nan = _mm512_cmp_ps_mask((__m512)v, (__m512)v, _CMP_UNORD_Q);
+    return (fc_vector_float32)_mm512_mask_mov_epi32((__m512i)up, nan,
+                                                    _mm512_set1_epi32(0x7fc00000));
+#else
+    const fc_vector_u32 none = {0};
+    return (fc_vector_float32)chosen((fc_vector_i32)(v != v), none + 0x7fc00000, up);
+#endif
+}
+
+FC_INLINE fc_vector_float32 rounded_to(const int rounding, fc_vector_float32 v)
+{
+    switch (rounding) {
+    case FC_TO_TF32:
+        return without_bits(13, v);
+    case FC_TO_BFLOAT16:
+        return without_bits(16, v);
+    case FC_TO_FLOAT16:
+        return widened_float16(rounded_float16(v));
+    default:
+        return v;
+    }
+}
+
+/* `call` with a rounding that the compiler knows. */
+#define FC_EACH_ROUNDING(rounding, call)                                                           \
+    switch (rounding) {                                                                            \
+    case FC_TO_TF32:                                                                               \
+        call(FC_TO_TF32);                                                                          \
+        break;                                                                                     \
+    case FC_TO_BFLOAT16:                                                                           \
+        call(FC_TO_BFLOAT16);                                                                      \
+        break;                                                                                     \
+    case FC_TO_FLOAT16:                                                                            \
+        call(FC_TO_FLOAT16);                                                                       \
+        break;                                                                                     \
+    default:                                                                                       \
+        call(FC_UNROUNDED);                                                                        \
+    }
+
+#endif
