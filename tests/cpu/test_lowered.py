@@ -32,8 +32,8 @@ def problem_of(operation, arrays, **parameters):
         **{name: operand(array) for name, array in arrays.items()},
         **window | parameters,
     )
-    target = np.empty_like(arrays[result])
-    return problem, [a for name, a in arrays.items() if name != result], target
+    order = ("y", "weight") if result == "x" else [n for n in ("x", "weight", "y") if n != result]
+    return problem, [arrays[name] for name in order], np.empty_like(arrays[result])
 
 
 def drawn(seed, channels, outputs, extents, *, groups=1, last=False):
