@@ -58,9 +58,11 @@ class Considered:
             if isfinite(cheaper.error_bound)
             else "has no bound that holds for all values"
         )
-        return (
-            f"{said}; the next cheaper, {cheaper.precision}, {allows}, in {share:.2g} of the time"
-        )
+        which = f"the next cheaper, {cheaper.precision}, {allows}, in {share:.2g} of the time"
+        if share >= 1:
+            times = f"in {share:.2g} times the time"
+            which = f"fewer bits gain nothing: {cheaper.precision} {allows}, {times}"
+        return f"{said}; {which}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import pytest
 
 import fastconv
 from fastconv.backend import Decision
+from fastconv.dispatch.explain import Considered
 from fastconv.layers import Conv2d, Linear
 from fastconv.precision import classical_error_bound, rounded
 
@@ -286,4 +287,14 @@ def test_explain_names_the_next_cheaper_precision(arguments, ladder, precision, 
 def test_explain_prints_it(single):
     text = str(fastconv.explain(fastconv.conv2d, *single))
     assert "precision float32, error bound" in text
-    assert "the next cheaper, " in text
+    assert "the next cheaper, " in text or "fewer bits gain nothing: " in text
+
+
+def test_fewer_bits_that_take_longer_are_not_called_cheaper():
+    taken = Decision(True, "", "a", "float32", 1e-6, seconds=2.0)
+    slower = Decision(True, "", "b", "float16", 1e-3, seconds=5.0)
+    said = Considered(None, (taken,), taken, cheaper=slower).precision
+    assert said == (
+        "precision float32, error bound 1e-06; fewer bits gain nothing: float16 allows 0.001, "
+        "in 2.5 times the time"
+    )
