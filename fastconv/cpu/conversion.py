@@ -9,9 +9,6 @@ import numpy as np
 from fastconv.cpu.isa import core
 from fastconv.cpu.narrow import HALVES
 
-# What float32 may be rounded to, and stay float32.
-ROUNDED = ("tf32", *HALVES)
-
 
 def convert(target: Any, source: Any, threads: int) -> None:
     """Fill an array with the items of another, rounded where it has fewer bits."""

@@ -7,6 +7,7 @@ at once. To plans and models such a convolution is one of items, of fewer channe
 
 from __future__ import annotations
 
+from fastconv.backend import Policy
 from fastconv.cpu.candidate import why_not_as_it_is
 from fastconv.cpu.cuts import ceil_div
 from fastconv.cpu.isa import active, core
@@ -15,6 +16,8 @@ from fastconv.problem import Problem
 
 HALVES = ("float16", "bfloat16")
 NARROW = (*HALVES, "int8")
+# What float32 may be rounded to, and stay float32.
+ROUNDED = ("tf32", *HALVES)
 _ITEM_BYTES = 4
 
 
@@ -25,6 +28,12 @@ def operands_dtype(problem: Problem) -> str:
     """
     dtypes = [operand.dtype for operand in problem.inputs[:2]]
     return dtypes[-1] if dtypes[-1] in HALVES else dtypes[0]
+
+
+def rounding_of(problem: Problem, policy: Policy) -> str:
+    """Return what kernels that can do so round float32 operands to as they read them, or ""."""
+    single = problem.dtype == operands_dtype(problem) == "float32"
+    return str(policy.precision) if single and policy.precision in ROUNDED else ""
 
 
 def target_bytes(problem: Problem) -> int:

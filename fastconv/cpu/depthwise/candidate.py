@@ -16,10 +16,9 @@ from fastconv.cpu.candidate import (
     threads_for,
     threads_within,
 )
-from fastconv.cpu.conversion import ROUNDED
 from fastconv.cpu.depthwise.plan import DepthwisePlan, channels_adjoin, split_count
 from fastconv.cpu.isa import active, core, why_no_core
-from fastconv.cpu.narrow import HALVES, operands_dtype, why_not
+from fastconv.cpu.narrow import HALVES, operands_dtype, rounding_of, why_not
 from fastconv.cpu.plans import itemsize
 from fastconv.machine import peak_flops
 from fastconv.problem import ConvProblem, Problem
@@ -54,7 +53,7 @@ class Depthwise:
         if core is None:
             return refused(self.name, why_no_core)
         assert isinstance(problem, ConvProblem)
-        rounding = _rounding(problem, policy)
+        rounding = rounding_of(problem, policy)
         dtype, reason = ("float32", "") if rounding else arithmetic(problem, policy)
         reason = why_not_depthwise(problem) or reason or why_not(problem, dtype)
         if not reason and operands_dtype(problem) != problem.dtype:
@@ -99,12 +98,6 @@ class Depthwise:
         detail = decision.detail
         assert isinstance(detail, _Detail)
         return DepthwisePlan(problem, decision.threads, detail.splits, rounding=detail.rounding)
-
-
-def _rounding(problem: ConvProblem, policy: Policy) -> str:
-    """Return what operands are rounded to as they are read; "" for nothing."""
-    lowered = problem.dtype == operands_dtype(problem) == "float32" and policy.precision in ROUNDED
-    return str(policy.precision) if lowered else ""
 
 
 def why_not_depthwise(problem: ConvProblem) -> str:

@@ -15,9 +15,8 @@ from fastconv.cpu.candidate import (
     threads_for,
     threads_within,
 )
-from fastconv.cpu.conversion import ROUNDED
 from fastconv.cpu.isa import active, core, why_no_core
-from fastconv.cpu.narrow import HALVES, operands_dtype
+from fastconv.cpu.narrow import HALVES, operands_dtype, rounding_of
 from fastconv.cpu.pixels import adjoin
 from fastconv.cpu.plans import padded
 from fastconv.cpu.winograd.cost import grad_seconds, seconds
@@ -153,9 +152,8 @@ def _plan(detail: _Detail, threads: int) -> WinogradPlan | WinogradGradPlan:
 
 
 def _rounding(problem: ConvProblem, policy: Policy) -> str:
-    """Return what operands are rounded to as they are read; "" for nothing."""
-    lowered = problem.dtype == "float32" and policy.precision in ROUNDED and not adjoin(problem)
-    return str(policy.precision) if lowered else ""
+    """Return what tiles are rounded to; tiles of pixels can't be."""
+    return "" if adjoin(problem) else rounding_of(problem, policy)
 
 
 def _bytes(detail: _Detail, threads: int) -> int:
