@@ -21,7 +21,7 @@ def convert(target: Any, source: Any, threads: int) -> None:
             np.copyto(target, source, casting="unsafe")
         return
     assert core is not None
-    order = np.argsort([-stride for stride in target.strides], kind="stable")
+    order = _order(target)
     core.convert(source.transpose(order), target.transpose(order), half, threads)
 
 
@@ -31,7 +31,7 @@ def round_to_half(target: Any, source: Any, dtype: str, threads: int) -> bool | 
     Returns False if none is known to have overflowed, else None.
     """
     assert core is not None
-    order = np.argsort([-stride for stride in target.strides], kind="stable")
+    order = _order(target)
     given = source.transpose(order)
     if not given.flags.c_contiguous:
         given = np.ascontiguousarray(given)
@@ -41,7 +41,7 @@ def round_to_half(target: Any, source: Any, dtype: str, threads: int) -> bool | 
 
 def as_line(array: Any) -> Any:
     """Return an array's items as one line in their order in memory; None unless in one piece."""
-    order = np.argsort([-stride for stride in array.strides], kind="stable")
+    order = _order(array)
     turned = array.transpose(order)
     return turned.reshape(-1) if turned.flags.c_contiguous else None
 
@@ -50,5 +50,10 @@ def lie_alike(a: Any, b: Any) -> bool:
     """Whether two arrays of the same shape have their items in one piece, in the same order."""
     if a.shape != b.shape or a.size == 0:
         return False
-    order = np.argsort([-stride for stride in a.strides], kind="stable")
+    order = _order(a)
     return bool(a.transpose(order).flags.c_contiguous and b.transpose(order).flags.c_contiguous)
+
+
+def _order(array: Any) -> Any:
+    """Return an array's axes from the one that moves furthest in memory on."""
+    return np.argsort([-stride for stride in array.strides], kind="stable")
