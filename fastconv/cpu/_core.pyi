@@ -412,6 +412,19 @@ def depthwise(
     integers: tuple[tuple[int, int], _Array | None, tuple[Any, ...]] | None = None,
     rounding: str = "",
 ) -> bool | None: ...
+def grouped(
+    geometry: Geometry,
+    x: _Array,
+    packed: _Array,
+    y: _Array,
+    bias: _Array | None,
+    group: int,
+    activation: int,
+    parameter: float,
+    dtype: str,
+    threads: int,
+    rounding: str = "",
+) -> bool | None: ...
 def product_scratch(dtype: str) -> int: ...
 def product(
     a: _Array,

@@ -7,6 +7,7 @@ cdef extern from "fc_convolutions.h" nogil:
         FC_INPUT_GRAD
         FC_WEIGHT_GRAD
         FC_MOST_PHASES
+        FC_GROUPED_BYTES
         FC_LOWERED
         FC_PIXELS
         FC_TRANSPOSED
@@ -234,3 +235,16 @@ cdef extern from "fc_convolutions.h" nogil:
         int64_t packed_bytes
         int64_t scratch_bytes
         fc_narrow narrow
+
+    ctypedef struct fc_grouped:
+        fc_geometry g
+        fc_array x
+        fc_array y
+        const char *packed
+        const char *bias
+        int64_t group
+        double parameter
+        int dtype
+        int half
+        int activation
+        int rounding

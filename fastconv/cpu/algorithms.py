@@ -10,6 +10,7 @@ from fastconv.cpu.columns import CompiledColumns
 from fastconv.cpu.dense import Blas
 from fastconv.cpu.dense_gemm import Gemm
 from fastconv.cpu.depthwise import Depthwise
+from fastconv.cpu.grouped import Grouped
 from fastconv.cpu.im2col_blas import Im2colBlas
 from fastconv.cpu.implicit_gemm import ImplicitGemm
 from fastconv.cpu.integer import (
@@ -40,6 +41,7 @@ _CANDIDATES: dict[type[Problem], tuple[Candidate, ...]] = {
     ConvProblem: (
         Paired(Pointwise(), rounds_sources=True),
         Depthwise(),
+        Grouped(),
         Paired(Winograd(6), rounds_sources=False),
         Winograd(4),
         Paired(ImplicitGemm(), rounds_sources=True),

@@ -100,4 +100,20 @@ typedef struct {
     int64_t table_bytes, scratch_bytes; /* scratch_bytes for each thread */
 } fc_depthwise;
 
+/* A convolution whose groups have `group` channels, 2, 4 or 8, in and out, which lie side by side in
+ * x and y. `packed` is the weight in pieces of FC_GROUPED_BYTES: (pieces, taps, channels of a
+ * group, channels of the piece), zero past the last channel. It, the bias and sums are of `dtype`,
+ * as x and y unless these hold 16-bit floats: `half` is 1 + FC_NARROW_float16... then. */
+enum { FC_GROUPED_BYTES = 64 };
+
+typedef struct {
+    fc_geometry g;
+    fc_array x, y;
+    const char *packed, *bias; /* the bias may be NULL */
+    int64_t group;
+    double parameter;
+    int dtype, half, activation;
+    int rounding; /* of float32 items of x: FC_TO_TF32... */
+} fc_grouped;
+
 #endif

@@ -107,6 +107,7 @@ typedef struct {
     int64_t (*tile_vectors)(void);
     int64_t (*tile_columns)(int dtype);
     void (*depthwise_plan)(fc_depthwise *);
+    void (*grouped)(const fc_grouped *, int threads);
     void (*depthwise)(const fc_depthwise *, int threads);
     void (*product)(const fc_dense *, int threads);
     int64_t (*product_scratch)(int dtype);

@@ -11,6 +11,7 @@
 #include "depthwise_level.h"
 #include "dense_gemm.h"
 #include "finish.h"
+#include "grouped.h"
 #include "gathered.h"
 #include "indexed.h"
 #include "narrow_few.h"
@@ -57,6 +58,8 @@
 #define FC_TEMPLATE "gathered.inc"
 #include "each_float.h"
 #define FC_TEMPLATE "activate.inc"
+#include "each_float.h"
+#define FC_TEMPLATE "grouped.inc"
 #include "each_float.h"
 #define FC_TEMPLATE "epilogue.inc"
 #include "each_float.h"
@@ -165,6 +168,7 @@
 #include "half_indexed.inc"
 #include "half_columns.inc"
 #include "finish.inc"
+#include "grouped_run.inc"
 #include "quantize.inc"
 #include "rescale.inc"
 #include "rounding.inc"
@@ -196,6 +200,7 @@ const fc_kernels FC_TABLE(FC_ISA) = {
     .col2im = col2im,
     .half_col2im = half_col2im,
     .half_col2im_scratch = half_col2im_scratch,
+    .grouped = grouped,
     .scatter = scatter,
     .epilogue = epilogue,
     .max_forward = max_forward,

@@ -1,0 +1,131 @@
+/* Convolution of groups of few channels, which lie side by side: what kernels share. */
+#ifndef FC_GROUPED_H
+#define FC_GROUPED_H
+
+#include "common.h"
+#include "finish.h"
+#include "half_vectors.h"
+#include "rounding.h"
+
+/* A tile is so many positions of one vector of channels. Sums, pixels, a weight and what a pixel
+ * spreads must fit the registers. */
+#if defined(__AVX512F__) || defined(__aarch64__)
+enum { GROUPED_POSITIONS = 8 };
+#else
+enum { GROUPED_POSITIONS = 4 };
+#endif
+
+/* A range of taps. */
+typedef struct {
+    int64_t first, end;
+} fc_tap_range;
+
+/* The taps of output o whose inputs are inside the axis. */
+FC_INLINE fc_tap_range taps_inside(const fc_geometry *g, int axis, int64_t o)
+{
+    const int64_t first = o * g->stride[axis] - g->before[axis], step = g->dilation[axis];
+    const int64_t after = g->in[axis] - first;
+
+    return (fc_tap_range){first < 0 ? ceil_div(-first, step) : 0,
+                     after <= 0 ? 0 : min64(g->kernel[axis], ceil_div(after, step))};
+}
+
+/* The outputs along a row that read no border. */
+static fc_tap_range inner_outputs(const fc_geometry *g)
+{
+    const int64_t reach = (g->kernel[2] - 1) * g->dilation[2] + 1, room = g->in[2] + g->before[2];
+    const int64_t first = min64(g->out[2], max64(0, ceil_div(g->before[2], g->stride[2])));
+
+    return (fc_tap_range){first, max64(first, room < reach ? 0 : min64(g->out[2], (room - reach)
+                                                                           / g->stride[2] + 1))};
+}
+
+/* n channels of x as sums are made of them. What x holds is asked here, once for all products of a
+ * pixel. */
+FC_INLINE fc_vector_float32 group_channels_float32(const fc_grouped *c, const char *from,
+                                                   int64_t n)
+{
+    if (c->half == 1 + FC_NARROW_float16)
+        return widened_half(FC_NARROW_float16, load_u16(from, n));
+    if (c->half)
+        return widened_half(FC_NARROW_bfloat16, load_u16(from, n));
+    const fc_vector_float32 v = load_floats(from, n);
+    switch (c->rounding) {
+    case FC_TO_TF32: return rounded_to(FC_TO_TF32, v);
+    case FC_TO_BFLOAT16: return rounded_to(FC_TO_BFLOAT16, v);
+    case FC_TO_FLOAT16: return rounded_to(FC_TO_FLOAT16, v);
+    default: return v;
+    }
+}
+
+FC_INLINE fc_vector_float64 group_channels_float64(const fc_grouped *c, const char *from,
+                                                   int64_t n)
+{
+    (void)c;
+    return n >= VECTOR_BYTES / 8 ? *(const fc_vector_float64 *)from : load_some_float64(from, n);
+}
+
+FC_INLINE void put_channels_float32(const fc_grouped *c, char *to, fc_vector_float32 v, int64_t n)
+{
+    if (c->half == 1 + FC_NARROW_float16)
+        store_half_float32(1 + FC_NARROW_float16, to, v, n);
+    else if (c->half)
+        store_half_float32(1 + FC_NARROW_bfloat16, to, v, n);
+    else
+        store_half_float32(0, to, v, n);
+}
+
+FC_INLINE void put_channels_float64(const fc_grouped *c, char *to, fc_vector_float64 v, int64_t n)
+{
+    (void)c;
+    store_half_float64(0, to, v, n);
+}
+
+/* Lane l gets item l / group * group + j: item j of its own group, of a vector that groups fill. */
+#define FC_PLACE(lanes, group, l, j) (((l) / (group) * (group) + (j)) % (lanes))
+#define FC_PLACES_2(n, g, j) FC_PLACE(n, g, 0, j), FC_PLACE(n, g, 1, j)
+#define FC_PLACES_4(n, g, j) FC_PLACES_2(n, g, j), FC_PLACE(n, g, 2, j), FC_PLACE(n, g, 3, j)
+#define FC_PLACES_8(n, g, j)                                                                       \
+    FC_PLACES_4(n, g, j), FC_PLACE(n, g, 4, j), FC_PLACE(n, g, 5, j), FC_PLACE(n, g, 6, j),        \
+        FC_PLACE(n, g, 7, j)
+#define FC_PLACES_16(n, g, j)                                                                      \
+    FC_PLACES_8(n, g, j), FC_PLACE(n, g, 8, j), FC_PLACE(n, g, 9, j), FC_PLACE(n, g, 10, j),       \
+        FC_PLACE(n, g, 11, j), FC_PLACE(n, g, 12, j), FC_PLACE(n, g, 13, j),                       \
+        FC_PLACE(n, g, 14, j), FC_PLACE(n, g, 15, j)
+#define FC_SPREAD_CASE(lanes, group, j)                                                            \
+    case (group) * 8 + (j):                                                                        \
+        return __builtin_shufflevector(v, v, FC_PLACES_##lanes(lanes, group, j));
+#define FC_SPREAD_GROUPS(type, lanes)                                                              \
+    FC_INLINE fc_vector_##type spread_group_##type(const int group, const int j,                   \
+                                                   fc_vector_##type v)                             \
+    {                                                                                              \
+        switch (group * 8 + j) {                                                                   \
+            FC_SPREAD_CASE(lanes, 2, 0)                                                            \
+            FC_SPREAD_CASE(lanes, 2, 1)                                                            \
+            FC_SPREAD_CASE(lanes, 4, 0)                                                            \
+            FC_SPREAD_CASE(lanes, 4, 1)                                                            \
+            FC_SPREAD_CASE(lanes, 4, 2)                                                            \
+            FC_SPREAD_CASE(lanes, 4, 3)                                                            \
+            FC_SPREAD_CASE(lanes, 8, 0)                                                            \
+            FC_SPREAD_CASE(lanes, 8, 1)                                                            \
+            FC_SPREAD_CASE(lanes, 8, 2)                                                            \
+            FC_SPREAD_CASE(lanes, 8, 3)                                                            \
+            FC_SPREAD_CASE(lanes, 8, 4)                                                            \
+            FC_SPREAD_CASE(lanes, 8, 5)                                                            \
+            FC_SPREAD_CASE(lanes, 8, 6)                                                            \
+            FC_SPREAD_CASE(lanes, 8, 7)                                                            \
+        default: return v;                                                                         \
+        }                                                                                          \
+    }
+#if defined(__AVX512F__)
+FC_SPREAD_GROUPS(float32, 16)
+FC_SPREAD_GROUPS(float64, 8)
+#elif defined(__AVX__)
+FC_SPREAD_GROUPS(float32, 8)
+FC_SPREAD_GROUPS(float64, 4)
+#else
+FC_SPREAD_GROUPS(float32, 4)
+FC_SPREAD_GROUPS(float64, 2)
+#endif
+
+#endif
