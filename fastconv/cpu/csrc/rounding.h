@@ -12,15 +12,21 @@ FC_INLINE fc_vector_float32 load_floats(const char *from, int64_t n)
 /* The last `bits` bits of fractions; all NaN become the same. */
 FC_INLINE fc_vector_float32 without_bits(const int bits, fc_vector_float32 v)
 {
-    const fc_vector_u32 given = (fc_vector_u32)v;
+#if defined(__AVX512F__)
+    enum { NAN_FROM_NAN = 0x33 }; /* for the classes of quiet and signalling ones */
+    const __m512i given = (__m512i)v;
+    const __mmask16 odd = _mm512_test_epi32_mask(given, _mm512_set1_epi32(1 << bits));
+    const __m512i half = _mm512_add_epi32(given, _mm512_set1_epi32((1 << (bits - 1)) - 1));
+    const __m512i sum = _mm512_mask_add_epi32(half, odd, half, _mm512_set1_epi32(1));
+    const __m512i up = _mm512_and_si512(sum, _mm512_set1_epi32((int)(UINT32_MAX << bits)));
+
+    return (fc_vector_float32)_mm512_fixupimm_ps((__m512)up, (__m512)v,
+                                                 _mm512_set1_epi32(NAN_FROM_NAN), 0);
+#else
+    const fc_vector_u32 given = (fc_vector_u32)v, none = {0};
     const fc_vector_u32 up = (given + ((1u << (bits - 1)) - 1) + (given >> bits & 1))
                              & (UINT32_MAX << bits);
-#if defined(__AVX512F__)
-    const __mmask16 nan = _mm512_cmp_ps_mask((__m512)v, (__m512)v, _CMP_UNORD_Q);
-    return (fc_vector_float32)_mm512_mask_mov_epi32((__m512i)up, nan,
-                                                    _mm512_set1_epi32(0x7fc00000));
-#else
-    const fc_vector_u32 none = {0};
+
     return (fc_vector_float32)chosen((fc_vector_i32)(v != v), none + 0x7fc00000, up);
 #endif
 }
