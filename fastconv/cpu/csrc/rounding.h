@@ -17,7 +17,7 @@ static const uint32_t nan_from_nan = 0x33; /* for the classes of quiet and signa
 static const uint32_t bits_kept[2] = {UINT32_MAX << 13, UINT32_MAX << 16};
 #endif
 
-/* The last `bits` bits of fractions; all NaN become the same. */
+/* Without the last `bits` bits of fractions; NaN become quiet ones. */
 FC_INLINE fc_vector_float32 without_bits(const int bits, fc_vector_float32 v)
 {
 #if defined(__AVX512F__)
@@ -30,11 +30,11 @@ FC_INLINE fc_vector_float32 without_bits(const int bits, fc_vector_float32 v)
     FC_WITH_CONSTANT("vfixupimmps $0,", up, given, nan_from_nan);
     return (fc_vector_float32)up;
 #else
-    const fc_vector_u32 given = (fc_vector_u32)v, none = {0};
+    const fc_vector_u32 given = (fc_vector_u32)v;
     const fc_vector_u32 up = (given + ((1u << (bits - 1)) - 1) + (given >> bits & 1))
                              & (UINT32_MAX << bits);
 
-    return (fc_vector_float32)chosen((fc_vector_i32)(v != v), none + 0x7fc00000, up);
+    return (fc_vector_float32)(up | ((fc_vector_u32)(v != v) & 0x7fc00000));
 #endif
 }
 
@@ -46,7 +46,7 @@ FC_INLINE fc_vector_float32 rounded_to(const int rounding, fc_vector_float32 v)
     case FC_TO_BFLOAT16:
         return without_bits(16, v);
     case FC_TO_FLOAT16:
-        return widened_float16(rounded_float16(v));
+        return AS_FLOAT16(v);
     default:
         return v;
     }
