@@ -20,8 +20,8 @@ from setuptools.errors import CompileError
 class Level:
     """One instruction-set level: its name, the compiler's flags, what the flags must define.
 
-    A level with a `base` has kernels of its own for narrow types alone, and for float32 on its way to
-    them; all others are the base's.
+    A level with a `base` has kernels of its own for narrow types alone, and one of them for float32
+    that is rounded to such a type; all others are the base's.
     """
 
     name: str
