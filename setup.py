@@ -20,7 +20,8 @@ from setuptools.errors import CompileError
 class Level:
     """One instruction-set level: its name, the compiler's flags, what the flags must define.
 
-    A level with a `base` has kernels of its own for narrow types alone; all others are the base's.
+    A level with a `base` has kernels of its own for narrow types alone, and one of them for float32
+    that is rounded to such a type; all others are the base's.
     """
 
     name: str
@@ -31,6 +32,8 @@ class Level:
     @property
     def sources(self):
         """The files that are compiled for it."""
+        if "__AVX512BF16__" in self.defines:
+            return ("narrow", "depthwise")
         return ("narrow",) if self.base else ("kernels", "depthwise", "narrow")
 
 

@@ -42,6 +42,7 @@ cdef extern from "fc_kernels.h" nogil:
         fc_grad_bytes (*weight_grad_bytes)(const fc_weight_grad *) noexcept nogil
         void (*convert)(int, const char *, char *, int64_t, int, int) noexcept nogil
         int (*depthwise_quads)(const fc_depthwise *, int) noexcept nogil
+        void (*depthwise_rounded)(const fc_depthwise *, int) noexcept nogil
         void (*byte_layout)(fc_byte_dense *) noexcept nogil
         void (*byte_pack)(const fc_byte_dense *, int) noexcept nogil
         void (*byte_run)(const fc_byte_dense *, int) noexcept nogil

@@ -144,6 +144,7 @@ def depthwise(Geometry geometry not None, operation, x, weight, y, bias, dtype, 
         raise ValueError(f"activation: expected 0 to {FC_ACTIVATIONS - 1}, got {activation}")
     depthwise_plan(&c, geometry, operation, grads.a.shape[1] // channels, dtype, pixels, band_bytes)
     c.activation, c.parameter = activation, parameter
+    c.rounding = 0
     if rounding:
         if code != FC_float32:
             raise ValueError(f"rounding: expected float32, got {dtype}")
@@ -173,7 +174,9 @@ def depthwise(Geometry geometry not None, operation, x, weight, y, bias, dtype, 
     c.table, c.scratch = numbers.data, space.data
     with nogil:
         clear_overflow()
-        if not (exact and fc_active_narrow().depthwise_quads(&c, t)):
+        if c.rounding == FC_TO_BFLOAT16 and fc_active_narrow().depthwise_rounded != NULL:
+            fc_active_narrow().depthwise_rounded(&c, t)
+        elif not (exact and fc_active_narrow().depthwise_quads(&c, t)):
             fc_active().depthwise(&c, t)
     notes = fc_active_narrow().notes_overflow
     return seen_overflow(notes and "float16" in (dtype, rounding))

@@ -86,13 +86,33 @@ def test_winograds_tiles(level, operation, precision, seed, channels, outputs, e
 )  # fmt: skip
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_depthwise_lines(level, operation, precision, seed, channels, last, extents, two):
+def test_depthwise_lines(narrow_level, operation, precision, seed, channels, last, extents, two):
     arrays = drawn(seed, channels, channels, extents, groups=channels, last=last)
     parameters = {"groups": channels}
     if two:
         parameters["stride"] = (2, 2)
         arrays["y"] = arrays["y"][:, :, : (extents[0] + 1) // 2, : (extents[1] + 1) // 2].copy()
     same_as_rounded_before("depthwise", operation, precision, arrays, **parameters)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("stride", [1, 2])
+def test_depthwise_lines_of_unusual_numbers(narrow_level, operation, precision, stride):
+    """What rounds two vectors at once takes denormals for zeros, so that all is done again."""
+    rng = np.random.default_rng(stride)
+    for extent, special in [(33, ()), (97, (np.nan, np.inf)), (33, (3.4e38, -3e38))]:
+        arrays = drawn(extent, 6, 6, (extent, extent), groups=6)
+        arrays["y"] = arrays["y"][:, :, ::stride, ::stride].copy()
+        for name in ("x", "y"):
+            if special:
+                places = rng.integers(0, arrays[name].size, 12)
+                arrays[name].reshape(-1)[places] = np.resize(np.float32(special), 12)
+            elif name == "x" or operation == "conv_input_grad":
+                arrays[name] *= np.float32(1e-38)
+        window = {"groups": 6, "stride": (stride, stride)}
+        with np.errstate(all="ignore"):
+            same_as_rounded_before("depthwise", operation, precision, arrays, **window)
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)

@@ -1,5 +1,10 @@
 /* Includes FC_TEMPLATE once per type whose items are those of scratch memory: float64, float32, and
  * `lowered`, float32 that is rounded as it is read. See each_depth.h. */
+#if defined(__AVX512BF16__)
+#define FC_SUMS(name) name##_float32
+#define FC_V float
+#define FC_T fc_float32
+#else
 #define FC_ROUNDED(reader, v) (v)
 #define FC_N(name) name##_float64
 #define FC_SUMS(name) name##_float64
@@ -17,6 +22,7 @@
 #include FC_TEMPLATE
 #undef FC_N
 #undef FC_ROUNDED
+#endif
 #define FC_ROUNDED(reader, v) rounded_to((reader)->rounding, v)
 #define FC_N(name) name##_lowered
 #include FC_TEMPLATE

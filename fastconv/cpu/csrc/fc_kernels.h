@@ -145,6 +145,8 @@ typedef struct {
     void (*convert)(int dtype, const char *from, char *to, int64_t n, int widens, int threads);
     /* fc_kernels' depthwise of bytes, where it can be had cheaper; else nothing is done: false. */
     int (*depthwise_quads)(const fc_depthwise *, int threads);
+    /* The same of float32 that is rounded to bfloat16; NULL where it can't. */
+    void (*depthwise_rounded)(const fc_depthwise *, int threads);
     void (*byte_layout)(fc_byte_dense *);
     void (*byte_pack)(const fc_byte_dense *, int threads);
     void (*byte_run)(const fc_byte_dense *, int threads);

@@ -2,6 +2,7 @@
  * naming it. Levels that differ from a lower one in these kernels alone have no kernels.c. */
 #include "columns.h"
 #include "common.h"
+#include "depthwise_level.h"
 #include "finish.h"
 #include "narrow.h"
 #include "narrow_dense.h"
@@ -136,6 +137,9 @@ const fc_narrow_kernels FC_TABLE(FC_ISA) = {
     .weight_grad_bytes = weight_grad_bytes,
     .convert = convert,
     .depthwise_quads = depthwise_quads,
+#if defined(__AVX512BF16__)
+    .depthwise_rounded = FC_DEPTHWISE,
+#endif
     .byte_layout = byte_layout,
     .byte_pack = byte_pack,
     .byte_run = byte_run,

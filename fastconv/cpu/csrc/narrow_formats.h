@@ -91,26 +91,71 @@ FC_INLINE fc_vector_u16 rounded_float16(fc_vector_float32 v)
 /* Exponents differ by 112: a product moves them, which serves denormals as well. */
 FC_INLINE fc_vector_float32 widened_float16(fc_vector_u16 v)
 {
-    const fc_vector_u32 bits = wide_u16(v), ones = {0};
-    const fc_vector_float32 size = (fc_vector_float32)((bits & 0x7fff) << 13) * 0x1p112f;
-    const fc_vector_u32 special = (fc_vector_u32)(size >= 65536.0f) & (0x7f800000 + ones);
+#if defined(__x86_64__)
+    const fc_vector_u32 bits = (fc_vector_u32)_mm_cvtepi16_epi32(_mm_loadl_epi64((void *)&v)) << 13;
+#else
+    const fc_vector_u32 bits = (fc_vector_u32)((fc_vector_i32)(wide_u16(v) << 16) >> 3);
+#endif
+    const fc_vector_u32 value = (fc_vector_u32)((fc_vector_float32)(bits & 0x8fffe000) * 0x1p112f);
+    const fc_vector_u32 special = (fc_vector_u32)((bits & 0x0f800000) == 0x0f800000);
 
-    return (fc_vector_float32)((fc_vector_u32)size | special | (bits & 0x8000) << 16);
+    return (fc_vector_float32)(value | (special & 0x7f800000));
 }
 
-/* Denormals are rounded by an addition that leaves no more bits than they have. */
+/* A magnitude's exponent, but not below float16's least, and one beyond its largest at most, which
+ * NaN gets as well. */
+FC_INLINE fc_vector_u32 float16_exponent(fc_vector_float32 size)
+{
+    const fc_vector_float32 none = {0};
+#if defined(__x86_64__)
+    const __m128 most = _mm_min_ps((__m128)size, (__m128)(65536.0f + none));
+    const fc_vector_u32 held = (fc_vector_u32)_mm_max_ps(most, (__m128)(0x1p-14f + none));
+#else
+    const fc_vector_u32 most = chosen((fc_vector_i32)(size < 65536.0f), (fc_vector_u32)size,
+                                      (fc_vector_u32)(65536.0f + none));
+    const fc_vector_u32 held = chosen((fc_vector_i32)((fc_vector_float32)most > 0x1p-14f), most,
+                                      (fc_vector_u32)(0x1p-14f + none));
+#endif
+    return held & 0x7f800000;
+}
+
+/* What is added to a magnitude so that the sum has no more bits than float16 leaves it: three
+ * halves of its power of two, times 2^13. */
+enum { FLOAT16_STEP = 13 << 23 | 1 << 22 };
+
 FC_INLINE fc_vector_u16 rounded_float16(fc_vector_float32 v)
 {
-    const fc_vector_u32 bits = (fc_vector_u32)v, size = bits & 0x7fffffff;
-    const fc_vector_u32 normal = (size + 0xc8000fff + (size >> 13 & 1)) >> 13;
-    const fc_vector_u32 small = (fc_vector_u32)((fc_vector_float32)size + 0.5f) - 0x3f000000;
-    const fc_vector_u32 zero = {0};
-    fc_vector_u32 half = chosen((fc_vector_i32)size < 0x38800000, small, normal);
-
-    half = chosen((fc_vector_i32)size >= 0x477ff000, zero + 0x7c00, half);
-    half = chosen((fc_vector_i32)size > 0x7f800000, zero + 0x7e00, half);
-    return low_u16(half | (bits >> 16 & 0x8000));
+    const fc_vector_u32 none = {0}, size = (fc_vector_u32)v & 0x7fffffff;
+    const fc_vector_u32 exponent = float16_exponent((fc_vector_float32)size);
+    const fc_vector_u32 step = exponent + FLOAT16_STEP;
+    const fc_vector_u32 sum = (fc_vector_u32)((fc_vector_float32)size + (fc_vector_float32)step);
+    const fc_vector_u32 half = sum - step + ((exponent - (113 << 23)) >> 13);
+    const fc_vector_u32 nan = (fc_vector_u32)(v != v) & (0x200 + none);
+#if defined(__x86_64__)
+    const fc_vector_u32 held = (fc_vector_u32)_mm_min_epi32((__m128i)half,
+                                                            _mm_set1_epi32(0x7c00));
+#else
+    const fc_vector_u32 held = chosen((fc_vector_i32)half < 0x7c00, half, none + 0x7c00);
+#endif
+    return low_u16(held | nan | ((fc_vector_u32)v >> 16 & 0x8000));
 }
+
+/* The same as float32. Beyond float16's largest, products overflow. */
+FC_INLINE fc_vector_float32 as_float16(fc_vector_float32 v)
+{
+    const fc_vector_u32 size = (fc_vector_u32)v & 0x7fffffff;
+    const fc_vector_u32 exponent = float16_exponent((fc_vector_float32)size);
+    const fc_vector_float32 step = (fc_vector_float32)(exponent + FLOAT16_STEP);
+    const fc_vector_float32 rounded = ((fc_vector_float32)size + step) - step;
+    const fc_vector_u32 held = (fc_vector_u32)(rounded * 0x1p112f * 0x1p-112f);
+
+    return (fc_vector_float32)(held | ((fc_vector_u32)v & 0x80000000));
+}
+#define AS_FLOAT16(v) as_float16(v)
+#endif
+
+#ifndef AS_FLOAT16
+#define AS_FLOAT16(v) widened_float16(rounded_float16(v))
 #endif
 
 #ifndef NOTES_OVERFLOW
