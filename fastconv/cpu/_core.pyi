@@ -274,7 +274,7 @@ class Convolution:
         pixels: int = 0,
         target_size: int = 0,
         flips: tuple[int, int] = (0, 0),
-        source_size: int = 0,
+        rounds: bool = False,
     ) -> None: ...
     def pack(self, weight: _Array, packed: _Array, threads: int) -> None: ...
     def run(
@@ -351,7 +351,7 @@ class Pointwise:
         parameter: float = 0,
         target_size: int = 0,
         flips: tuple[int, int] = (0, 0),
-        source_size: int = 0,
+        rounds: bool = False,
     ) -> None: ...
     def pack(self, weight: _Array, packed: _Array, threads: int) -> None: ...
     def run(

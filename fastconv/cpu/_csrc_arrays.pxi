@@ -11,6 +11,7 @@ cdef extern from "fc_arrays.h" nogil:
         FC_NARROW_float16
         FC_NARROW_bfloat16
         FC_NARROW_int8
+        FC_NARROW_tf32
         FC_UNROUNDED
         FC_TO_TF32
         FC_TO_BFLOAT16

@@ -12,16 +12,16 @@ cdef class Pointwise:
     pieces : tuple of (int, int, int, int)
         Images whose positions are counted as one line; panels of a line, at most 16, and blocks of
         channels in a unit of work, and source channels that it sums at a time.
-    dtype : {"float32", "float64", "float16", "bfloat16", "int8"}
-        Of the arrays. Of the latter three, the channels summed at a time are items of
-        item_channels each.
+    dtype : {"float32", "float64", "float16", "bfloat16", "int8", "tf32"}
+        Of the arrays, or what `rounds` rounds to. Of all but the first two, the channels summed at
+        a time are items of item_channels each.
     groups : int
     transposed : bool
     tile_rows : int
         Target channels that are computed at a time.
     activation, parameter
         As in epilogue.
-    target_size, flips, source_size
+    target_size, flips, rounds
         As in Convolution.
 
     Attributes
@@ -46,13 +46,13 @@ cdef class Pointwise:
 
     def __cinit__(self, x_shape, weight_shape, y_shape, pieces, *, dtype, groups, transposed,
                   tile_rows, int activation=0, double parameter=0, int target_size=0,
-                  flips=(0, 0), int source_size=0):
+                  flips=(0, 0), bint rounds=False):
         cdef fc_pointwise *p = &self.p
         self.kernels = products_of(dtype)
         self.integers = dtype == "int8"
         self.shapes = tuple(x_shape), tuple(weight_shape), tuple(y_shape)
         p.dtype, p.transposed = product_code(dtype), bool(transposed)
-        take_sizes(dtype, target_size, &p.x, &p.weight, &p.y, source_size)
+        take_sizes(dtype, target_size, &p.x, &p.weight, &p.y, rounds)
         p.narrow.x_flip = in_all_bytes(flips[0])
         p.narrow.weight_flip = in_all_bytes(flips[1])
         if not 0 <= activation < FC_ACTIVATIONS:

@@ -48,8 +48,9 @@ cdef class Convolution:
     products : sequence of tuple
         The phases that the target falls into: (geometry, first, step, place, every, images, lines,
         items, depth, blocks, gathered, apart), see fc_product in fc.h.
-    dtype : {"float32", "float64", "float16", "bfloat16", "int8"}
-        Of the arrays. Of the latter three, a product's depth counts items of item_channels each.
+    dtype : {"float32", "float64", "float16", "bfloat16", "int8", "tf32"}
+        Of the arrays, or what `rounds` rounds to. Of all but the first two, a product's depth
+        counts items of item_channels each.
     groups : int
     transposed : bool
     tile_rows : int
@@ -66,9 +67,9 @@ cdef class Convolution:
         by side in source and target, 2 where lines are transposed on their way.
     target_size : int
         Bytes of the target's items, if not the weight's: 4 for float32, or for int32 of int8.
-    source_size : int
-        Bytes of the source's items, if not the weight's: 4 for float32, rounded to the weight's
-        dtype, of 16 bits, on its way.
+    rounds : bool
+        Whether all arrays are float32, and source and weight are rounded to `dtype`, tf32, float16
+        or bfloat16, on their way.
     flips : tuple of (int, int)
         Of int8 arrays, what is xored to the bytes of x, so that it is unsigned, and of the weight,
         so that it is signed.
@@ -98,14 +99,14 @@ cdef class Convolution:
     def __cinit__(self, x_shape, weight_shape, y_shape, products, *, dtype, groups, transposed,
                   tile_rows, turned=False, streams=False, gaps=False, int activation=0,
                   double parameter=0, int pixels=0, int target_size=0, flips=(0, 0),
-                  int source_size=0):
+                  bint rounds=False):
         cdef int64_t taps = 0
         cdef int k
         self.kernels = products_of(dtype)
         self.integers = dtype == "int8"
         self.shapes = tuple(x_shape), tuple(weight_shape), tuple(y_shape)
         self.c.dtype, self.c.transposed = product_code(dtype), bool(transposed)
-        take_sizes(dtype, target_size, &self.c.x, &self.c.weight, &self.c.y, source_size)
+        take_sizes(dtype, target_size, &self.c.x, &self.c.weight, &self.c.y, rounds)
         self.c.narrow.x_flip = in_all_bytes(flips[0])
         self.c.narrow.weight_flip = in_all_bytes(flips[1])
         if not 0 <= activation < FC_ACTIVATIONS:
@@ -117,14 +118,14 @@ cdef class Convolution:
         self.take_channels(number("groups", groups, 1), item_channels(dtype))
         self.c.tile_rows = <int>min(number("tile_rows", tile_rows, 1), 1 << 20)
         self.c.turned, self.c.streams, self.c.gaps = int(turned), bool(streams), bool(gaps)
-        if not 0 <= self.c.turned <= (FC_TURNED_WHOLE if dtype in NARROW else FC_TURNED):
+        if not 0 <= self.c.turned <= (FC_TURNED_WHOLE if dtype in MADE else FC_TURNED):
             raise ValueError(f"turned: expected 0, 1, or 2 of narrow dtypes, got {turned}")
         if not 0 <= pixels <= FC_TRANSPOSED:
             raise ValueError(f"pixels: expected 0 to {FC_TRANSPOSED}, got {pixels}")
         self.c.pixels = pixels
-        size_of_item = 4 if dtype in NARROW else self.c.weight.size
+        size_of_item = 4 if dtype in MADE else self.c.weight.size
         lanes = fc_active().vector_bytes // size_of_item
-        if pixels and (turned or dtype in NARROW):
+        if pixels and (turned or dtype in MADE):
             raise ValueError("pixels: expected 0 where tiles are turned, and of narrow dtypes")
         if pixels and turned:
             raise ValueError("turned: expected False over pixels")

@@ -13,11 +13,16 @@ from fastconv.cpu import memory
 from fastconv.problem import Ints, Operand
 
 _ALIGNMENT = 64
+# What float32 operands have before a precision's name, which kernels round them to as they read
+# them, in the place of a dtype.
+ROUNDED_AS = "as_"
 
 
 @lru_cache(256)
 def itemsize(dtype: str) -> int:
     """Return the bytes of one element, without needing ml_dtypes for bfloat16."""
+    if dtype.startswith(ROUNDED_AS):
+        return 4
     return 2 if dtype == "bfloat16" else np.dtype(dtype).itemsize
 
 

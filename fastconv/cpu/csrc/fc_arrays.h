@@ -56,7 +56,7 @@ typedef struct {
 /* The types of fewer bits than a sum's: what an array's items are. Scratch memory has items of 32
  * bits, each of as many source channels as narrow_channels tells, and sums are float32, or int32 of
  * int8. */
-#define FC_NARROW_TYPES(X) X(float16) X(bfloat16) X(int8)
+#define FC_NARROW_TYPES(X) X(float16) X(bfloat16) X(int8) X(tf32)
 #define FC_CODE(name) FC_NARROW_##name,
 enum { FC_NARROW_TYPES(FC_CODE) FC_NARROW_COUNT };
 #undef FC_CODE

@@ -153,6 +153,8 @@ FC_INLINE fc_vector_u32 float_items_int8(const char *from, int64_t n, int64_t ne
     return *(const fc_vector_u32 *)from;
 }
 
+#define second_float_items_int8 float_items_int8
+
 FC_INLINE fc_vector_u32 adjoining_float_items_int8(const char *from, int64_t n)
 {
     (void)n;
