@@ -101,6 +101,21 @@ def test_float32_arrays_in_16_bits_are_within_their_bound(
     assert (np.abs(result - same) <= 2.0**-18 * expected.magnitudes).all()
 
 
+@pytest.mark.parametrize("precision", ["tf32", "float16", "bfloat16"])
+@pytest.mark.parametrize("rows", [8, 9, 13, 16, 17])
+def test_wide_lines_of_few_rows_have_room(narrow_level, precision, rows):
+    """Rounded ones may be packed, which takes more scratch memory than reading lines."""
+    rng = np.random.default_rng(0)
+    a, b = (rng.standard_normal(shape).astype("f4") for shape in ((rows, 270), (270, 3900)))
+    c = np.empty((rows, 3900), "f4")
+    size = core.product_scratch(precision)
+    space = np.full(size + 4096, 0x5A, np.uint8)
+    core.product(a[None], b[None], c[None], None, precision, 0, 0.0, space[:size], 1, 0, True)
+    left, right = (to_precision(v, precision).astype("f8") for v in (a, b))
+    assert (abs(c - left @ right) <= 2.0**-15 * (abs(left) @ abs(right)) + 2.0**-110).all()
+    assert (space[size:] == 0x5A).all()
+
+
 def filled(array, values):
     """Return an array of the same strides that holds values."""
     reach = sum((n - 1) * abs(s) for n, s in zip(array.shape, array.strides, strict=True))
