@@ -147,6 +147,18 @@ def test_products_items(
             within_what_float32_loses(algorithm, operation, arrays, found, **parameters)
 
 
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_what_follows_the_last_line_of_a_unit_counts_for_nothing(narrow_level, precision):
+    """Units of 8 lines out of 15, in scratch memory that other units have left nothing in."""
+    arrays = drawn(0, 48, 72, (15, 15), groups=2, last=True)
+    problem, inputs, target = problem_of("conv_forward", arrays, groups=2)
+    _, found = result_of("implicit_gemm", problem, inputs, target, precision)
+    if precision in HALVES:
+        arguments = "implicit_gemm", "conv_forward", precision, arrays
+        same_as_16_bit_arrays(*arguments, found, groups=2)
+    assert np.isfinite(found).all()
+
+
 def no_arrays(operation, batch, *, taps, stride, groups, last):
     """Return a problem of 64 channels that no array was made for."""
     extent = (56 - 1) // stride + 1
