@@ -275,6 +275,7 @@ class Convolution:
         target_size: int = 0,
         flips: tuple[int, int] = (0, 0),
         rounds: bool = False,
+        scales: bool = False,
     ) -> None: ...
     def pack(self, weight: _Array, packed: _Array, threads: int) -> None: ...
     def run(
@@ -352,6 +353,7 @@ class Pointwise:
         target_size: int = 0,
         flips: tuple[int, int] = (0, 0),
         rounds: bool = False,
+        scales: bool = False,
     ) -> None: ...
     def pack(self, weight: _Array, packed: _Array, threads: int) -> None: ...
     def run(
@@ -381,6 +383,7 @@ def conv_weight_grad(
     scratch: _Array,
     threads: int,
     target_size: int = 0,
+    rounds: bool = False,
 ) -> bool | None: ...
 def depthwise_bytes(
     geometry: Geometry, operation: str, multiplier: int, dtype: str, pixels: bool, band_bytes: int
@@ -402,6 +405,7 @@ def depthwise(
     threads: int,
     integers: tuple[tuple[int, int], _Array | None, tuple[Any, ...]] | None = None,
     rounding: str = "",
+    steps: tuple[float, _Array, _Array | None] | None = None,
 ) -> bool | None: ...
 def product_scratch(dtype: str) -> int: ...
 def product(

@@ -7,6 +7,8 @@ cdef extern from "fc_arrays.h" nogil:
         FC_int8
         FC_uint8
         FC_float32
+        FC_NONE
+        FC_RELU
         FC_ACTIVATIONS
         FC_NARROW_float16
         FC_NARROW_bfloat16
@@ -16,6 +18,7 @@ cdef extern from "fc_arrays.h" nogil:
         FC_TO_TF32
         FC_TO_BFLOAT16
         FC_TO_FLOAT16
+        FC_TO_STEPS
 
     ctypedef struct fc_dtype:
         const char *name

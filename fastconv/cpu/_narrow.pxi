@@ -87,6 +87,26 @@ cdef int take_sizes(dtype, int target_size, fc_array *x, fc_array *weight,
     return 0
 
 
+cdef int take_scales(fc_narrow *narrow, int *activation, dtype, int target_size,
+                     bint scales) except -1:
+    """Settle whether sums of bytes become float32 as they are stored; they are rectified then."""
+    if scales and (dtype != "int8" or target_size != 4):
+        raise ValueError(f"scales: expected False of {dtype} and targets of {target_size} bytes")
+    narrow.scaled, narrow.added = scales, NULL
+    narrow.relu = scales and activation[0] == FC_RELU
+    if narrow.relu:
+        activation[0] = FC_NONE
+    return 0
+
+
+cdef int add_scaled(fc_narrow *narrow, const char **bias, int64_t step) except -1:
+    """What is added to scaled sums isn't added to those of bytes."""
+    if step != 4:
+        raise ValueError(f"bias: expected contiguous items of float32, got a step of {step} bytes")
+    narrow.added, bias[0] = bias[0], NULL
+    return 0
+
+
 cdef uint32_t in_all_bytes(uint32_t byte) noexcept:
     return 0x01010101 * (byte & 0xff)
 
@@ -100,8 +120,10 @@ cdef tuple take_integers(fc_narrow *narrow, tuple integers, int64_t channels, in
         raise ValueError(f"x_zero: expected 0 to 255, got {x_zero}")
     if not -128 <= low <= y_zero <= high <= 255:
         raise ValueError(f"expected low <= y_zero <= high of 8 bits, got {low}, {y_zero}, {high}")
-    if (given is None) != (y_size == 4):
-        raise ValueError("multiplier: expected one for a target of 8 bits, and only for that")
+    if (given is None) != (y_size == 4 and not narrow.scaled):
+        raise ValueError(
+            "multiplier: expected one for a target of 8 bits or of scaled sums, and only for these"
+        )
     narrow.multiplier = narrow.w_zeros = NULL
     if given is not None:
         multiplier = flat("multiplier", given, False)

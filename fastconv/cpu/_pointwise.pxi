@@ -21,7 +21,7 @@ cdef class Pointwise:
         Target channels that are computed at a time.
     activation, parameter
         As in epilogue.
-    target_size, flips, rounds
+    target_size, flips, rounds, scales
         As in Convolution.
 
     Attributes
@@ -46,7 +46,7 @@ cdef class Pointwise:
 
     def __cinit__(self, x_shape, weight_shape, y_shape, pieces, *, dtype, groups, transposed,
                   tile_rows, int activation=0, double parameter=0, int target_size=0,
-                  flips=(0, 0), bint rounds=False):
+                  flips=(0, 0), bint rounds=False, bint scales=False):
         cdef fc_pointwise *p = &self.p
         self.kernels = products_of(dtype)
         self.integers = dtype == "int8"
@@ -58,6 +58,7 @@ cdef class Pointwise:
         if not 0 <= activation < FC_ACTIVATIONS:
             raise ValueError(f"activation: expected 0 to {FC_ACTIVATIONS - 1}, got {activation}")
         p.activation, p.parameter = activation, parameter
+        take_scales(&p.narrow, &p.activation, dtype, target_size, scales)
         shape_of("x_shape", x_shape, p.x.shape)
         shape_of("weight_shape", weight_shape, p.weight.shape)
         shape_of("y_shape", y_shape, p.y.shape)
@@ -183,6 +184,8 @@ cdef class Pointwise:
             if view.ndim != 1 or view.shape[0] != p.y.shape[1] or view.itemsize != size:
                 raise ValueError(f"bias: expected {p.y.shape[1]} items of {size} bytes")
             p.bias, p.bias_step = <const char *>view.buf, view.strides[0]
+            if p.narrow.scaled:
+                add_scaled(&p.narrow, &p.bias, p.bias_step)
             return self.go(&p, t, given)
         finally:
             PyBuffer_Release(&view)

@@ -60,9 +60,13 @@ class PackedPlan(HostPlan):
     def pack(self, weight: Any) -> Any:
         """Return a weight in the order in which the plan reads it: read-only bytes."""
         packed = np.empty(self.packed_bytes, np.uint8)
-        self._product.pack(weight, packed, self._threads)
+        self.pack_into(weight, packed)
         packed.setflags(write=False)
         return packed
+
+    def pack_into(self, weight: Any, packed: Any) -> None:
+        """Do as `pack`, in memory that is there."""
+        self._product.pack(weight, packed, self._threads)
 
     def convolve(
         self,

@@ -51,6 +51,10 @@ class Scratch:
         start, shape, dtype = self._places[name]
         return np.ndarray(shape, dtype, workspace, start)
 
+    def like(self, name: str) -> tuple[Ints, Any]:
+        """Return the shape and dtype of an array."""
+        return self._places[name][1:]
+
     def __contains__(self, name: str) -> bool:
         return name in self._places
 

@@ -62,7 +62,7 @@ enum { FC_NARROW_TYPES(FC_CODE) FC_NARROW_COUNT };
 #undef FC_CODE
 
 /* What float32 is rounded to, and stays float32. */
-enum { FC_UNROUNDED, FC_TO_TF32, FC_TO_BFLOAT16, FC_TO_FLOAT16 };
+enum { FC_UNROUNDED, FC_TO_TF32, FC_TO_BFLOAT16, FC_TO_FLOAT16, FC_TO_STEPS };
 
 /* Arrays are of FC_NARROW_float16 or FC_NARROW_bfloat16: kernels widen and round blocks of them,
  * for which each thread has `each` bytes. */

@@ -75,12 +75,12 @@ typedef struct {
 
 /* A depthwise convolution or one of its gradients: weight is (channels * multiplier, 1, kernel).
  * dtype is a floating one's code, FC_DTYPE_COUNT more than a narrow one's, or FC_LOWERED: float32
- * that is rounded as it is read; sums of 16-bit types are float32. Bytes have no gradients; their sums, with weights less `w_zeros`, int32, w_zero_step
- * bytes apart, are exact while they have no more than 2^24 / 255^2 products. A
- * pass takes a band of one channel at a time; with `pixels`, where channels lie side by side in x
- * and y, a vector of channels. depthwise_plan fills what stands last from the rest, but for the
- * arrays' memory. The weight gradient's sums are (splits, channels * multiplier, kernel),
- * contiguous, each over its share of the images. */
+ * that is rounded as it is read; sums of 16-bit types are float32. Bytes have no gradients; their
+ * sums, with weights less `w_zeros`, int32, w_zero_step bytes apart, are exact while they have no
+ * more than 2^24 / 255^2 products. A pass takes a band of one channel at a time; with `pixels`,
+ * where channels lie side by side in x and y, a vector of channels. depthwise_plan fills what
+ * stands last from the rest, but for the arrays' memory. The weight gradient's sums are (splits,
+ * channels * multiplier, kernel), contiguous, each over its share of the images. */
 enum { FC_FORWARD, FC_INPUT_GRAD, FC_WEIGHT_GRAD };
 enum { FC_MOST_PHASES = 4 }; /* an input gradient's largest stride */
 enum { FC_LOWERED = FC_DTYPE_COUNT + FC_NARROW_COUNT };
@@ -94,6 +94,11 @@ typedef struct {
     double parameter;
     int dtype, operation, activation, pixels;
     int rounding; /* of FC_LOWERED: FC_TO_TF32... */
+    /* Of FC_TO_STEPS, where x is taken as whole numbers of `scale`, as int8 would hold them: a
+     * float32 for each target channel that its sums are multiplied by, and one that is added, or
+     * NULL. The weight holds whole numbers. */
+    const char *factors, *added;
+    float scale;
     fc_narrow narrow; /* its flips, zero points and multiplier */
     const char *w_zeros; /* may be NULL */
     int64_t w_zero_step;

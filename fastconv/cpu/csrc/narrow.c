@@ -29,6 +29,8 @@
 #undef FC_V
 #undef FC_T
 
+#define FC_TEMPLATE "narrow_apart.inc"
+#include "each_narrow.h"
 #define FC_TEMPLATE "narrow_take.inc"
 #include "each_narrow.h"
 #define FC_TEMPLATE "narrow_floats.inc"

@@ -40,7 +40,7 @@ FC_INLINE uint32_t item_bfloat16(const char *from, int64_t next, int64_t some, u
 
 /* The same of float32, rounded. What the instruction takes for 0, denormal numbers, products would
  * as well. */
-FC_INLINE fc_vector_u32 pairs_bfloat16(fc_vector_float32 low, fc_vector_float32 high)
+FC_INLINE fc_vector_u32 floats_as_bfloat16(fc_vector_float32 low, fc_vector_float32 high)
 {
     const __m512i in_turn = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9,
                                              24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1,
@@ -55,7 +55,7 @@ FC_INLINE fc_vector_u32 float_items_bfloat16(const char *from, int64_t n, int64_
 {
     const fc_vector_float32 none = {0};
 
-    return pairs_bfloat16(load_floats(from, n), some < 2 ? none : load_floats(from + next, n));
+    return floats_as_bfloat16(load_floats(from, n), some < 2 ? none : load_floats(from + next, n));
 }
 
 FC_INLINE fc_vector_u32 second_float_items_bfloat16(const char *from, int64_t n, int64_t next,
@@ -63,13 +63,8 @@ FC_INLINE fc_vector_u32 second_float_items_bfloat16(const char *from, int64_t n,
 {
     const fc_vector_float32 none = {0};
 
-    return pairs_bfloat16(load_second_floats(from, n),
+    return floats_as_bfloat16(load_second_floats(from, n),
                           some < 2 ? none : load_second_floats(from + next, n));
-}
-
-FC_INLINE uint32_t float_item_bfloat16(float low, float high)
-{
-    return pairs_bfloat16(spread(low), spread(high))[0];
 }
 
 /* Items of n floats whose channels adjoin; what is missing is 0. */
@@ -126,10 +121,10 @@ FC_INLINE fc_vector_u32 second_float_items_bfloat16(const char *from, int64_t n,
     return (fc_vector_u32)rounded_to(FC_TO_BFLOAT16, load_second_floats(from, n));
 }
 
-FC_INLINE uint32_t float_item_bfloat16(float low, float high)
+FC_INLINE fc_vector_u32 floats_as_bfloat16(fc_vector_float32 low, fc_vector_float32 high)
 {
     (void)high;
-    return ((fc_vector_u32)rounded_to(FC_TO_BFLOAT16, spread(low)))[0];
+    return (fc_vector_u32)rounded_to(FC_TO_BFLOAT16, low);
 }
 
 FC_INLINE fc_vector_u32 adjoining_float_items_bfloat16(const char *from, int64_t n)

@@ -45,10 +45,10 @@ FC_INLINE fc_vector_u32 second_float_items_float16(const char *from, int64_t n, 
     return (fc_vector_u32)rounded_to(FC_TO_FLOAT16, load_second_floats(from, n));
 }
 
-FC_INLINE uint32_t float_item_float16(float low, float high)
+FC_INLINE fc_vector_u32 floats_as_float16(fc_vector_float32 low, fc_vector_float32 high)
 {
     (void)high;
-    return ((fc_vector_u32)rounded_to(FC_TO_FLOAT16, spread(low)))[0];
+    return (fc_vector_u32)rounded_to(FC_TO_FLOAT16, low);
 }
 
 FC_INLINE fc_vector_u32 adjoining_float_items_float16(const char *from, int64_t n)

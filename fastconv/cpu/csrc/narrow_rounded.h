@@ -12,6 +12,8 @@ typedef fc_vector_float32 fc_vector_as_float16, fc_vector_as_bfloat16;
 #define transpose_rows_as_bfloat16 transpose_rows_float32
 
 /* Scratch memory is the type's own, and what works on it. */
+#define take_apart_as_float16 take_apart_float16
+#define take_apart_as_bfloat16 take_apart_bfloat16
 #define transpose_as_float16 transpose_float16
 #define transpose_as_bfloat16 transpose_bfloat16
 #define turned_rows_as_float16 turned_rows_float16
@@ -38,8 +40,9 @@ enum { CHANNELS_as_float16 = 1, CHANNELS_as_bfloat16 = CHANNELS_bfloat16 };
     FC_INLINE uint32_t item_as_##type(const char *from, int64_t next, int64_t some, uint32_t flip) \
     {                                                                                              \
         const float low = *(const fc_float32 *)from;                                               \
+        const float high = some > 1 ? *(const fc_float32 *)(from + next) : 0;                      \
         (void)flip;                                                                                \
-        return float_item_##type(low, some > 1 ? *(const fc_float32 *)(from + next) : 0);          \
+        return floats_as_##type(spread(low), spread(high))[0];                                     \
     }                                                                                              \
     FC_INLINE fc_vector_u32 adjoining_items_as_##type(const char *from, uint32_t flip)             \
     {                                                                                              \

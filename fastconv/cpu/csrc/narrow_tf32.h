@@ -21,20 +21,26 @@ FC_INLINE fc_vector_u32 items_tf32(const char *from, int64_t n, int64_t next, in
                                    uint32_t flip)
 {
     (void)next, (void)some, (void)flip;
-    return (fc_vector_u32)rounded_to(FC_TO_TF32, load_floats(from, n));
+    return (fc_vector_u32)copied_without_bits(TF32_DROPPED, load_floats(from, n));
 }
 
 FC_INLINE fc_vector_u32 second_items_tf32(const char *from, int64_t n, int64_t next, int64_t some,
                                           uint32_t flip)
 {
     (void)next, (void)some, (void)flip;
-    return (fc_vector_u32)rounded_to(FC_TO_TF32, load_second_floats(from, n));
+    return (fc_vector_u32)copied_without_bits(TF32_DROPPED, load_second_floats(from, n));
 }
 
 FC_INLINE uint32_t item_tf32(const char *from, int64_t next, int64_t some, uint32_t flip)
 {
     (void)next, (void)some, (void)flip;
-    return ((fc_vector_u32)rounded_to(FC_TO_TF32, spread(*(const fc_float32 *)from)))[0];
+    return ((fc_vector_u32)copied_without_bits(TF32_DROPPED, spread(*(const fc_float32 *)from)))[0];
+}
+
+FC_INLINE fc_vector_u32 floats_as_tf32(fc_vector_float32 low, fc_vector_float32 high)
+{
+    (void)high;
+    return (fc_vector_u32)copied_without_bits(TF32_DROPPED, low);
 }
 
 /* Sources are never wider than the type itself. */
