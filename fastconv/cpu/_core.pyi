@@ -113,6 +113,15 @@ def scatter_add(
     threads: int,
     scratch: _Array | None = None,
 ) -> bool | None: ...
+def max_backward(
+    windows: Windows,
+    grad: _Array,
+    indices: _Places,
+    dx: _Array,
+    channels_inner: bool,
+    dtype: str,
+    threads: int,
+) -> tuple[bool, bool | None]: ...
 def half_pool_scratch(windows: Windows, backward: bool) -> int: ...
 def half_col2im_scratch(geometry: Geometry) -> int: ...
 def half_col2im(

@@ -67,6 +67,8 @@ cdef extern from "fc_kernels.h" nogil:
                             int) noexcept nogil
         int64_t (*scatter_add)(const fc_array *, const fc_array *, const fc_array *, int,
                                int, int) noexcept nogil
+        int (*max_backward)(const fc_windows *, const fc_array *, const fc_array *,
+                            const fc_array *, int, int, int, int) noexcept nogil
         int64_t (*half_pool_scratch)(const fc_windows *, int) noexcept nogil
         void (*half_max_forward)(const fc_windows *, const fc_array *, const fc_array *,
                                  const fc_array *, int, const fc_halves *, int) noexcept nogil

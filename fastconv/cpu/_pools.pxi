@@ -54,6 +54,46 @@ def max_forward(Windows windows not None, x, y, indices, bint channels_inner, dt
         )
 
 
+def max_backward(Windows windows not None, grad, indices, dx, bint channels_inner, dtype, threads):
+    """Fill dx with the gradients of the windows whose maxima its items were.
+
+    Parameters
+    ----------
+    grad : buffer
+    indices : buffer of int64, grad's shape
+        As max_forward gives them.
+    dx : writable buffer
+    channels_inner : bool
+        As in max_forward.
+    dtype : {"float32", "float64", "float16", "bfloat16"}
+        Of grad and dx, and of sums, which are float32 of 16 bits.
+    threads : int
+
+    Returns
+    -------
+    bool
+        Whether dx is complete. It is anything where an index was not found in its window, or
+        windows or strides are of another kind than the kernel knows.
+    bool or None
+        False where no float16 result was rounded to infinity, None where there's no telling.
+    """
+    cdef Array source = hold("grad", grad, False, True), target = hold("dx", dx, True, True)
+    cdef Array places = hold("indices", indices, False, True)
+    cdef bint narrow = dtype in HALVES
+    cdef int code = 0 if narrow else dtype_code(dtype, True), t = thread_count(threads)
+    cdef int half = 1 + HALVES[dtype] if narrow else 0, complete
+    cdef int64_t size = item_bytes(dtype, True)
+    windows.check_input("dx", target, size)
+    windows.check_output("grad", source, target, size)
+    windows.check_output("indices", places, target, sizeof(int64_t))
+    with nogil:
+        clear_overflow()
+        complete = fc_active().max_backward(
+            &windows.w, &source.a, &places.a, &target.a, channels_inner, half, code, t
+        )
+    return bool(complete), seen_overflow(fc_active_narrow().notes_overflow) if narrow else None
+
+
 cdef int64_t checked_divisor(object divisor) except? -1:
     if divisor is None:
         return 0

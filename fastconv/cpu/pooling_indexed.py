@@ -15,11 +15,15 @@ from fastconv.cpu.narrow import HALVES
 from fastconv.cpu.plans import HostPlan
 from fastconv.cpu.pooling_blocks import Blocks, Planes
 from fastconv.cpu.pooling_indices import check_indices
-from fastconv.cpu.pooling_kernels import parts_of
-from fastconv.cpu.pooling_windows import cut_axis
+from fastconv.cpu.pooling_kernels import Kernels, are_channels_innermost, parts_of
+from fastconv.cpu.pooling_windows import Part, Windows, cut_axis
 from fastconv.problem import Ints, PoolProblem
 
 Span = tuple[int, int]
+
+_GATHERED = ("float32", "float64", *HALVES)
+# Longer axes would take long tables of windows.
+_MOST_WINDOWS = 2**15
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,21 @@ def choose_rows(problem: PoolProblem, dtype: str, limit: int) -> Rows | None:
     return None
 
 
+def _gathering(problem: PoolProblem, threads: int) -> tuple[Kernels, Part] | None:
+    """Return what gathers maxima's gradients by their windows; None where only indices serve."""
+    if problem.operation != "max_pool_backward" or problem.dtype not in _GATHERED:
+        return None
+    windows, inner = Windows(problem), are_channels_innermost(problem.x)
+    extents = windows.extents
+    if not inner or min(problem.x.size, problem.y.size) == 0 or max(extents) > _MOST_WINDOWS:
+        return None
+    cut = windows.cut
+    part = Part(0, cut.count, 0, cut.length, 0, cut.length)
+    kernels = Kernels(problem, windows, inner, threads, False)
+    kernels.prepare(part, problem.x.shape[1])
+    return kernels, part
+
+
 class IndexPlan(HostPlan):
     """Write, read or add where indices say."""
 
@@ -90,6 +109,7 @@ class IndexPlan(HostPlan):
         self._batch = problem.y.shape[:2]
         wide = problem.operation == "max_pool_backward" and dtype != problem.dtype
         self._widens = wide and not rows.halves
+        self._kernels = None if self._widens else _gathering(problem, threads)
         sizes = _sizes(problem, dtype, rows) if self._widens else {}
         self._blocks = Blocks(sizes, rows.planes, False)
 
@@ -122,6 +142,11 @@ class IndexPlan(HostPlan):
         return None
 
     def _add_all(self, grad: Any, indices: Any, x: Any, workspace: Any) -> bool | None:
+        if self._kernels is not None:
+            kernels, part = self._kernels
+            complete, overflowed = kernels.choose(part, grad, indices, x)
+            if complete:
+                return overflowed
         size = self._threads * self._rows.halves
         scratch = np.ndarray((size,), np.uint8, workspace) if size else None
         try:

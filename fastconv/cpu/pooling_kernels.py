@@ -112,6 +112,15 @@ class Kernels:
             np.add(indices, offset, out=indices)
         return overflowed
 
+    def choose(self, part: Part, grad: Any, indices: Any, x_grad: Any) -> tuple[bool, bool | None]:
+        """Fill x_grad with maxima's gradients: whether that could be, and what overflowed."""
+        assert core is not None
+        arrays = map(self._seen, (grad, indices, x_grad))
+        windows, name = self._for(part, x_grad), grad.dtype.name
+        done: tuple[bool, bool | None]
+        done = core.max_backward(windows, *arrays, self._inner, name, self._threads)
+        return done
+
     def average(self, part: Part, x: Any, y: Any, scratch: Any = None) -> bool | None:
         """Fill y with averages."""
         assert core is not None

@@ -82,8 +82,10 @@ def _adaptive_max_pool(call: Call) -> Request:
     return _max_request(call, order, adaptive_windows(extents, counts), return_indices)
 
 
-def _indexed_backward(call: Call, order: Layout, shape: Ints) -> Request:
-    """Pose max_pool_backward: where the maxima were depends on the indices alone."""
+def _indexed_backward(
+    call: Call, order: Layout, shape: Ints, windows: tuple[Window, ...]
+) -> Request:
+    """Pose max_pool_backward: the indices alone say where maxima were, windows where to look."""
     name, (grad, _) = call.function, call.arrays
     dtype = ordered_dtype(name, "grad", grad)
     if dtype.kind == "b":
@@ -94,7 +96,9 @@ def _indexed_backward(call: Call, order: Layout, shape: Ints) -> Request:
     y = draft.input(0, dtype, order.view())
     indices = add_indices(call, draft, 1, order, tuple(grad.shape))
     output = order.output(shape, dtype.name)
-    return pool_request(call, "max_pool_backward", draft, output, y=y, indices=indices)
+    return pool_request(
+        call, "max_pool_backward", draft, output, y=y, indices=indices, windows=windows
+    )
 
 
 def _max_pool_backward(call: Call) -> Request:
@@ -104,7 +108,7 @@ def _max_pool_backward(call: Call) -> Request:
     shape = shape_of_x(call, x_shape, grad, order)
     windows = _max_windows(call, shape[2:], tuple(parameters))
     check_grad(call, grad, order, (*shape[:2], *_counts(windows)), "pool")
-    return _indexed_backward(call, order, shape)
+    return _indexed_backward(call, order, shape, windows)
 
 
 def _adaptive_of_grad(call: Call) -> tuple[Layout, Ints, tuple[Window, ...]]:
@@ -120,8 +124,7 @@ def _adaptive_of_grad(call: Call) -> tuple[Layout, Ints, tuple[Window, ...]]:
 
 
 def _adaptive_max_pool_backward(call: Call) -> Request:
-    order, shape, _ = _adaptive_of_grad(call)
-    return _indexed_backward(call, order, shape)
+    return _indexed_backward(call, *_adaptive_of_grad(call))
 
 
 def _divisor(function: str, value: Any) -> int | None:

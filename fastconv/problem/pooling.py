@@ -97,7 +97,8 @@ class PoolProblem(Problem):
     ``lp_pool``            (x,) -> y          ``lp_pool_backward``   (y, x) -> x's gradient
 
     Here y is (N, C, windows...), and stands for its own gradient in the backward passes.
-    Indices count the elements of one plane of x in row-major order.
+    Indices count the elements of one plane of x in row-major order. A gradient's may come from
+    elsewhere than the pool, and lie outside their windows.
     """
 
     OPERATIONS: ClassVar[tuple[str, ...]] = (

@@ -53,6 +53,10 @@ typedef struct {
                         int threads);
     int64_t (*scatter_add)(const fc_array *grad, const fc_array *indices, const fc_array *dx,
                            int dtype, int clears, int threads);
+    /* Of arrays of `dtype`, or of 1 + FC_NARROW_float16... where `half` says so. Whether dx is
+     * complete; else it is anything. */
+    int (*max_backward)(const fc_windows *, const fc_array *grad, const fc_array *indices,
+                        const fc_array *dx, int channels_inner, int half, int dtype, int threads);
     /* The same of 16-bit floats; of a gradient, dx begins as zeros. Bytes of scratch memory. */
     int64_t (*half_pool_scratch)(const fc_windows *, int backward);
     void (*half_max_forward)(const fc_windows *, const fc_array *x, const fc_array *y,

@@ -11,6 +11,7 @@
 #include "depthwise_level.h"
 #include "dense_gemm.h"
 #include "finish.h"
+#include "gathered.h"
 #include "indexed.h"
 #include "narrow_few.h"
 #include "peak.h"
@@ -47,9 +48,13 @@
 #include "each_lanes.h"
 #define FC_TEMPLATE "max_lanes.inc"
 #include "each_lanes.h"
+#define FC_TEMPLATE "pool_rows.inc"
+#include "each_float.h"
 #define FC_TEMPLATE "pool_pairs.inc"
 #include "each_float.h"
 #define FC_TEMPLATE "max_floats.inc"
+#include "each_float.h"
+#define FC_TEMPLATE "gathered.inc"
 #include "each_float.h"
 #define FC_TEMPLATE "activate.inc"
 #include "each_float.h"
@@ -59,9 +64,6 @@
 #include "each_float.h"
 #define FC_TEMPLATE "sum_lanes.inc"
 #include "each_lanes.h"
-#define FC_N(name) name##_float32
-#include "half_rows.inc"
-#undef FC_N
 #define FC_TEMPLATE "avg_whole.inc"
 #include "each_float.h"
 #define FC_TEMPLATE "avg_pool.inc"
@@ -152,6 +154,7 @@
 #include "max_bytes.inc"
 #include "max_byte_places.inc"
 #include "pools.inc"
+#include "pool_gradients.inc"
 #include "half_blocks.inc"
 #define FC_N(name) name##_float32
 #define FC_V float
@@ -201,6 +204,7 @@ const fc_kernels FC_TABLE(FC_ISA) = {
     .lp_forward = lp_forward,
     .lp_backward = lp_backward,
     .scatter_add = scatter_add,
+    .max_backward = max_backward,
     .half_pool_scratch = half_pool_scratch,
     .half_max_forward = half_max_forward,
     .half_avg_forward = half_avg_forward,

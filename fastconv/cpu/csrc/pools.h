@@ -163,6 +163,41 @@ FC_INLINE fc_rows rows_of(const fc_pool_job *job, fc_line at)
                      d->taps[at.d], h->taps[at.h], d->step * stride[0], h->step * stride[1]};
 }
 
+/* Whether windows are rows of items side by side: of one item along a line, as where channels lie
+ * innermost. */
+static int has_rows(const fc_pool_job *job)
+{
+    const fc_uniform *u = &job->along[2];
+
+    return u->holds && u->taps == 1 && u->spacing == 1 && u->begin == 0 && !job->has_indices
+           && job->x.stride[4] == job->x.size && job->y.stride[4] == job->y.size;
+}
+
+static int shares_alike(const fc_axis *axis)
+{
+    for (int64_t o = 1; o < axis->outputs; o++)
+        if (axis->share[o] != axis->share[0])
+            return 0;
+    return 1;
+}
+
+/* What is made of rows, and of how many vectors of each at a time. */
+enum { ROW_SUMS, ROW_MEANS, ROW_MAXIMA, ROW_VECTORS = 4 };
+
+/* What sums are divided by. A power of two has an exact inverse, which is multiplied with at a
+ * fraction of the time. */
+typedef struct {
+    double number, inverse;
+    int is_exact;
+} fc_divisor;
+
+static fc_divisor dividing_by(double number)
+{
+    int exponent;
+
+    return (fc_divisor){number, 1 / number, frexp(number, &exponent) == 0.5};
+}
+
 /* The third norm is the one other that is met; pow takes ten times as long. */
 FC_INLINE double power(double v, double p)
 {
@@ -178,6 +213,12 @@ static int has_taps(const fc_sweep *s)
 static double share_of(const fc_sweep *s, fc_line at, int64_t output)
 {
     return (double)s->d->share[at.d] * (double)s->h->share[at.h] * (double)s->w->share[output];
+}
+
+static int64_t volume_of(const fc_axis *axis, int outputs)
+{
+    return outputs ? axis[0].outputs * axis[1].outputs * axis[2].outputs
+                   : axis[0].inputs * axis[1].inputs * axis[2].inputs;
 }
 
 static int64_t window_volume(const fc_windows *windows)
