@@ -13,13 +13,13 @@ enum { ROUNDER_BITS = 0x4b400000 };
  * of numbers so small that what is left of them is denormal, nor of infinite ones. */
 typedef struct {
     float divisor, reciprocal; /* 0 where it would be too large or too small */
-} fc_divisor;
+} fc_step;
 
-FC_INLINE fc_divisor divisor_of(float divisor)
+FC_INLINE fc_step step_of(float divisor)
 {
     const int fits = divisor >= 0x1p-80f && divisor <= 0x1p80f;
 
-    return (fc_divisor){divisor, fits ? 1 / divisor : 0};
+    return (fc_step){divisor, fits ? 1 / divisor : 0};
 }
 
 #if defined(__AVX512F__)
@@ -30,7 +30,7 @@ typedef __m512 fc_fused;
 typedef __m256 fc_fused;
 #endif
 
-FC_INLINE fc_vector_float32 divided(fc_vector_float32 v, const fc_divisor *by)
+FC_INLINE fc_vector_float32 divided(fc_vector_float32 v, const fc_step *by)
 {
 #if defined(FC_FUSED)
     if (by->reciprocal != 0) {
