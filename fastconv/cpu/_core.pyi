@@ -283,7 +283,8 @@ class Convolution:
         pixels: int = 0,
         target_size: int = 0,
         flips: tuple[int, int] = (0, 0),
-        source_size: int = 0,
+        rounds: bool = False,
+        scales: bool = False,
     ) -> None: ...
     def pack(self, weight: _Array, packed: _Array, threads: int) -> None: ...
     def run(
@@ -360,7 +361,8 @@ class Pointwise:
         parameter: float = 0,
         target_size: int = 0,
         flips: tuple[int, int] = (0, 0),
-        source_size: int = 0,
+        rounds: bool = False,
+        scales: bool = False,
     ) -> None: ...
     def pack(self, weight: _Array, packed: _Array, threads: int) -> None: ...
     def run(
@@ -390,6 +392,7 @@ def conv_weight_grad(
     scratch: _Array,
     threads: int,
     target_size: int = 0,
+    rounds: bool = False,
 ) -> bool | None: ...
 def depthwise_bytes(
     geometry: Geometry, operation: str, multiplier: int, dtype: str, pixels: bool, band_bytes: int
@@ -411,6 +414,7 @@ def depthwise(
     threads: int,
     integers: tuple[tuple[int, int], _Array | None, tuple[Any, ...]] | None = None,
     rounding: str = "",
+    steps: tuple[float, _Array, _Array | None] | None = None,
 ) -> bool | None: ...
 def grouped(
     geometry: Geometry,

@@ -7,14 +7,18 @@ cdef extern from "fc_arrays.h" nogil:
         FC_int8
         FC_uint8
         FC_float32
+        FC_NONE
+        FC_RELU
         FC_ACTIVATIONS
         FC_NARROW_float16
         FC_NARROW_bfloat16
         FC_NARROW_int8
+        FC_NARROW_tf32
         FC_UNROUNDED
         FC_TO_TF32
         FC_TO_BFLOAT16
         FC_TO_FLOAT16
+        FC_TO_STEPS
 
     ctypedef struct fc_dtype:
         const char *name

@@ -18,6 +18,9 @@ cdef extern from "fc_convolutions.h" nogil:
     ctypedef struct fc_narrow:
         int64_t sources
         int64_t multiplier_step
+        int scaled
+        int relu
+        const char *added
         uint32_t x_flip
         uint32_t weight_flip
         int32_t x_zero
@@ -171,6 +174,9 @@ cdef extern from "fc_convolutions.h" nogil:
         int activation
         int pixels
         int rounding
+        const char *factors
+        const char *added
+        float scale
         fc_narrow narrow
         const char *w_zeros
         int64_t w_zero_step

@@ -16,8 +16,8 @@ def product(a, b, c, bias, dtype, int activation, double parameter, scratch, thr
     c : writable buffer, (1, rows, columns)
         Columns lie side by side.
     bias : contiguous buffer, (columns,), or None
-    dtype : {"float32", "float64", "float16", "bfloat16"}
-        Of a and b.
+    dtype : {"float32", "float64", "float16", "bfloat16", "tf32"}
+        Of a and b, or what they are rounded to.
     activation, parameter
         As in epilogue.
     scratch : writable contiguous buffer
@@ -27,8 +27,8 @@ def product(a, b, c, bias, dtype, int activation, double parameter, scratch, thr
     target_size : int
         Bytes of the items of c and bias: 4 of narrow types, or 0 for those of a and b.
     rounds : bool
-        Whether a and b are float32, as c and bias are, and are rounded to `dtype`, float16 or
-        bfloat16, on the way.
+        Whether a and b are float32, as c and bias are, and are rounded to `dtype`, tf32, float16
+        or bfloat16, on the way.
     """
     cdef Array left = hold("a", a, False, False), right = hold("b", b, False, False)
     cdef Array target = hold("c", c, True, False)
@@ -40,11 +40,7 @@ def product(a, b, c, bias, dtype, int activation, double parameter, scratch, thr
     if dtype == "int8":
         raise ValueError("dtype: expected a floating one, got int8")
     p.a, p.b, p.c, p.dtype = left.a, right.a, target.a, code
-    take_sizes(dtype, 4 if rounds else target_size, &p.a, &p.b, &p.c)
-    if rounds and p.a.size != 2:
-        raise ValueError(f"rounds: expected float16 or bfloat16 to round to, got {dtype}")
-    if rounds:
-        p.a.size = p.b.size = 4
+    take_sizes(dtype, target_size, &p.a, &p.b, &p.c, rounds)
     check_size("a", left, p.a.size)
     check_size("b", right, p.b.size)
     check_size("c", target, p.c.size)

@@ -70,7 +70,7 @@ def depthwise_bytes(Geometry geometry not None, operation, multiplier, dtype, bi
 
 def depthwise(Geometry geometry not None, operation, x, weight, y, bias, dtype, bint pixels,
               int activation, double parameter, band_bytes, table, scratch, threads,
-              tuple integers=None, rounding=""):
+              tuple integers=None, rounding="", tuple steps=None):
     """Convolve each channel by itself, or compute a gradient of that.
 
     Parameters
@@ -99,6 +99,10 @@ def depthwise(Geometry geometry not None, operation, x, weight, y, bias, dtype, 
         what `Convolution.run` takes as `integers`. The bias is int32, and so is y, or of 8 bits.
     rounding : {"", "tf32", "bfloat16", "float16"}
         What the operands, of float32, are rounded to as they are read.
+    steps : (float, buffer of float32, buffer of float32 or None)
+        A scale, of which whole numbers are made of x, of float32, as int8 would hold them; what the
+        sums of each of y's channels are multiplied by, and what is added, in the place of a bias.
+        The weight holds whole numbers, and float32 holds sums exactly.
 
     Returns
     -------
@@ -111,7 +115,7 @@ def depthwise(Geometry geometry not None, operation, x, weight, y, bias, dtype, 
     cdef Array grads = hold("y", y, op == FC_FORWARD, True)
     cdef Array taps = hold("weight", weight, gathers, not gathers)
     cdef Flat numbers = flat("table", table, True), space = flat("scratch", scratch, True)
-    cdef Flat added, sums, zeros
+    cdef Flat added = None, sums, zeros, scaling
     cdef tuple held
     cdef fc_depthwise c
     cdef int t = thread_count(threads)
@@ -144,12 +148,25 @@ def depthwise(Geometry geometry not None, operation, x, weight, y, bias, dtype, 
         raise ValueError(f"activation: expected 0 to {FC_ACTIVATIONS - 1}, got {activation}")
     depthwise_plan(&c, geometry, operation, grads.a.shape[1] // channels, dtype, pixels, band_bytes)
     c.activation, c.parameter = activation, parameter
-    c.rounding = 0
+    c.rounding = FC_UNROUNDED
     if rounding:
         if code != FC_float32:
             raise ValueError(f"rounding: expected float32, got {dtype}")
         c.dtype, c.rounding = FC_LOWERED, rounding_code(rounding)
-    c.w_zeros, c.w_zero_step = NULL, 0
+    c.w_zeros, c.w_zero_step, c.factors, c.added, c.scale = NULL, 0, NULL, NULL, 1
+    if steps is not None:
+        if code != FC_float32 or rounding or op != FC_FORWARD or bias is not None \
+                or times(geometry.volume, 255 * 255) > 1 << 24:
+            raise ValueError("steps: expected a few taps of float32, forward, and nothing else")
+        c.dtype, c.rounding, c.scale = FC_LOWERED, FC_TO_STEPS, steps[0]
+        scaling = flat("steps", steps[1], False)
+        c.factors = scaling.data
+        if steps[2] is not None:
+            added = flat("steps", steps[2], False)
+            c.added = added.data
+        if scaling.bytes != 4 * grads.a.shape[1] or (added is not None
+                                                     and added.bytes != scaling.bytes):
+            raise ValueError(f"steps: expected {grads.a.shape[1]} factors and addends of float32")
     if exact:
         flips, given, numerals = integers
         if times(geometry.volume, 255 * 255) > 1 << 24 or activation:

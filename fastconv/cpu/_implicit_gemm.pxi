@@ -9,5 +9,5 @@ def gemm_tile(dtype):
 
 def lanes(dtype):
     """How many items of a dtype a vector holds at the level in use."""
-    size = 4 if dtype in NARROW else fc_dtypes[dtype_code(dtype, True)].size
+    size = 4 if dtype in MADE else fc_dtypes[dtype_code(dtype, True)].size
     return fc_active().vector_bytes // size

@@ -3,11 +3,13 @@
 cdef dict NARROW = {
     "float16": FC_NARROW_float16, "bfloat16": FC_NARROW_bfloat16, "int8": FC_NARROW_int8,
 }
+# Whose products are those of items that are made: tf32 is what float32 arrays are rounded to.
+cdef dict MADE = {**NARROW, "tf32": FC_NARROW_tf32}
 
 
 def item_channels(dtype):
     """How many source channels an item of scratch memory holds at the level in use."""
-    return fc_active_narrow().channels(NARROW[dtype]) if dtype in NARROW else 1
+    return fc_active_narrow().channels(MADE[dtype]) if dtype in MADE else 1
 
 
 def convert(source, target, dtype, threads):
@@ -40,7 +42,7 @@ cdef fc_narrow_kernels products_of(dtype) except *:
     """The functions that multiply arrays of a dtype at the level in use."""
     cdef fc_narrow_kernels found
     cdef const fc_kernels *kernels = fc_active()
-    if dtype in NARROW:
+    if dtype in MADE:
         return fc_active_narrow()[0]
     found.channels, found.convert = NULL, NULL
     found.notes_overflow = fc_active_narrow().notes_overflow
@@ -61,23 +63,47 @@ cdef object seen_overflow(int notes_overflow):
 
 cdef int product_code(dtype) except -1:
     """A floating or narrow dtype's code in the functions that products_of gives."""
-    return NARROW[dtype] if dtype in NARROW else dtype_code(dtype, True)
+    return MADE[dtype] if dtype in MADE else dtype_code(dtype, True)
 
 
 cdef int take_sizes(dtype, int target_size, fc_array *x, fc_array *weight,
-                    fc_array *y, int source_size=0) except -1:
-    """Settle what the arrays' items take: of narrow types, the target's may have 4 bytes, and of
-    16-bit floats also the source's."""
+                    fc_array *y, bint rounds=False) except -1:
+    """Settle what the arrays' items take: of narrow types, the target's may have 4 bytes. Where
+    `rounds` is set all are float32, and operands are rounded to a type on the way."""
     cdef int own = 1 if dtype == "int8" else 2
+    if dtype == "tf32" and not rounds:
+        raise ValueError("rounds: expected True of tf32, which no array has")
+    if rounds and (dtype not in MADE or dtype == "int8"):
+        raise ValueError(f"rounds: expected float16 or bfloat16 or tf32 to round to, got {dtype}")
+    if rounds:
+        x.size = weight.size = y.size = 4
+        return 0
     if dtype not in NARROW:
         own = fc_dtypes[dtype_code(dtype, True)].size
-    weight.size = own
-    x.size = source_size or own
-    if x.size != own and (own != 2 or x.size != 4):
-        raise ValueError(f"source_size: expected {own}, or 4 of 16-bit floats, got {source_size}")
+    x.size = weight.size = own
     y.size = target_size or own
     if y.size != own and (dtype not in NARROW or y.size != 4):
         raise ValueError(f"target_size: expected {own}, or 4 of narrow types, got {target_size}")
+    return 0
+
+
+cdef int take_scales(fc_narrow *narrow, int *activation, dtype, int target_size,
+                     bint scales) except -1:
+    """Settle whether sums of bytes become float32 as they are stored; they are rectified then."""
+    if scales and (dtype != "int8" or target_size != 4):
+        raise ValueError(f"scales: expected False of {dtype} and targets of {target_size} bytes")
+    narrow.scaled, narrow.added = scales, NULL
+    narrow.relu = scales and activation[0] == FC_RELU
+    if narrow.relu:
+        activation[0] = FC_NONE
+    return 0
+
+
+cdef int add_scaled(fc_narrow *narrow, const char **bias, int64_t step) except -1:
+    """What is added to scaled sums isn't added to those of bytes."""
+    if step != 4:
+        raise ValueError(f"bias: expected contiguous items of float32, got a step of {step} bytes")
+    narrow.added, bias[0] = bias[0], NULL
     return 0
 
 
@@ -94,8 +120,10 @@ cdef tuple take_integers(fc_narrow *narrow, tuple integers, int64_t channels, in
         raise ValueError(f"x_zero: expected 0 to 255, got {x_zero}")
     if not -128 <= low <= y_zero <= high <= 255:
         raise ValueError(f"expected low <= y_zero <= high of 8 bits, got {low}, {y_zero}, {high}")
-    if (given is None) != (y_size == 4):
-        raise ValueError("multiplier: expected one for a target of 8 bits, and only for that")
+    if (given is None) != (y_size == 4 and not narrow.scaled):
+        raise ValueError(
+            "multiplier: expected one for a target of 8 bits or of scaled sums, and only for these"
+        )
     narrow.multiplier = narrow.w_zeros = NULL
     if given is not None:
         multiplier = flat("multiplier", given, False)

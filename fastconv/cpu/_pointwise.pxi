@@ -12,16 +12,16 @@ cdef class Pointwise:
     pieces : tuple of (int, int, int, int)
         Images whose positions are counted as one line; panels of a line, at most 16, and blocks of
         channels in a unit of work, and source channels that it sums at a time.
-    dtype : {"float32", "float64", "float16", "bfloat16", "int8"}
-        Of the arrays. Of the latter three, the channels summed at a time are items of
-        item_channels each.
+    dtype : {"float32", "float64", "float16", "bfloat16", "int8", "tf32"}
+        Of the arrays, or what `rounds` rounds to. Of all but the first two, the channels summed at
+        a time are items of item_channels each.
     groups : int
     transposed : bool
     tile_rows : int
         Target channels that are computed at a time.
     activation, parameter
         As in epilogue.
-    target_size, flips, source_size
+    target_size, flips, rounds, scales
         As in Convolution.
 
     Attributes
@@ -46,18 +46,19 @@ cdef class Pointwise:
 
     def __cinit__(self, x_shape, weight_shape, y_shape, pieces, *, dtype, groups, transposed,
                   tile_rows, int activation=0, double parameter=0, int target_size=0,
-                  flips=(0, 0), int source_size=0):
+                  flips=(0, 0), bint rounds=False, bint scales=False):
         cdef fc_pointwise *p = &self.p
         self.kernels = products_of(dtype)
         self.integers = dtype == "int8"
         self.shapes = tuple(x_shape), tuple(weight_shape), tuple(y_shape)
         p.dtype, p.transposed = product_code(dtype), bool(transposed)
-        take_sizes(dtype, target_size, &p.x, &p.weight, &p.y, source_size)
+        take_sizes(dtype, target_size, &p.x, &p.weight, &p.y, rounds)
         p.narrow.x_flip = in_all_bytes(flips[0])
         p.narrow.weight_flip = in_all_bytes(flips[1])
         if not 0 <= activation < FC_ACTIVATIONS:
             raise ValueError(f"activation: expected 0 to {FC_ACTIVATIONS - 1}, got {activation}")
         p.activation, p.parameter = activation, parameter
+        take_scales(&p.narrow, &p.activation, dtype, target_size, scales)
         shape_of("x_shape", x_shape, p.x.shape)
         shape_of("weight_shape", weight_shape, p.weight.shape)
         shape_of("y_shape", y_shape, p.y.shape)
@@ -183,6 +184,8 @@ cdef class Pointwise:
             if view.ndim != 1 or view.shape[0] != p.y.shape[1] or view.itemsize != size:
                 raise ValueError(f"bias: expected {p.y.shape[1]} items of {size} bytes")
             p.bias, p.bias_step = <const char *>view.buf, view.strides[0]
+            if p.narrow.scaled:
+                add_scaled(&p.narrow, &p.bias, p.bias_step)
             return self.go(&p, t, given)
         finally:
             PyBuffer_Release(&view)

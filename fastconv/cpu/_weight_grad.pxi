@@ -77,7 +77,7 @@ def weight_grad_bytes(Geometry geometry not None, sizes, dtype, groups, pieces):
     c.dtype = product_code(dtype)
     if dtype == "int8":
         raise ValueError("dtype: expected a floating one, got int8")
-    take_sizes(dtype, 0, &c.x, &c.weight, &c.y)
+    take_sizes(dtype, 0, &c.x, &c.weight, &c.y, dtype == "tf32")
     c.x.shape[0] = number("images", sizes[0], 1)
     c.x.shape[1], c.y.shape[1] = number("x", sizes[1], 1), number("y", sizes[2], 1)
     for axis in range(5):
@@ -88,7 +88,7 @@ def weight_grad_bytes(Geometry geometry not None, sizes, dtype, groups, pieces):
 
 
 def conv_weight_grad(Geometry geometry not None, x, y, weight, dtype, groups, pieces, scratch,
-                     threads, int target_size=0):
+                     threads, int target_size=0, bint rounds=False):
     """Sum y times what it was computed from in x: a convolution's weight gradient.
 
     Parameters
@@ -96,8 +96,8 @@ def conv_weight_grad(Geometry geometry not None, x, y, weight, dtype, groups, pi
     x : buffer, (N, C, *spatial_in), any strides
     y : buffer, (N, K, *spatial_out), any strides
     weight : writable buffer, (K, C / groups, *kernel), any strides
-    dtype : {"float32", "float64", "float16", "bfloat16"}
-        Of x and y.
+    dtype : {"float32", "float64", "float16", "bfloat16", "tf32"}
+        Of x and y, or what they are rounded to.
     groups : int
     pieces : tuple of (int, int, int, (int, int, int), int, bool, int or None)
         Output and input channels of a group that a unit of work sums; images, and outputs along
@@ -110,6 +110,8 @@ def conv_weight_grad(Geometry geometry not None, x, y, weight, dtype, groups, pi
     threads : int
     target_size : int
         Bytes of the weight's items: 4 of narrow types, or 0 for those of x and y.
+    rounds : bool
+        Whether all arrays are float32, and x and y are rounded to `dtype` on their way.
     """
     cdef Array source = hold("x", x, False, True), grads = hold("y", y, False, True)
     cdef Array target = hold("weight", weight, True, True)
@@ -121,7 +123,7 @@ def conv_weight_grad(Geometry geometry not None, x, y, weight, dtype, groups, pi
     c.dtype, c.x, c.y, c.weight = product_code(dtype), source.a, grads.a, target.a
     if dtype == "int8":
         raise ValueError("dtype: expected a floating one, got int8")
-    take_sizes(dtype, target_size, &c.x, &c.y, &c.weight)
+    take_sizes(dtype, target_size, &c.x, &c.y, &c.weight, rounds)
     check_size("x", source, c.x.size)
     check_size("y", grads, c.y.size)
     check_size("weight", target, c.weight.size)

@@ -24,6 +24,7 @@ from fastconv.cpu.pointwise import Pointwise
 from fastconv.cpu.pooling import CompiledPools
 from fastconv.cpu.reductions import CompiledSum, NumpySum
 from fastconv.cpu.reference import Reference
+from fastconv.cpu.rounding import Rounding
 from fastconv.cpu.winograd import Winograd
 from fastconv.problem import (
     BiasProblem,
@@ -39,12 +40,12 @@ _REFERENCE = Reference()
 REFERENCE = _REFERENCE.name
 _CANDIDATES: dict[type[Problem], tuple[Candidate, ...]] = {
     ConvProblem: (
-        Paired(Pointwise(), rounds_sources=True),
+        Paired(Rounding(Pointwise())),
         Depthwise(),
         Grouped(),
-        Paired(Winograd(6), rounds_sources=False),
+        Paired(Winograd(6)),
         Winograd(4),
-        Paired(ImplicitGemm(), rounds_sources=True),
+        Rounding(ImplicitGemm()),
         Im2colBlas(),
         _REFERENCE,
     ),

@@ -73,16 +73,6 @@ class ProductPlan(HostPlan):
         return overflowed
 
 
-def multiplied_dtype(problem: GemmProblem, policy: Policy) -> str:
-    """Return what operands are multiplied as: 16 bits that float32 ones are rounded to, if asked.
-
-    Rounding is part of the copies that the product makes of its operands anyway.
-    """
-    given = narrow.operands_dtype(problem)
-    rounds = given == problem.dtype == "float32" and policy.precision in narrow.HALVES
-    return str(policy.precision) if rounds else given
-
-
 def _scratch_bytes(dtype: str) -> int:
     assert core is not None
     return padded(core.product_scratch(dtype))
@@ -98,8 +88,9 @@ class Gemm:
         assert isinstance(problem, GemmProblem)
         if core is None:
             return refused(self.name, why_no_core)
-        given = multiplied_dtype(problem, policy)
-        rounds = given != narrow.operands_dtype(problem)
+        # Rounding is part of the copies that the product makes of its operands anyway.
+        rounds = narrow.rounding_of(problem, policy)
+        given = rounds or narrow.operands_dtype(problem)
         dtype, reason = ("float32", "") if rounds else arithmetic(problem, policy)
         reason = reason or narrow.why_not(problem, dtype)
         if reason:
@@ -131,7 +122,7 @@ class Gemm:
         """Make it ready to run."""
         assert isinstance(problem, GemmProblem)
         dtype = narrow.operands_dtype(problem)
-        if decision.precision in narrow.HALVES:
+        if decision.precision in narrow.ROUNDED:
             dtype = decision.precision
         return ProductPlan(problem, decision.threads, dtype)
 

@@ -11,23 +11,24 @@ from fastconv.backend import Policy
 from fastconv.cpu.candidate import why_not_as_it_is
 from fastconv.cpu.cuts import ceil_div
 from fastconv.cpu.isa import active, core
-from fastconv.cpu.plans import itemsize
+from fastconv.cpu.plans import ROUNDED_AS, itemsize
 from fastconv.problem import Problem
 
 HALVES = ("float16", "bfloat16")
-NARROW = (*HALVES, "int8")
 # What float32 may be rounded to, and stay float32.
 ROUNDED = ("tf32", *HALVES)
+NARROW = (*ROUNDED, "int8")
 _ITEM_BYTES = 4
 
 
 def operands_dtype(problem: Problem) -> str:
-    """Return the dtype that kernels multiply: that of the inputs, which results may exceed.
+    """Return the dtype that kernels multiply: that of the inputs, or what they are rounded to."""
+    return problem.inputs[0].dtype.removeprefix(ROUNDED_AS)
 
-    A convolution's source may be float32 though the weight has 16 bits: it is rounded on its way.
-    """
-    dtypes = [operand.dtype for operand in problem.inputs[:2]]
-    return dtypes[-1] if dtypes[-1] in HALVES else dtypes[0]
+
+def rounds(problem: Problem) -> bool:
+    """Whether operands are float32, and rounded as they are read."""
+    return problem.inputs[0].dtype.startswith(ROUNDED_AS)
 
 
 def rounding_of(problem: Problem, policy: Policy) -> str:
@@ -42,17 +43,13 @@ def target_bytes(problem: Problem) -> int:
 
 
 def item_sizes(problem: Problem) -> dict[str, int]:
-    """Return what the core is told of items that aren't the weight's, 0 where they are."""
-    source, multiplied = problem.inputs[0].dtype, operands_dtype(problem)
-    return {
-        "target_size": target_bytes(problem),
-        "source_size": itemsize(source) if source != multiplied else 0,
-    }
+    """Return what the core is told of items of memory."""
+    return {"target_size": target_bytes(problem), "rounds": rounds(problem)}
 
 
 def why_not(problem: Problem, dtype: str) -> str:
     """Return why products of our own can't take sums in `dtype` of a problem's operands."""
-    if operands_dtype(problem) in HALVES and dtype == "float32":
+    if operands_dtype(problem) in ROUNDED and dtype == "float32":
         return ""
     return why_not_as_it_is(problem, dtype)
 
@@ -91,6 +88,8 @@ def described(dtype: str) -> str:
     each = core.item_channels(dtype)
     if dtype in HALVES and each == 1:
         return f"{active()} kernels, widening {dtype} to float32 on the way,"
+    if dtype == "tf32":
+        return f"{active()} kernels, rounding to tf32 on the way,"
     if dtype == "int8":
         return f"{active()} kernels, {'bytes in fours' if each == 4 else 'bytes widened in pairs'},"
     return f"{active()} kernels{', bfloat16 in pairs,' if each == 2 else ''}"

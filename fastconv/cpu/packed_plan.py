@@ -22,10 +22,13 @@ class PackedPlan(HostPlan):
         What packs a weight and multiplies.
     threads : int
         On how many.
+    rounds : bool
+        Whether a weight may become infinite when it is packed.
     """
 
-    def __init__(self, product: Any, threads: int) -> None:
+    def __init__(self, product: Any, threads: int, *, rounds: bool = False) -> None:
         self._product = product
+        self._rounds = rounds
         self._threads = threads
         self.units: int = product.units
         self.packed_bytes: int = product.packed_bytes
@@ -51,14 +54,19 @@ class PackedPlan(HostPlan):
         stream: object | None = None,
     ) -> bool | None:
         """Fill the output, given what :meth:`pack` returned in the weight's place."""
-        return self._run(inputs, outputs[0], workspace, True)
+        overflowed = self._run(inputs, outputs[0], workspace, True)
+        return None if self._rounds else overflowed
 
     def pack(self, weight: Any) -> Any:
         """Return a weight in the order in which the plan reads it: read-only bytes."""
         packed = np.empty(self.packed_bytes, np.uint8)
-        self._product.pack(weight, packed, self._threads)
+        self.pack_into(weight, packed)
         packed.setflags(write=False)
         return packed
+
+    def pack_into(self, weight: Any, packed: Any) -> None:
+        """Do as `pack`, in memory that is there."""
+        self._product.pack(weight, packed, self._threads)
 
     def convolve(
         self,

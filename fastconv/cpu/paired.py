@@ -1,8 +1,6 @@
-"""precision="float16" or "bfloat16" on float32 arrays, by kernels that multiply 16-bit numbers.
+"""precision="float16" or "bfloat16" on float32 arrays, by kernels that take 16-bit numbers.
 
-A convolution's weight is rounded into a 16-bit copy, and its source on its way into scratch memory;
-where a kernel doesn't do that, and for weight gradients, both factors are copied. Sums, bias and
-results are float32.
+Both factors are rounded into 16-bit copies. Sums, bias and results are float32.
 """
 
 from __future__ import annotations
@@ -36,15 +34,14 @@ class _Mixed:
 
 
 class PairedPlan(HostPlan):
-    """Rounds one or both factors, and has a plan of mixed operands do the rest."""
+    """Rounds both factors, and has a plan of mixed operands do the rest."""
 
     def __init__(self, problem: ConvProblem, mixed: ConvProblem, inner: Any, threads: int) -> None:
         self._inner, self._threads = inner, threads
         self._source, self._weight = (copy_of(operand) for operand in problem.inputs[:2])
-        source, weight = mixed.inputs[:2]
-        self._dtype, self._copies_source = weight.dtype, source.dtype == weight.dtype
+        self._dtype = mixed.inputs[0].dtype
         self._scratch = Scratch()
-        self._scratch.add("source", (self._source.size * self._copies_source,), "uint16")
+        self._scratch.add("source", (self._source.size,), "uint16")
         self._scratch.add("weight", (self._weight.size,), "uint16")
         self._scratch.add("inner", (inner.workspace_bytes,), "uint8")
         self.workspace_bytes = self._scratch.bytes
@@ -84,11 +81,8 @@ class PairedPlan(HostPlan):
     def _run(
         self, run: Any, inputs: Sequence[Any], weight: Any, outputs: Sequence[Any], workspace: Any
     ) -> bool | None:
-        source = inputs[0]
-        before: bool | None = False
-        if self._copies_source:
-            space = self._scratch.cut("source", workspace)
-            source, before = self._rounded(self._source, space, source)
+        space = self._scratch.cut("source", workspace)
+        source, before = self._rounded(self._source, space, inputs[0])
         after = run((source, weight, *inputs[2:]), outputs, self._scratch.cut("inner", workspace))
         return both_known(before, after)
 
@@ -105,12 +99,10 @@ class Paired:
     ----------
     inner : Candidate
         One that takes 16-bit operands of a float32 result.
-    rounds_sources : bool
-        Whether it takes a float32 source beside a 16-bit weight.
     """
 
-    def __init__(self, inner: Candidate, *, rounds_sources: bool) -> None:
-        self._inner, self._rounds_sources = inner, rounds_sources
+    def __init__(self, inner: Candidate) -> None:
+        self._inner = inner
         self.name = inner.name
 
     def least_gain(self, problem: Problem, precision: str) -> float:
@@ -123,14 +115,10 @@ class Paired:
         if own.can or not _is_asked_for(problem, policy):
             return own
         assert isinstance(problem, ConvProblem)
-        found = own
-        if self._rounds_sources and problem.operation != "conv_weight_grad":
-            found = self._on_copies(problem, problem.inputs[1:2], policy)
-        return found if found.can else self._on_copies(problem, problem.inputs[:2], policy)
+        return self._on_copies(problem, policy)
 
-    def _on_copies(
-        self, problem: ConvProblem, factors: tuple[Operand, ...], policy: Policy
-    ) -> Decision:
+    def _on_copies(self, problem: ConvProblem, policy: Policy) -> Decision:
+        factors = problem.inputs[:2]
         precision = str(policy.precision)
         copied = sum(factor.size for factor in factors)
         mixed = _mixed(problem, factors, precision)

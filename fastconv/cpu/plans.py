@@ -13,11 +13,16 @@ from fastconv.cpu import memory
 from fastconv.problem import Ints, Operand
 
 _ALIGNMENT = 64
+# What float32 operands have before a precision's name, which kernels round them to as they read
+# them, in the place of a dtype.
+ROUNDED_AS = "as_"
 
 
 @lru_cache(256)
 def itemsize(dtype: str) -> int:
     """Return the bytes of one element, without needing ml_dtypes for bfloat16."""
+    if dtype.startswith(ROUNDED_AS):
+        return 4
     return 2 if dtype == "bfloat16" else np.dtype(dtype).itemsize
 
 
@@ -45,6 +50,10 @@ class Scratch:
         """Return the array out of a workspace of `bytes` bytes."""
         start, shape, dtype = self._places[name]
         return np.ndarray(shape, dtype, workspace, start)
+
+    def like(self, name: str) -> tuple[Ints, Any]:
+        """Return the shape and dtype of an array."""
+        return self._places[name][1:]
 
     def __contains__(self, name: str) -> bool:
         return name in self._places

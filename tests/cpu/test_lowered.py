@@ -1,5 +1,7 @@
 """float32 operands of a lower precision, rounded as they are read: the same bits as beforehand."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 
@@ -8,13 +10,15 @@ pytest.importorskip("ml_dtypes")
 
 from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
-from narrow_support import operand, result_of  # noqa: E402
+from narrow_support import HALVES, operand, result_of  # noqa: E402
 
 import fastconv  # noqa: E402
 from fastconv.backend import Policy  # noqa: E402
 from fastconv.cpu.backend import BACKEND  # noqa: E402
 from fastconv.precision import rounded  # noqa: E402
-from fastconv.problem import ConvProblem  # noqa: E402
+from fastconv.problem import ConvProblem, GemmProblem, Operand  # noqa: E402
+from fastconv.testing.measure import check_values  # noqa: E402
+from fastconv.testing.oracle import solve  # noqa: E402
 
 PRECISIONS = ("tf32", "bfloat16", "float16")
 OPERATIONS = ("conv_forward", "conv_input_grad", "conv_weight_grad")
@@ -93,6 +97,116 @@ def test_depthwise_lines(narrow_level, operation, precision, seed, channels, las
         parameters["stride"] = (2, 2)
         arrays["y"] = arrays["y"][:, :, : (extents[0] + 1) // 2, : (extents[1] + 1) // 2].copy()
     same_as_rounded_before("depthwise", operation, precision, arrays, **parameters)
+
+
+def same_as_16_bit_arrays(algorithm, operation, precision, arrays, found, **parameters):
+    """Compare results with those of arrays that hold 16 bits, and are summed in float32."""
+    result = {"conv_forward": "y", "conv_input_grad": "x", "conv_weight_grad": "weight"}[operation]
+    halves = {
+        name: array if name == result else rounded(array, precision).astype(HALVES[precision])
+        for name, array in arrays.items()
+    }
+    problem, inputs, _ = problem_of(operation, halves, **parameters)
+    _, expected = result_of(algorithm, problem, inputs, np.empty_like(arrays[result]))
+    np.testing.assert_array_equal(found, expected)
+
+
+def within_what_float32_loses(algorithm, operation, arrays, found, **parameters):
+    """Compare results with exact ones of operands rounded to tf32, beforehand."""
+    before = {name: rounded(array, "tf32") for name, array in arrays.items()}
+    problem, inputs, _ = problem_of(operation, before, **parameters)
+    (decision,) = (d for d in BACKEND.decide(problem, Policy()) if d.algorithm == algorithm)
+    (expected,) = solve(problem, inputs)
+    check_values(found, expected, decision, algorithm)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    seed=st.integers(0, 2**31), channels=st.integers(1, 37), outputs=st.integers(1, 37),
+    extents=st.tuples(st.integers(3, 20), st.integers(3, 20)), last=st.booleans(),
+    taps=st.sampled_from([1, 3]), stride=st.integers(1, 3), groups=st.integers(1, 2),
+)  # fmt: skip
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_products_items(
+    narrow_level, operation, precision, seed, channels, outputs, extents, last, taps, stride, groups
+):
+    arrays = drawn(seed, channels * groups, outputs * groups, extents, groups=groups, last=last)
+    pads, ends = taps // 2, [(n - 1) // stride + 1 for n in extents]
+    arrays["weight"] = arrays["weight"][:, :, :taps, :taps].copy()
+    arrays["y"] = arrays["y"][:, :, : ends[0], : ends[1]].copy(order="K")
+    parameters = {"stride": (stride,) * 2, "padding": ((pads, pads),) * 2, "groups": groups}
+    one_tap = taps == stride == 1 and not last and operation != "conv_weight_grad"
+    for algorithm in ("implicit_gemm", "pointwise") if one_tap else ("implicit_gemm",):
+        problem, inputs, target = problem_of(operation, arrays, **parameters)
+        decision, found = result_of(algorithm, problem, inputs, target, precision)
+        assert decision.precision == precision
+        if precision in HALVES:
+            same_as_16_bit_arrays(algorithm, operation, precision, arrays, found, **parameters)
+        else:
+            within_what_float32_loses(algorithm, operation, arrays, found, **parameters)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_what_follows_the_last_line_of_a_unit_counts_for_nothing(narrow_level, precision):
+    """Units of 8 lines out of 15, in scratch memory that other units have left nothing in."""
+    arrays = drawn(0, 48, 72, (15, 15), groups=2, last=True)
+    problem, inputs, target = problem_of("conv_forward", arrays, groups=2)
+    _, found = result_of("implicit_gemm", problem, inputs, target, precision)
+    if precision in HALVES:
+        arguments = "implicit_gemm", "conv_forward", precision, arrays
+        same_as_16_bit_arrays(*arguments, found, groups=2)
+    assert np.isfinite(found).all()
+
+
+def no_arrays(operation, batch, *, taps, stride, groups, last):
+    """Return a problem of 64 channels that no array was made for."""
+    extent = (56 - 1) // stride + 1
+    shapes = {"x": (batch, 64, 56, 56), "y": (batch, 64, extent, extent)}
+    operands = {"weight": operand(np.empty((64, 64 // groups, taps, taps), np.float32))}
+    for name, (n, c, h, w) in shapes.items():
+        strides = (c * h * w, 1, w * c, c) if last else (c * h * w, h * w, w, 1)
+        operands[name] = Operand((n, c, h, w), tuple(4 * step for step in strides), "float32")
+    pads = (taps // 2, taps // 2)
+    return ConvProblem(
+        function="test", operation=operation, device="cpu", stride=(stride,) * 2,
+        padding=(pads, pads), dilation=(1, 1), groups=groups, **operands,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("precision", [*PRECISIONS, "float32", "float32_strict", "int8"])
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_batches_of_any_size_keep_within_the_workspaces_limit(narrow_level, operation, precision):
+    policy = Policy(precision=precision, threads=2)
+    layers = [(1, 1, 1), (1, 2, 1), (3, 1, 1), (3, 2, 1), (3, 1, 8), (3, 1, 64)]
+    for (taps, stride, groups), last in product(layers, (False, True)):
+        problem = no_arrays(operation, 512, taps=taps, stride=stride, groups=groups, last=last)
+        found = {d.algorithm: d for d in BACKEND.decide(problem, policy) if d.can}
+        assert {"implicit_gemm", "depthwise"} & set(found)
+        for decision in found.values():
+            assert decision.workspace_bytes <= policy.workspace_limit
+            plan = BACKEND.plan(problem, decision)
+            assert plan.workspace_bytes <= decision.workspace_bytes
+
+
+@pytest.mark.parametrize("precision", [*PRECISIONS, "int8"])
+@pytest.mark.parametrize("operation", ["forward", "input_grad", "weight_grad"])
+def test_linear_layers_of_any_size_keep_within_the_workspaces_limit(
+    narrow_level, operation, precision
+):
+    single = [Operand(shape, (4 * shape[1], 4), "float32")
+              for shape in ((2**15, 512), (256, 512), (2**15, 256))]  # fmt: skip
+    problem = GemmProblem(
+        function="test", operation=f"linear_{operation}", device="cpu",
+        **dict(zip(("x", "weight", "y"), single, strict=True)),
+    )  # fmt: skip
+    policy = Policy(precision=precision, threads=2)
+    found = [d for d in BACKEND.decide(problem, policy) if d.can]
+    assert "gemm" in {decision.algorithm for decision in found}
+    for decision in found:
+        assert decision.workspace_bytes <= policy.workspace_limit
+        plan = BACKEND.plan(problem, decision)
+        assert plan.workspace_bytes <= decision.workspace_bytes
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)

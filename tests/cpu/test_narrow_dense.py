@@ -12,6 +12,7 @@ from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 from narrow_support import HALVES, every_half, operand, result_of  # noqa: E402
 
+from fastconv.precision import rounded as to_precision  # noqa: E402
 from fastconv.problem import GemmProblem  # noqa: E402
 from fastconv.testing.measure import check_values  # noqa: E402
 from fastconv.testing.oracle import solve  # noqa: E402
@@ -100,6 +101,50 @@ def test_float32_arrays_in_16_bits_are_within_their_bound(
     assert (np.abs(result - same) <= 2.0**-18 * expected.magnitudes).all()
 
 
+@pytest.mark.parametrize("precision", ["tf32", "float16", "bfloat16"])
+@pytest.mark.parametrize("rows", [8, 9, 13, 16, 17])
+def test_wide_lines_of_few_rows_have_room(narrow_level, precision, rows):
+    """Rounded ones may be packed, which takes more scratch memory than reading lines."""
+    rng = np.random.default_rng(0)
+    a, b = (rng.standard_normal(shape).astype("f4") for shape in ((rows, 270), (270, 3900)))
+    c = np.empty((rows, 3900), "f4")
+    size = core.product_scratch(precision)
+    space = np.full(size + 4096, 0x5A, np.uint8)
+    core.product(a[None], b[None], c[None], None, precision, 0, 0.0, space[:size], 1, 0, True)
+    left, right = (to_precision(v, precision).astype("f8") for v in (a, b))
+    assert (abs(c - left @ right) <= 2.0**-15 * (abs(left) @ abs(right)) + 2.0**-110).all()
+    assert (space[size:] == 0x5A).all()
+
+
+def filled(array, values):
+    """Return an array of the same strides that holds values."""
+    reach = sum((n - 1) * abs(s) for n, s in zip(array.shape, array.strides, strict=True))
+    memory = np.zeros(reach + 4 * array.size + 64, np.uint8)
+    first = sum((n - 1) * max(-s, 0) for n, s in zip(array.shape, array.strides, strict=True))
+    found = np.ndarray(array.shape, array.dtype, memory, first, array.strides)
+    found[...] = values
+    return found
+
+
+@settings(max_examples=40, deadline=None)
+@given(extents, extents, depths, operations, st.booleans(), st.integers(0, 2**31))
+def test_tf32_is_rounded_on_the_way(
+    narrow_level, layouts, rows, columns, depth, operation, with_bias, seed
+):
+    rng = np.random.default_rng(seed)
+    single = np.dtype("float32")
+    problem, inputs, _, target = posed(
+        rng, layouts, operation, rows, columns, depth, single, single, with_bias
+    )
+    decision, result = result_of("gemm", problem, inputs, target, "tf32")
+    assert decision.precision == "tf32"
+    (expected,) = solve(problem, inputs)
+    check_values(result, expected, decision, decision.algorithm)
+    before = [filled(array, to_precision(array, "tf32")) for array in inputs[:2]]
+    _, same = result_of("gemm", problem, (*before, *inputs[2:]), target.copy(), "tf32")
+    np.testing.assert_array_equal(result, same)
+
+
 @every_half
 @pytest.mark.parametrize("rows", [1, 3, 12, 40])
 def test_operands_are_rounded_to_nearest_ties_to_even(narrow_level, dtype, rows):
@@ -112,6 +157,8 @@ def test_operands_are_rounded_to_nearest_ties_to_even(narrow_level, dtype, rows)
         core.product(left[None], b[None], c[None], None, dtype, 0, 0.0, space, 1, 0, True)
         expected = np.float32([1, 1 + 2 * unit, 1 + unit, -1, np.inf])
         np.testing.assert_array_equal(c, np.tile(expected, (rows, 13)))
+    with pytest.raises(ValueError, match="rounds: expected True of tf32"):
+        core.product(left[None], b[None], c[None], None, "tf32", 0, 0.0, space, 1)
     with pytest.raises(ValueError, match="rounds: expected float16 or bfloat16"):
         core.product(left[None], b[None], c[None], None, "float32", 0, 0.0, space, 1, 0, True)
 

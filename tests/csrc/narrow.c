@@ -1,15 +1,7 @@
-/* Convolutions of narrow types: float16 and bfloat16 within their rounding, bytes exactly. */
-#include "conv.h"
+/* Convolutions of narrow types: float16 and bfloat16 within their rounding, bytes exactly; and of
+ * float32 that is rounded to such types on the way, or that sums of bytes are scaled to. */
+#include "narrow_draw.h"
 #include "tests.h"
-
-typedef struct {
-    conv c;
-    int dtype, integers;
-    fc_narrow n;
-    double zero; /* what x's zero point is, in x's own type */
-    int target_size, transposed;
-    float *multiplier;
-} narrow_case;
 
 /* Multiples of 1/64 up to 1 are exact in every format. */
 uint16_t half_of(int dtype, double v)
@@ -36,51 +28,6 @@ double of_half(int dtype, uint16_t half)
     return dtype == FC_NARROW_bfloat16 ? f : (double)f * 0x1p112;
 }
 
-static double narrow_value(const narrow_case *t, const char *from, int is_signed)
-{
-    uint16_t half;
-
-    if (t->integers)
-        return is_signed ? *(const int8_t *)from : *(const uint8_t *)from;
-    memcpy(&half, from, sizeof half);
-    return of_half(t->dtype, half);
-}
-
-static void fill_narrow(const narrow_case *t, block *b)
-{
-    fill_bytes(b);
-    for (int64_t i = 0; i < count_of(&b->a) && !t->integers; i++) {
-        const uint16_t half = half_of(t->dtype, (double)between(-64, 64) / 64);
-        memcpy(item(&b->a, i), &half, sizeof half);
-    }
-}
-
-static narrow_case draw_narrow(void)
-{
-    narrow_case t = {.c = draw_conv(), .dtype = (int)between(0, FC_NARROW_COUNT - 1)};
-
-    t.integers = t.dtype == FC_NARROW_int8;
-    t.c.size = t.integers ? 1 : 2;
-    t.target_size = !t.integers ? 2 : chance(50) ? 4 : 1;
-    t.transposed = !t.integers && chance(30);
-    t.n.sources = t.c.x_shape[1] / t.c.groups;
-    if (t.integers) {
-        t.n.x_flip = chance(50) ? 0x80808080 : 0;
-        t.n.weight_flip = chance(50) ? 0x80808080 : 0;
-        t.n.x_zero = (int32_t)between(0, 255);
-        t.zero = t.n.x_zero - (t.n.x_flip ? 128 : 0);
-        t.n.low = -128, t.n.high = 127, t.n.y_zero = (int32_t)between(-128, 127);
-    }
-    if (t.integers && t.target_size == 1) {
-        t.multiplier = grab(4 * t.c.y_shape[1]);
-        for (int64_t i = 0; i < t.c.y_shape[1]; i++)
-            t.multiplier[i] = (float)(uniform() + 1.01) * 0x1p-8f;
-        t.n.multiplier = (const char *)t.multiplier;
-        t.n.multiplier_step = chance(50) ? 4 : 0;
-    }
-    return t;
-}
-
 /* A weight flipped to signed bytes stands for the unsigned ones less 128. */
 static double weight_value(const narrow_case *t, const fc_array *weight, int64_t group,
                            int64_t channel, int64_t r)
@@ -105,6 +52,10 @@ static double finished(const narrow_case *t, double sum, int64_t channel)
         return sum;
     const float scale = t->multiplier[channel * t->n.multiplier_step / 4];
     const float scaled = (float)(int32_t)(int64_t)sum * scale;
+    if (t->n.scaled) {
+        const float v = scaled + (t->added == NULL ? 0 : t->added[channel]);
+        return t->n.relu && v < 0 ? 0 : v;
+    }
     return fmin(fmax(nearbyint(scaled) + t->n.y_zero, t->n.low), t->n.high);
 }
 
@@ -142,11 +93,17 @@ static void check_narrow(const narrow_case *t, block *y, const block *x, const f
         const double sum = sum_at(t, x, weight, bias, i / positions / t->c.y_shape[1], o, q,
                                   &magnitude);
         const double want = finished(t, sum, o);
-        const double got = t->target_size == 4 ? value(item(&y->a, i), FC_int32)
-                                               : narrow_value(t, item(&y->a, i), 1);
-        const double bound = t->integers ? 0
-                                         : 0x1p-24 * (double)(t->c.rows + 4) * magnitude
-                                               + 1.01 * unit_of(t->dtype) * fabs(sum) + 0x1p-24;
+        const int whole = t->integers && !t->n.scaled;
+        const double got = t->target_size == 4
+                               ? value(item(&y->a, i), whole ? FC_int32 : FC_float32)
+                               : narrow_value(t, item(&y->a, i), 1);
+        const double scaled = t->n.scaled ? t->multiplier[o * t->n.multiplier_step / 4] : 1;
+        const double rounding = t->single ? 0 : 1.01 * unit_of(t->dtype) * fabs(sum);
+        const double bound = whole || t->target_size == 1
+                                 ? 0
+                             : t->n.scaled ? 0x1p-22 * (fabs(sum * scaled) + 1)
+                                           : 0x1p-24 * (double)(t->c.rows + 4) * magnitude
+                                                 + rounding + 0x1p-24;
         expect(fabs(got - want) <= bound, "item %lld: got %g, wanted %g within %g", (long long)i,
                got, want, bound);
     }
@@ -195,7 +152,7 @@ static block narrow_bias(const narrow_case *t)
     block bias;
 
     do
-        bias = input(t->integers ? 4 : 2, 3, shape);
+        bias = input(t->integers || t->single ? 4 : 2, 3, shape);
     while (bias.a.stride[1] < 0);
     if (t->integers)
         fill_integers(&bias, FC_int32, -1000, 1000);
@@ -214,7 +171,7 @@ void test_narrow_conv(const fc_kernels *k)
     const int64_t shape[5] = {t.c.groups * (t.transposed ? sources : t.c.channels),
                               t.transposed ? t.c.channels : sources, t.c.g.kernel[0],
                               t.c.g.kernel[1], t.c.g.kernel[2]};
-    const int adjoining = chance(40), biased = chance(50);
+    const int adjoining = chance(40), biased = !t.n.scaled && chance(50);
     block x = input_of(t.c.size, 5, t.c.x_shape, adjoining);
     block y = output_of(t.target_size, 5, t.c.y_shape, adjoining);
     block weight = input(t.c.size, 5, shape), bias = narrow_bias(&t);
@@ -266,7 +223,7 @@ void test_narrow_pointwise(const fc_kernels *k)
     fill_narrow(&t, &x);
     fill_narrow(&t, &weight);
     p.x = of_five_axes(&x, c), p.y = of_five_axes(&y, &wide), p.weight = weight.a;
-    p.bias = chance(50) ? bias.a.data : NULL;
+    p.bias = !t.n.scaled && chance(50) ? bias.a.data : NULL;
     p.bias_step = bias.a.stride[1];
     do
         p.tile_rows = (int)between(1, 8);

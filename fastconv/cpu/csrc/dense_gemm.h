@@ -17,6 +17,7 @@ typedef struct {
     int64_t rows, columns, depth;  /* of the whole product */
     int64_t piece_rows, piece_columns, down, across;
     int64_t a_i, a_k, b_k, b_j, c_i; /* strides in bytes */
+    int64_t direct; /* rows, at most, that read the right operand's lines where they lie */
 } fc_dense_job;
 
 /* `count` units in at least `pieces` parts, of so many `least`s each, at most `most` of them. */

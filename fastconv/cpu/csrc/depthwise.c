@@ -26,7 +26,7 @@
 #define FC_TEMPLATE "depthwise_floats.inc"
 #include "each_depth_float.h"
 #define FC_TEMPLATE "depthwise_halves.inc"
-#include "each_narrow_float.h"
+#include "each_half.h"
 #define FC_N(name) name##_int8
 #define FC_V float
 #define FC_T fc_uint8

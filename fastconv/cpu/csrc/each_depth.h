@@ -9,9 +9,9 @@
 #define FC_DEALS 1
 #define FC_KNOWN_READER(given, call, ...)                                                          \
     if ((given).quick)                                                                             \
-        call(((FC_N(fc_reader)){FC_TO_BFLOAT16, 1}), __VA_ARGS__);                                 \
+        call(((FC_N(fc_reader)){{FC_TO_BFLOAT16, 1}, 1}), __VA_ARGS__);                            \
     else                                                                                           \
-        call(((FC_N(fc_reader)){FC_TO_BFLOAT16, 0}), __VA_ARGS__)
+        call(((FC_N(fc_reader)){{FC_TO_BFLOAT16, 1}, 0}), __VA_ARGS__)
 #define FC_N(name) name##_lowered
 #define FC_SUMS(name) name##_float32
 #define FC_V float
@@ -38,10 +38,13 @@
 #undef FC_N
 #undef FC_KNOWN_READER
 #define FC_KNOWN_READER(given, call, ...)                                                          \
-    switch ((given).rounding) {                                                                    \
-    case FC_TO_TF32: call(((FC_N(fc_reader)){FC_TO_TF32, 0}), __VA_ARGS__); break;                 \
-    case FC_TO_BFLOAT16: call(((FC_N(fc_reader)){FC_TO_BFLOAT16, 0}), __VA_ARGS__); break;         \
-    default: call(((FC_N(fc_reader)){FC_TO_FLOAT16, 0}), __VA_ARGS__); break;                      \
+    switch ((given).as.rounding) {                                                                 \
+    case FC_TO_TF32: call(((FC_N(fc_reader)){{FC_TO_TF32, 1}, 0}), __VA_ARGS__); break;            \
+    case FC_TO_BFLOAT16: call(((FC_N(fc_reader)){{FC_TO_BFLOAT16, 1}, 0}), __VA_ARGS__); break;    \
+    case FC_TO_STEPS:                                                                              \
+        call(((FC_N(fc_reader)){{FC_TO_STEPS, (given).as.scale}, 0}), __VA_ARGS__);                \
+        break;                                                                                     \
+    default: call(((FC_N(fc_reader)){{FC_TO_FLOAT16, 1}, 0}), __VA_ARGS__); break;                 \
     }
 #define FC_N(name) name##_lowered
 #include FC_TEMPLATE

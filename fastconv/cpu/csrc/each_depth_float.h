@@ -1,11 +1,13 @@
 /* Includes FC_TEMPLATE once per type whose items are those of scratch memory: float64, float32, and
- * `lowered`, float32 that is rounded as it is read. See each_depth.h. */
+ * `lowered`, float32 that is rounded as it is read, and may be scaled as it is written. See
+ * each_depth.h. */
 #if defined(__AVX512BF16__)
 #define FC_SUMS(name) name##_float32
 #define FC_V float
 #define FC_T fc_float32
 #else
 #define FC_ROUNDED(reader, v) (v)
+#define FC_SCALED(writer, v) (v)
 #define FC_N(name) name##_float64
 #define FC_SUMS(name) name##_float64
 #define FC_V double
@@ -22,8 +24,10 @@
 #include FC_TEMPLATE
 #undef FC_N
 #undef FC_ROUNDED
+#undef FC_SCALED
 #endif
-#define FC_ROUNDED(reader, v) rounded_to((reader)->rounding, v)
+#define FC_ROUNDED(reader, v) read_as(&(reader)->as, v)
+#define FC_SCALED(writer, v) scaled_if((writer)->scaled, v, (writer)->factor, (writer)->added)
 #define FC_N(name) name##_lowered
 #include FC_TEMPLATE
 #undef FC_N
@@ -31,4 +35,5 @@
 #undef FC_T
 #undef FC_SUMS
 #undef FC_ROUNDED
+#undef FC_SCALED
 #undef FC_TEMPLATE

@@ -1,12 +1,9 @@
 /* As each_narrow.h, of the types whose sums are float32. */
-#define FC_N(name) name##_float16
+#define FC_N(name) name##_tf32
 #define FC_V float
-#define FC_T fc_uint16
-#include FC_TEMPLATE
-#undef FC_N
-#define FC_N(name) name##_bfloat16
+#define FC_T fc_float32
 #include FC_TEMPLATE
 #undef FC_N
 #undef FC_V
 #undef FC_T
-#undef FC_TEMPLATE
+#include "each_half.h"

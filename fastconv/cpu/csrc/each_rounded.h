@@ -1,4 +1,5 @@
-/* Includes FC_TEMPLATE once per type of 16 bits that float32 operands are rounded to. */
+/* Includes FC_TEMPLATE once per type of 16 bits that float32 operands are rounded to, as they are
+ * read. */
 #define FC_N(name) name##_as_float16
 #define FC_V float
 #define FC_T fc_float32

@@ -56,13 +56,13 @@ typedef struct {
 /* The types of fewer bits than a sum's: what an array's items are. Scratch memory has items of 32
  * bits, each of as many source channels as narrow_channels tells, and sums are float32, or int32 of
  * int8. */
-#define FC_NARROW_TYPES(X) X(float16) X(bfloat16) X(int8)
+#define FC_NARROW_TYPES(X) X(float16) X(bfloat16) X(int8) X(tf32)
 #define FC_CODE(name) FC_NARROW_##name,
 enum { FC_NARROW_TYPES(FC_CODE) FC_NARROW_COUNT };
 #undef FC_CODE
 
 /* What float32 is rounded to, and stays float32. */
-enum { FC_UNROUNDED, FC_TO_TF32, FC_TO_BFLOAT16, FC_TO_FLOAT16 };
+enum { FC_UNROUNDED, FC_TO_TF32, FC_TO_BFLOAT16, FC_TO_FLOAT16, FC_TO_STEPS };
 
 /* Arrays are of FC_NARROW_float16 or FC_NARROW_bfloat16: kernels widen and round blocks of them,
  * for which each thread has `each` bytes. */

@@ -94,6 +94,11 @@ typedef struct {
     double parameter;
     int dtype, operation, activation, pixels;
     int rounding; /* of FC_LOWERED: FC_TO_TF32... */
+    /* Of FC_TO_STEPS, where x is taken as whole numbers of `scale`, as int8 would hold them: a
+     * float32 for each target channel that its sums are multiplied by, and one that is added, or
+     * NULL. The weight holds whole numbers. */
+    const char *factors, *added;
+    float scale;
     fc_narrow narrow; /* its flips, zero points and multiplier */
     const char *w_zeros; /* may be NULL */
     int64_t w_zero_step;

@@ -32,9 +32,12 @@ typedef struct {
  * Of int8, flips are xored to bytes of x and of the weight, so that x is unsigned and the weight
  * signed; x_zero is then what stands for 0 in x. `sums` are the packed weight's, of each target
  * channel, int32. With a multiplier for each, or one for all (step 0), the target has 8 bits:
- * sum * multiplier, rounded, plus y_zero, between low and high. */
+ * sum * multiplier, rounded, plus y_zero, between low and high. If `scaled`, it is float32: sum *
+ * multiplier, plus `added` of each target channel, and rectified if there's `relu`. */
 typedef struct {
     int64_t sources, multiplier_step;
+    int scaled, relu;
+    const char *added; /* float32, contiguous, or NULL */
     uint32_t x_flip, weight_flip;
     int32_t x_zero, y_zero, low, high;
     const char *multiplier;

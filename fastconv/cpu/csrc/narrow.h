@@ -20,10 +20,11 @@
 
 typedef fc_vector_float32 fc_vector_float16, fc_vector_bfloat16, fc_vector_int8;
 
-/* What sums of bytes become on their way from a tile's registers to an array of bytes. */
+/* What sums of bytes become on their way from a tile's registers to an array. */
 typedef struct {
     fc_bounds bounds;
-    float multiplier[MOST_ROWS];
+    float multiplier[MOST_ROWS], added[MOST_ROWS];
+    int relu;
 } fc_tile_finish;
 
 /* Moves are those of float32. */
@@ -61,6 +62,8 @@ typedef struct {
 #define FC_UNIT(c) FC_N(convolve_unit)
 #define FC_DIRECT(c) ((c)->narrow.w_zeros == NULL)
 #define FC_NARROW_STORES 1
+/* Bytes of a target's item, 0 where sums are stored as they are. */
+#define FC_NARROW_SIZE(c) ((c)->y.size < 4 || (c)->narrow.scaled ? (int)(c)->y.size : 0)
 #define FC_HAS_WINDOWS(c) ((c)->dtype == FC_NARROW_int8)
 #define FC_TILE_FINISH(c, channel, rows)                                                           \
     const fc_tile_finish finish = FC_N(tile_finish)(&(c)->narrow, channel, rows);                  \
@@ -69,10 +72,11 @@ typedef struct {
 #define FC_FACTOR(v) spread(v)
 #define FC_LINE_BYTES (NARROW_LANES * (int64_t)sizeof(FC_T)) /* of a line for a vector of items */
 #define FC_ADD_PRODUCTS(sums, source, weight) FC_N(add_products)(sums, source, weight)
-/* Two lines make the items of one; the processor's prefetching doesn't follow so many. */
+/* Where two lines make the items of one, the processor's prefetching doesn't follow so many. */
 #define FC_RIGHT_ITEMS(b, j, next)                                                                 \
-    (__builtin_prefetch((b) + (j) * FC_LINE_BYTES + LINE_AHEAD),                                   \
-     __builtin_prefetch((b) + (next) + (j) * FC_LINE_BYTES + LINE_AHEAD),                          \
+    (FC_CHANNELS > 1 ? (__builtin_prefetch((b) + (j) * FC_LINE_BYTES + LINE_AHEAD),                \
+                        __builtin_prefetch((b) + (next) + (j) * FC_LINE_BYTES + LINE_AHEAD))       \
+                     : (void)0,                                                                    \
      (fc_vector_float32)FC_N(items)((b) + (j) * FC_LINE_BYTES, NARROW_LANES, next, FC_CHANNELS, 0))
 #define FC_MOVES 0 /* items are made */
 #define FC_TAKE(c, to, from, step, n, some)                                                        \

@@ -40,17 +40,31 @@ FC_INLINE uint32_t item_bfloat16(const char *from, int64_t next, int64_t some, u
 
 /* The same of float32, rounded. What the instruction takes for 0, denormal numbers, products would
  * as well. */
-FC_INLINE fc_vector_u32 float_items_bfloat16(const char *from, int64_t n, int64_t next,
-                                             int64_t some)
+FC_INLINE fc_vector_u32 floats_as_bfloat16(fc_vector_float32 low, fc_vector_float32 high)
 {
     const __m512i in_turn = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9,
                                              24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1,
                                              16, 0);
-    const __m512 low = (__m512)load_floats(from, n);
-    const __m512 high = some < 2 ? _mm512_setzero_ps() : (__m512)load_floats(from + next, n);
+    const __m512i pairs = (__m512i)_mm512_cvtne2ps_pbh((__m512)high, (__m512)low);
 
-    return (fc_vector_u32)_mm512_permutexvar_epi16(in_turn,
-                                                   (__m512i)_mm512_cvtne2ps_pbh(high, low));
+    return (fc_vector_u32)_mm512_permutexvar_epi16(in_turn, pairs);
+}
+
+FC_INLINE fc_vector_u32 float_items_bfloat16(const char *from, int64_t n, int64_t next,
+                                             int64_t some)
+{
+    const fc_vector_float32 none = {0};
+
+    return floats_as_bfloat16(load_floats(from, n), some < 2 ? none : load_floats(from + next, n));
+}
+
+FC_INLINE fc_vector_u32 second_float_items_bfloat16(const char *from, int64_t n, int64_t next,
+                                                    int64_t some)
+{
+    const fc_vector_float32 none = {0};
+
+    return floats_as_bfloat16(load_second_floats(from, n),
+                          some < 2 ? none : load_second_floats(from + next, n));
 }
 
 /* Items of n floats whose channels adjoin; what is missing is 0. */
@@ -98,6 +112,19 @@ FC_INLINE fc_vector_u32 float_items_bfloat16(const char *from, int64_t n, int64_
 {
     (void)next, (void)some;
     return (fc_vector_u32)rounded_to(FC_TO_BFLOAT16, load_floats(from, n));
+}
+
+FC_INLINE fc_vector_u32 second_float_items_bfloat16(const char *from, int64_t n, int64_t next,
+                                                    int64_t some)
+{
+    (void)next, (void)some;
+    return (fc_vector_u32)rounded_to(FC_TO_BFLOAT16, load_second_floats(from, n));
+}
+
+FC_INLINE fc_vector_u32 floats_as_bfloat16(fc_vector_float32 low, fc_vector_float32 high)
+{
+    (void)high;
+    return (fc_vector_u32)rounded_to(FC_TO_BFLOAT16, low);
 }
 
 FC_INLINE fc_vector_u32 adjoining_float_items_bfloat16(const char *from, int64_t n)

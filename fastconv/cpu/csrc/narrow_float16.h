@@ -38,6 +38,19 @@ FC_INLINE fc_vector_u32 float_items_float16(const char *from, int64_t n, int64_t
     return (fc_vector_u32)rounded_to(FC_TO_FLOAT16, load_floats(from, n));
 }
 
+FC_INLINE fc_vector_u32 second_float_items_float16(const char *from, int64_t n, int64_t next,
+                                                   int64_t some)
+{
+    (void)next, (void)some;
+    return (fc_vector_u32)rounded_to(FC_TO_FLOAT16, load_second_floats(from, n));
+}
+
+FC_INLINE fc_vector_u32 floats_as_float16(fc_vector_float32 low, fc_vector_float32 high)
+{
+    (void)high;
+    return (fc_vector_u32)rounded_to(FC_TO_FLOAT16, low);
+}
+
 FC_INLINE fc_vector_u32 adjoining_float_items_float16(const char *from, int64_t n)
 {
     return float_items_float16(from, n, 0, 1);

@@ -153,6 +153,14 @@ FC_INLINE fc_vector_u32 float_items_int8(const char *from, int64_t n, int64_t ne
     return *(const fc_vector_u32 *)from;
 }
 
+#define second_float_items_int8 float_items_int8
+
+FC_INLINE fc_vector_u32 floats_as_int8(fc_vector_float32 low, fc_vector_float32 high)
+{
+    (void)high;
+    return (fc_vector_u32)low;
+}
+
 FC_INLINE fc_vector_u32 adjoining_float_items_int8(const char *from, int64_t n)
 {
     (void)n;

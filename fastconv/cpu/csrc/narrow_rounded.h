@@ -5,10 +5,22 @@
 
 #include "narrow_bfloat16.h"
 #include "narrow_float16.h"
+#include "narrow_tf32.h"
 
 typedef fc_vector_float32 fc_vector_as_float16, fc_vector_as_bfloat16;
 #define transpose_rows_as_float16 transpose_rows_float32
 #define transpose_rows_as_bfloat16 transpose_rows_float32
+
+/* Scratch memory is the type's own, and what works on it. */
+#define take_apart_as_float16 take_apart_float16
+#define take_apart_as_bfloat16 take_apart_bfloat16
+#define transpose_as_float16 transpose_float16
+#define transpose_as_bfloat16 transpose_bfloat16
+#define turned_rows_as_float16 turned_rows_float16
+#define turned_rows_as_bfloat16 turned_rows_bfloat16
+#define sum_panels_as_float16 sum_panels_float16
+#define sum_panels_as_bfloat16 sum_panels_bfloat16
+enum { GRAD_LANES_as_float16 = NARROW_LANES, GRAD_LANES_as_bfloat16 = NARROW_LANES };
 
 enum { CHANNELS_as_float16 = 1, CHANNELS_as_bfloat16 = CHANNELS_bfloat16 };
 
@@ -19,6 +31,24 @@ enum { CHANNELS_as_float16 = 1, CHANNELS_as_bfloat16 = CHANNELS_bfloat16 };
         (void)flip;                                                                                \
         return float_items_##type(from, n, next, some);                                            \
     }                                                                                              \
+    FC_INLINE fc_vector_u32 second_items_as_##type(const char *from, int64_t n, int64_t next,      \
+                                                   int64_t some, uint32_t flip)                    \
+    {                                                                                              \
+        (void)flip;                                                                                \
+        return second_float_items_##type(from, n, next, some);                                     \
+    }                                                                                              \
+    FC_INLINE uint32_t item_as_##type(const char *from, int64_t next, int64_t some, uint32_t flip) \
+    {                                                                                              \
+        const float low = *(const fc_float32 *)from;                                               \
+        const float high = some > 1 ? *(const fc_float32 *)(from + next) : 0;                      \
+        (void)flip;                                                                                \
+        return floats_as_##type(spread(low), spread(high))[0];                                     \
+    }                                                                                              \
+    FC_INLINE fc_vector_u32 adjoining_items_as_##type(const char *from, uint32_t flip)             \
+    {                                                                                              \
+        (void)flip;                                                                                \
+        return adjoining_float_items_##type(from, CHANNELS_##type * NARROW_LANES);                 \
+    }                                                                                              \
     FC_INLINE fc_vector_u32 adjoining_as_##type(const char *from, int64_t n)                       \
     {                                                                                              \
         return adjoining_float_items_##type(from, n);                                              \
@@ -27,32 +57,19 @@ FC_ROUNDED_ITEMS(float16)
 FC_ROUNDED_ITEMS(bfloat16)
 #undef FC_ROUNDED_ITEMS
 
-/* What takes one item, or every second one, serves where arrays are no lines: by gathering. */
-#define FC_GATHERED_ITEMS(type)                                                                    \
-    FC_INLINE fc_vector_u32 second_items_##type(const char *from, int64_t n, int64_t next,         \
-                                                int64_t some, uint32_t flip)                       \
-    {                                                                                              \
-        float gathered[2][NARROW_LANES] = {{0}};                                                   \
-        for (int64_t i = 0; i < n; i++) {                                                          \
-            gathered[0][i] = *(const fc_float32 *)(from + 8 * i);                                  \
-            if (some > 1)                                                                          \
-                gathered[1][i] = *(const fc_float32 *)(from + next + 8 * i);                       \
-        }                                                                                          \
-        return items_##type((const char *)gathered, NARROW_LANES, VECTOR_BYTES, some, flip);       \
-    }                                                                                              \
-    FC_INLINE uint32_t item_##type(const char *from, int64_t next, int64_t some, uint32_t flip)    \
-    {                                                                                              \
-        return items_##type(from, 1, next, some, flip)[0];                                         \
-    }
-FC_GATHERED_ITEMS(as_float16)
-FC_GATHERED_ITEMS(as_bfloat16)
-#undef FC_GATHERED_ITEMS
-
+#define as_weight_as_float16 as_weight_float16
+#define as_weight_as_bfloat16 as_weight_bfloat16
+#define ones_as_float16 ones_float16
+#define ones_as_bfloat16 ones_bfloat16
 #define add_products_as_float16 add_products_float16
 #define add_products_as_bfloat16 add_products_bfloat16
 #define prefetch_as_float16 prefetch_float16
 #define prefetch_as_bfloat16 prefetch_bfloat16
 /* Results and biases of float32, which the types themselves may have. */
+#define put_some_as_float16 put_some_float16
+#define put_some_as_bfloat16 put_some_bfloat16
+#define put_one_as_float16 put_one_float16
+#define put_one_as_bfloat16 put_one_bfloat16
 #define put_items_as_float16 put_items_float16
 #define put_items_as_bfloat16 put_items_bfloat16
 #define put_products_as_float16 put_products_float16

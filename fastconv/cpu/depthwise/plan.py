@@ -135,13 +135,26 @@ class DepthwisePlan(HostPlan):
         """Fill y with a convolution of bytes; see ``core.depthwise``."""
         self._call(x, weight, y, bias, workspace, integers)
 
+    def convolve_steps(
+        self, x: Any, weight: Any, y: Any, workspace: Any, steps: tuple[float, Any, Any]
+    ) -> None:
+        """Fill y with a convolution of whole numbers that x is read as; see ``core.depthwise``."""
+        self._call(x, weight, y, None, workspace, steps=steps)
+
     def _sums_in(self, weight: Any, workspace: Any) -> Any:
         if "sums" in self._scratch:
             return self._scratch.cut("sums", workspace)
         return weight.reshape(self._sums)
 
     def _call(
-        self, x: Any, weight: Any, y: Any, bias: Any, workspace: Any, integers: Any = None
+        self,
+        x: Any,
+        weight: Any,
+        y: Any,
+        bias: Any,
+        workspace: Any,
+        integers: Any = None,
+        steps: tuple[float, Any, Any] | None = None,
     ) -> bool | None:
         assert core is not None
         overflowed: bool | None = core.depthwise(
@@ -161,6 +174,7 @@ class DepthwisePlan(HostPlan):
             self._threads,
             integers,
             self._rounding,
+            steps,
         )
         return overflowed
 

@@ -73,7 +73,7 @@ class ProductPlan(PackedPlan):
             pixels=cut.pixels,
             **(narrow.item_sizes(problem) | options),
         )
-        super().__init__(product, threads)
+        super().__init__(product, threads, rounds=narrow.rounds(problem))
         # A cycle of the model has two multiply-adds of whole vectors.
         flops = 4 * core.vector_bytes() // narrow.item_bytes(dtype) * cut.cycles
         busy = max(1, min(threads, self.units))

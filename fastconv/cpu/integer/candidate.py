@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import prod
+from typing import Any
 
 from fastconv.backend import Decision, Plan, Policy
 from fastconv.cpu import narrow
@@ -10,14 +11,14 @@ from fastconv.cpu.candidate import over_limit, refused, threads_for, threads_wit
 from fastconv.cpu.implicit_gemm.blocking import second_level_bytes
 from fastconv.cpu.implicit_gemm.plan import ProductPlan
 from fastconv.cpu.integer.convolution import Planner, as_convolution
-from fastconv.cpu.integer.plan import IntegerPlan
+from fastconv.cpu.integer.plan import IntegerPlan, ScaledPlan
 from fastconv.cpu.isa import active, core, why_no_core
 from fastconv.cpu.packed_plan import PackedPlan
 from fastconv.cpu.pointwise.blocking import choose
 from fastconv.cpu.pointwise.candidate import why_no_pointwise
 from fastconv.cpu.pointwise.plan import PointwisePlan, shape_of
 from fastconv.machine import peak_flops
-from fastconv.problem import ConvProblem, IntegerConvProblem, Problem
+from fastconv.problem import ConvProblem, IntegerConvProblem, Operand, Problem
 
 _DTYPE = "int8"
 # Each is a plane of lines, most of which no tap may use.
@@ -39,31 +40,34 @@ def _pointwise(threads: int) -> Planner:
     return plan
 
 
-class _Integer:
-    """What the two have in common."""
+class IntegerCandidate:
+    """What candidates of bytes have in common.
+
+    A subclass says why it can't, makes the plan, of `thread_bytes` for each thread, and tells how
+    long that takes.
+    """
 
     name = ""
+    needs = "its packed weight, panels and sums"
 
     def decide(self, problem: Problem, policy: Policy) -> Decision:
         """Accept what fits the workspace on some number of threads."""
         if core is None:
             return refused(self.name, why_no_core)
         assert isinstance(problem, IntegerConvProblem)
-        if any(operand.size == 0 for operand in (problem.x, problem.weight, problem.y)):
-            return refused(self.name, "an array is empty")
-        reason = self._why_not(problem)
+        empty = any(operand.size == 0 for operand in (problem.x, problem.weight, problem.y))
+        reason = "an array is empty" if empty else self._why_not(problem)
         if reason:
             return refused(self.name, reason)
         limit, plan = policy.workspace_limit, self._plan(problem, 1)
         once, each = plan.workspace_bytes - plan.thread_bytes, plan.thread_bytes
         threads = threads_within(threads_for(policy), limit, once, each)
         if threads == 0:
-            what = "its packed weight, panels and sums"
-            return over_limit(self.name, what, plan.workspace_bytes, limit)
+            return over_limit(self.name, self.needs, plan.workspace_bytes, limit)
         plan = self._plan(problem, threads)
         return Decision(
             True,
-            f"{narrow.described(_DTYPE)} exact sums",
+            self._described(),
             self.name,
             _DTYPE,
             0.0,
@@ -75,19 +79,39 @@ class _Integer:
     def plan(self, problem: Problem, decision: Decision) -> Plan:
         """Make it ready to run."""
         assert isinstance(problem, IntegerConvProblem)
-        return self._plan(problem, decision.threads)
+        found: Plan = self._plan(problem, decision.threads)
+        return found
+
+    def _described(self) -> str:
+        return f"{narrow.described(_DTYPE)} exact sums"
 
     def _why_not(self, problem: IntegerConvProblem) -> str:
         raise NotImplementedError
 
+    def _plan(self, problem: IntegerConvProblem, threads: int) -> Any:
+        raise NotImplementedError
+
+    def _seconds(self, problem: IntegerConvProblem, plan: Any, threads: int) -> float:
+        raise NotImplementedError
+
+
+class _Panels(IntegerCandidate):
+    """Those whose product is one of the core's that packs the weight."""
+
+    def scaled_plan(
+        self, problem: IntegerConvProblem, y: Operand, activation: str | None, threads: int
+    ) -> ScaledPlan:
+        """Return the plan of sums that become float32, in an array that lies as the sums would."""
+        return ScaledPlan(problem, y, activation, self._planner(threads))
+
     def _plan(self, problem: IntegerConvProblem, threads: int) -> IntegerPlan:
+        return IntegerPlan(problem, self._planner(threads))
+
+    def _planner(self, threads: int) -> Planner:
         raise NotImplementedError
 
-    def _seconds(self, problem: IntegerConvProblem, plan: IntegerPlan, threads: int) -> float:
-        raise NotImplementedError
 
-
-class IntegerGemm(_Integer):
+class IntegerGemm(_Panels):
     """Panels of columns, as for floating types."""
 
     name = "implicit_gemm"
@@ -97,15 +121,15 @@ class IntegerGemm(_Integer):
             return f"its stride {problem.stride} leaves too many residues"
         return ""
 
-    def _plan(self, problem: IntegerConvProblem, threads: int) -> IntegerPlan:
-        return IntegerPlan(problem, _gemm(threads))
+    def _planner(self, threads: int) -> Planner:
+        return _gemm(threads)
 
     def _seconds(self, problem: IntegerConvProblem, plan: IntegerPlan, threads: int) -> float:
         assert isinstance(plan.product, ProductPlan)
         return float(plan.product.seconds)
 
 
-class IntegerPointwise(_Integer):
+class IntegerPointwise(_Panels):
     """Panels of positions, as for floating types."""
 
     name = "pointwise"
@@ -113,8 +137,8 @@ class IntegerPointwise(_Integer):
     def _why_not(self, problem: IntegerConvProblem) -> str:
         return why_no_pointwise(as_convolution(problem))
 
-    def _plan(self, problem: IntegerConvProblem, threads: int) -> IntegerPlan:
-        return IntegerPlan(problem, _pointwise(threads))
+    def _planner(self, threads: int) -> Planner:
+        return _pointwise(threads)
 
     def _seconds(self, problem: IntegerConvProblem, plan: IntegerPlan, threads: int) -> float:
         shape = shape_of(as_convolution(problem), _DTYPE)

@@ -7,15 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.backend import Decision, Plan, Policy
 from fastconv.cpu import narrow
-from fastconv.cpu.candidate import over_limit, refused, threads_for, threads_within
+from fastconv.cpu.integer.candidate import IntegerCandidate
 from fastconv.cpu.integer.convolution import as_convolution, numbers_of, options_of
-from fastconv.cpu.isa import active, core, why_no_core
+from fastconv.cpu.isa import active, core
 from fastconv.cpu.plans import HostPlan, itemsize, merged_stride
 from fastconv.cpu.pointwise.candidate import why_not_one_tap
 from fastconv.machine import peak_flops
-from fastconv.problem import IntegerConvProblem, Operand, Problem
+from fastconv.problem import IntegerConvProblem, Operand
 
 _DTYPE = "int8"
 # Measured: share of the peak where tiles are full, bytes of the weight that one core reads in a
@@ -27,39 +26,23 @@ _PACKED_PER_SECOND = 3e10
 _SLACK = 64
 
 
-class IntegerDense:
-    """Rows of x times rows of the weight, whichever way x lies."""
+class IntegerDense(IntegerCandidate):
+    """Rows of x times rows of the weight, whichever way x lies.
+
+    It takes one tap, where y's channels lie side by side and its positions are one axis.
+    """
 
     name = "gemm"
+    needs = "its packed weight and items"
 
-    def decide(self, problem: Problem, policy: Policy) -> Decision:
-        """Accept one tap, where y's channels lie side by side and its positions are one axis."""
-        if core is None:
-            return refused(self.name, why_no_core)
-        assert isinstance(problem, IntegerConvProblem)
-        reason = _why_not(problem)
-        if reason:
-            return refused(self.name, reason)
-        limit = policy.workspace_limit
-        plan = IntegerDensePlan(problem, 1)
-        threads = threads_within(threads_for(policy), limit, plan.once_bytes, plan.thread_bytes)
-        if threads == 0:
-            return over_limit(self.name, "its packed weight and items", plan.workspace_bytes, limit)
-        return Decision(
-            True,
-            f"{narrow.described(_DTYPE)} exact sums",
-            self.name,
-            _DTYPE,
-            0.0,
-            _seconds(problem, threads),
-            IntegerDensePlan(problem, threads).workspace_bytes,
-            threads=threads,
-        )
+    def _why_not(self, problem: IntegerConvProblem) -> str:
+        return _why_not(problem)
 
-    def plan(self, problem: Problem, decision: Decision) -> Plan:
-        """Make it ready to run."""
-        assert isinstance(problem, IntegerConvProblem)
-        return IntegerDensePlan(problem, decision.threads)
+    def _plan(self, problem: IntegerConvProblem, threads: int) -> IntegerDensePlan:
+        return IntegerDensePlan(problem, threads)
+
+    def _seconds(self, problem: IntegerConvProblem, plan: Any, threads: int) -> float:
+        return _seconds(problem, threads)
 
 
 def _positions(operand: Operand) -> int | None:

@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.backend import Decision, Plan, Policy
-from fastconv.cpu.candidate import over_limit, refused, threads_for, threads_within
 from fastconv.cpu.depthwise.candidate import predicted_seconds, why_not_depthwise
 from fastconv.cpu.depthwise.plan import DepthwisePlan
+from fastconv.cpu.integer.candidate import IntegerCandidate
 from fastconv.cpu.integer.convolution import as_convolution, options_of, signed, unsigned
-from fastconv.cpu.isa import active, core, why_no_core
+from fastconv.cpu.isa import active
 from fastconv.cpu.plans import HostPlan
-from fastconv.problem import IntegerConvProblem, Problem
+from fastconv.problem import IntegerConvProblem
 
 _DTYPE = "int8"
 # Sums are float32, where whole numbers up to 2^24 are exact; no product of bytes less their zero
@@ -22,46 +21,32 @@ _DTYPE = "int8"
 MOST_TAPS = 2**24 // 255**2
 
 
-class IntegerDepthwise:
-    """Bands of single channels, as for floating types, with exact sums of float32."""
+class IntegerDepthwise(IntegerCandidate):
+    """Bands of single channels, as for floating types, with exact sums of float32.
+
+    It takes kernels of so few taps that sums are exact.
+    """
 
     name = "depthwise"
+    needs = "its bands and tables"
 
-    def decide(self, problem: Problem, policy: Policy) -> Decision:
-        """Accept kernels of so few taps that sums are exact."""
-        if core is None:
-            return refused(self.name, why_no_core)
-        assert isinstance(problem, IntegerConvProblem)
+    def _described(self) -> str:
+        return f"{active()} kernels on bands of single channels, exact sums in float32"
+
+    def _why_not(self, problem: IntegerConvProblem) -> str:
         reason = why_not_depthwise(as_convolution(problem))
-        if reason:
-            return refused(self.name, reason)
-        if problem.reduction > MOST_TAPS:
-            return refused(
-                self.name,
+        if not reason and problem.reduction > MOST_TAPS:
+            reason = (
                 f"sums of {problem.reduction} products may not be exact in float32: those of "
-                f"{MOST_TAPS} are",
+                f"{MOST_TAPS} are"
             )
-        limit = policy.workspace_limit
-        plan = IntegerDepthwisePlan(problem, threads_for(policy))
-        threads = plan.threads_within(limit)
-        if threads == 0:
-            return over_limit(self.name, "its bands and tables", plan.workspace_bytes, limit)
-        plan = IntegerDepthwisePlan(problem, threads)
-        return Decision(
-            True,
-            f"{active()} kernels on bands of single channels, exact sums in float32",
-            self.name,
-            _DTYPE,
-            0.0,
-            predicted_seconds(as_convolution(problem), "float32", threads),
-            plan.workspace_bytes,
-            threads=threads,
-        )
+        return reason
 
-    def plan(self, problem: Problem, decision: Decision) -> Plan:
-        """Make it ready to run."""
-        assert isinstance(problem, IntegerConvProblem)
-        return IntegerDepthwisePlan(problem, decision.threads)
+    def _plan(self, problem: IntegerConvProblem, threads: int) -> IntegerDepthwisePlan:
+        return IntegerDepthwisePlan(problem, threads)
+
+    def _seconds(self, problem: IntegerConvProblem, plan: Any, threads: int) -> float:
+        return predicted_seconds(as_convolution(problem), "float32", threads)
 
 
 class IntegerDepthwisePlan(HostPlan):
@@ -75,12 +60,7 @@ class IntegerDepthwisePlan(HostPlan):
         self._ends = int(ends.min), int(ends.max)
         self._plan = DepthwisePlan(as_convolution(problem), threads, dtype=_DTYPE)
         self.workspace_bytes = self._plan.workspace_bytes
-
-    def threads_within(self, limit: int) -> int:
-        """Return on how many threads there is room for it in a workspace; 0 for none."""
-        each = self._plan.thread_bytes
-        once = self.workspace_bytes - each * self._threads
-        return threads_within(self._threads, limit, once, each)
+        self.thread_bytes = self._plan.thread_bytes
 
     def run(
         self,

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any
 
 from fastconv.backend import Decision, Plan, Policy
 from fastconv.cpu.candidate import Candidate, over_limit, refused
+from fastconv.cpu.integer.plan import ScaledPlan
 from fastconv.cpu.lowered.problem import Product, copy_of
 from fastconv.cpu.lowered.quantized import QuantizedPlan, as_convolution, packed_bytes
+from fastconv.cpu.lowered.scaled_convolution import ScaledConvolutionPlan, lies_as_copied
 from fastconv.cpu.lowered.scaled_product import ScaledProductPlan, is_one_product
 from fastconv.cpu.lowered.scales import LARGEST
+from fastconv.cpu.lowered.stepped_depthwise import SteppedDepthwisePlan
+from fastconv.cpu.plans import HostPlan
 from fastconv.precision import FLOATING, integer_sum_limit
 from fastconv.problem import ConvProblem, GemmProblem, IntegerConvProblem, Operand, Problem
 
@@ -18,6 +24,15 @@ _ITEMS_PER_SECOND = 4e9
 # What copies may take of the limit; the rest is for the sums.
 _COPIES_SHARE = 0.5
 _ONE = Operand((1,), (1,), "int8")
+
+
+class _Way(Enum):
+    """Quantised and scaled by the product; read as steps; scaled by it; or all by passes."""
+
+    PRODUCT = "product"
+    STEPS = "steps"
+    SCALED = "scaled"
+    COPIES = "copies"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +79,9 @@ def decide(candidate: Candidate, problem: Product, policy: Policy) -> Decision:
         return refused(
             candidate.name, f"int32 may not hold sums of {problem.reduction} products: {most} do"
         )
-    images = as_convolution(problem).y.shape[0]
-    rows = _rows_within(problem, images, int(policy.workspace_limit * _COPIES_SHARE))
-    left = policy.workspace_limit - _copied_bytes(problem, rows) - 4096
+    images, way = as_convolution(problem).y.shape[0], _way_of(problem, candidate)
+    rows = _rows_within(problem, images, int(policy.workspace_limit * _COPIES_SHARE), way)
+    left = policy.workspace_limit - _copied_bytes(problem, rows, way) - 4096
     inside = replace(policy, precision=None, tolerance=None, workspace_limit=max(left, 1))
     inner = candidate.decide(integer_problem(problem, rows), inside)
     if not inner.can:
@@ -91,30 +106,57 @@ def decide(candidate: Candidate, problem: Product, policy: Policy) -> Decision:
     )
 
 
-def _copied_bytes(problem: Product, rows: int) -> int:
+def _way_of(problem: Product, candidate: Candidate) -> _Way:
+    if isinstance(problem, GemmProblem):
+        return _Way.PRODUCT if is_one_product(problem, candidate.name) else _Way.COPIES
+    if candidate.name == "depthwise" and problem.dtype == "float32":
+        return _Way.STEPS
+    able = hasattr(candidate, "scaled_plan") and lies_as_copied(problem)
+    return _Way.SCALED if able else _Way.COPIES
+
+
+def _copied_bytes(problem: Product, rows: int, way: _Way) -> int:
     conv = as_convolution(problem)
-    sizes = copy_of(conv.x, rows).size + 4 * copy_of(conv.y, rows).size
-    return sizes + packed_bytes(conv)
+    weight, x, sums = packed_bytes(conv), copy_of(conv.x, rows).size, copy_of(conv.y, rows).size
+    if way is _Way.STEPS:
+        return 5 * weight
+    return weight + x + (4 * sums if way is _Way.COPIES else 0)
 
 
-def _rows_within(problem: Product, images: int, limit: int) -> int:
+def _rows_within(problem: Product, images: int, limit: int, way: _Way) -> int:
     """Return the images of a part whose copies fit, in equal parts; at least one."""
     parts = 1
     while True:
         rows = max(-(-images // parts), 1)
-        if rows == 1 or _copied_bytes(problem, rows) <= limit:
+        if rows == 1 or way is _Way.STEPS or _copied_bytes(problem, rows, way) <= limit:
             return rows
         parts *= 2
 
 
-def _plan(problem: Product, detail: Quantized, threads: int) -> QuantizedPlan | ScaledProductPlan:
-    if isinstance(problem, GemmProblem) and is_one_product(problem, detail.candidate.name):
-        return ScaledProductPlan(problem, threads)
+def _plan(problem: Product, detail: Quantized, threads: int) -> HostPlan:
+    candidate: Any = detail.candidate
+    way = _way_of(problem, candidate)
 
     def inner(rows: int) -> Plan:
         part = integer_problem(problem, rows)
-        return detail.candidate.plan(part, detail.candidate.decide(part, detail.policy))
+        found: Plan = candidate.plan(part, candidate.decide(part, detail.policy))
+        return found
 
+    if isinstance(problem, GemmProblem):
+        if way is _Way.PRODUCT:
+            return ScaledProductPlan(problem, threads)
+        return QuantizedPlan(problem, detail.rows, threads, inner)
+
+    def scaled(rows: int) -> ScaledPlan:
+        y = replace(problem.y, shape=(rows, *problem.y.shape[1:]))
+        part = integer_problem(problem, rows)
+        found: ScaledPlan = candidate.scaled_plan(part, y, problem.activation, threads)
+        return found
+
+    if way is _Way.STEPS:
+        return SteppedDepthwisePlan(problem, threads)
+    if way is _Way.SCALED:
+        return ScaledConvolutionPlan(problem, detail.rows, threads, scaled)
     return QuantizedPlan(problem, detail.rows, threads, inner)
 
 

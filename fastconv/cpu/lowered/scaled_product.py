@@ -11,8 +11,9 @@ import numpy as np
 from fastconv.cpu.epilogue import CODES, LEAKY_SLOPE
 from fastconv.cpu.isa import active, core
 from fastconv.cpu.lowered.problem import copy_of
+from fastconv.cpu.lowered.quantizing_plan import QuantizingPlan
 from fastconv.cpu.lowered.scales import quantize_channels, refuse_infinite
-from fastconv.cpu.plans import HostPlan, Scratch, is_contiguous, padded
+from fastconv.cpu.plans import Scratch, is_contiguous, padded
 from fastconv.problem import GemmProblem
 
 
@@ -26,7 +27,7 @@ def is_one_product(problem: GemmProblem, algorithm: str) -> bool:
     )
 
 
-class ScaledProductPlan(HostPlan):
+class ScaledProductPlan(QuantizingPlan):
     """Plan of a linear layer's forward pass.
 
     Parameters
@@ -52,29 +53,12 @@ class ScaledProductPlan(HostPlan):
         self._at_once = depth == 1 or problem.weight.strides[1] == 4
         self._packed_bytes = padded(product.packed_bytes)
         self._scratch = Scratch()
-        self._scratch.add("weight", (0 if self._at_once else self._weight.size,), "int8")
+        self._scratch.add("integers", (0 if self._at_once else self._weight.size,), "int8")
         self._scratch.add("packed", (self._packed_bytes + 4 * columns,), "uint8")
         inner = product.scaled_bytes() + threads * product.scratch_bytes
         self._scratch.add("product", (inner,), "uint8")
         self.workspace_bytes = self._scratch.bytes
         self.pack_key = ("scaled", self._weight.axes, active())
-
-    def pack(self, weight: Any) -> Any:
-        """Return the weight's integers, in the order in which tiles read them, and its scales."""
-        integers = np.empty(0 if self._at_once else self._weight.size, np.int8)
-        return self._pack(weight, integers, np.empty(self._packed_bytes + 4 * self._columns, "u1"))
-
-    def run(
-        self,
-        inputs: Sequence[Any],
-        outputs: Sequence[Any],
-        workspace: Any,
-        stream: object | None = None,
-    ) -> None:
-        """Fill the output; see :class:`fastconv.backend.Plan`."""
-        integers, packed = (self._scratch.cut(name, workspace) for name in ("weight", "packed"))
-        self._pack(inputs[1], integers, packed)
-        self.run_packed((inputs[0], packed, *inputs[2:]), outputs, workspace)
 
     def run_packed(
         self,

@@ -37,7 +37,7 @@ class PointwisePlan(PackedPlan):
             parameter=LEAKY_SLOPE,
             **(narrow.item_sizes(problem) | options),
         )
-        super().__init__(product, threads)
+        super().__init__(product, threads, rounds=narrow.rounds(problem))
         # Batch, positions and pieces play no part in a packed weight.
         self.pack_key = (problem.operation, problem.weight.shape, problem.groups, dtype, active())
 

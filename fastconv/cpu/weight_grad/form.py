@@ -125,7 +125,7 @@ class Extents(NamedTuple):
 def sample_bytes(problem: ConvProblem) -> int:
     """Return the bytes of what a pointwise kernel reads of x."""
     n, _, *out = problem.y.shape
-    return n * problem.x.shape[1] * prod(out) * itemsize(narrow.operands_dtype(problem))
+    return n * problem.x.shape[1] * prod(out) * itemsize(problem.x.dtype)
 
 
 def vector_items(dtype: str) -> int:

@@ -60,7 +60,7 @@ class WeightGradPlan(HostPlan):
             self._pieces,
             workspace,
             self._threads,
-            narrow.target_bytes(self._problem),
+            **narrow.item_sizes(self._problem),
         )
         return overflowed
 
