@@ -121,14 +121,14 @@ static int overlap(const fc_uniform *u)
     return u->n > 1 && u->taps > u->spacing;
 }
 
-/* Where all windows divide by the same number. Where 16-bit windows don't meet, a line of shares is
- * rounded once, and copied. */
+/* Where all windows divide by the same number. Where 16-bit windows don't meet, a line of shares
+ * that fits scratch memory is rounded once, and copied. */
 static int gathers_shares(const fc_pool_job *job, int half)
 {
     const fc_axis *axis = job->windows.axis;
     const fc_uniform *u = job->along;
 
-    if (half && !overlap(&u[0]) && !overlap(&u[1]))
+    if (half && !overlap(&u[0]) && !overlap(&u[1]) && axis[2].inputs < LINE_ITEMS - 1)
         return 0;
     return may_gather(job) && axis[0].step == 1 && axis[1].step == 1
            && (job->divisor
