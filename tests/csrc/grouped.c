@@ -1,0 +1,62 @@
+/* Convolution of groups of few channels, which lie side by side. */
+#include "conv.h"
+#include "tests.h"
+
+static conv draw_groups(void)
+{
+    conv c = draw_conv();
+
+    c.channels = (int64_t)1 << between(1, 3);
+    c.groups = between(1, chance(20) ? 20 : 5);
+    c.rows = c.channels * product(c.g.kernel);
+    c.x_shape[1] = c.y_shape[1] = c.groups * c.channels;
+    return c;
+}
+
+/* In pieces, a piece's channels innermost; zero past the last channel. */
+static const char *packed_of(const conv *c, const block *weight)
+{
+    const int64_t lanes = FC_GROUPED_BYTES / c->size, taps = product(c->g.kernel);
+    const int64_t *kernel = c->g.kernel, count = c->y_shape[1];
+    const int64_t bytes = rounded_up(count, lanes) / lanes * taps * c->channels * FC_GROUPED_BYTES;
+    char *packed = grab(bytes);
+
+    memset(packed, 0, (size_t)bytes);
+    for (int64_t o = 0; o < count; o++)
+        for (int64_t j = 0; j < c->channels; j++)
+            for (int64_t t = 0; t < taps; t++) {
+                const char *from = item_at(&weight->a, o, j, t / kernel[2] / kernel[1],
+                                           t / kernel[2] % kernel[1], t % kernel[2]);
+                const int64_t place = ((o / lanes * taps + t) * c->channels + j) * lanes + o % lanes;
+                memcpy(packed + place * c->size, from, (size_t)c->size);
+            }
+    return packed;
+}
+
+void test_grouped(const fc_kernels *k)
+{
+    const conv c = draw_groups();
+    const int64_t shape[5] = {c.y_shape[1], c.channels, c.g.kernel[0], c.g.kernel[1],
+                              c.g.kernel[2]};
+    block x = input_of(c.size, 5, c.x_shape, 1), y = output_of(c.size, 5, c.y_shape, 1);
+    block weight = input(c.size, 5, shape), bias = bias_of(c.dtype, c.y_shape[1]);
+    double *want = grab(count_of(&y.a) * 8), *bound = grab(count_of(&y.a) * 8);
+    const fc_conv f = {.y = y.a, .weight = weight.a, .dtype = c.dtype, .inner = c.channels,
+                       .channels = c.channels, .bias_step = c.size,
+                       .bias = chance(50) ? bias.a.data : NULL,
+                       .activation = chance(50) ? FC_RELU : FC_NONE};
+    const fc_product p = {.g = c.g, .step = {1, 1, 1}, .every = {1, 1, 1}};
+
+    fill_uniform(&x, c.dtype);
+    fill_uniform(&weight, c.dtype);
+    convolve(&c, &f, &p, &x, want, bound);
+    const fc_grouped job = {.g = c.g, .x = x.a, .y = y.a, .packed = packed_of(&c, &weight),
+                            .bias = f.bias, .group = c.channels, .dtype = c.dtype,
+                            .activation = f.activation};
+    for (int threads = 1; threads <= MOST_THREADS; threads++) {
+        before_call(&y, threads);
+        k->grouped(&job, threads);
+        after_call(&y, threads);
+    }
+    expect_near(&y, c.dtype, want, bound);
+}
