@@ -10,8 +10,8 @@ import numpy as np
 
 from fastconv.cpu.epilogue import CODES, LEAKY_SLOPE
 from fastconv.cpu.isa import core
-from fastconv.cpu.lowered.rounding import fill_rounded
 from fastconv.cpu.plans import HostPlan, itemsize
+from fastconv.cpu.rounded_copies import fill_rounded
 from fastconv.precision import sum_dtype
 from fastconv.problem import ConvProblem, Ints
 

@@ -11,9 +11,9 @@ import numpy as np
 from fastconv.backend import Plan
 from fastconv.cpu.conversion import convert
 from fastconv.cpu.lowered.problem import Product, copy_of, is_batched, names_of
-from fastconv.cpu.lowered.rounding import fill_rounded
 from fastconv.cpu.narrow import ROUNDED
 from fastconv.cpu.plans import HostPlan, Scratch
+from fastconv.cpu.rounded_copies import fill_rounded
 
 
 class LoweredPlan(HostPlan):
