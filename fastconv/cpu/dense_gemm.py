@@ -8,7 +8,6 @@ from typing import Any
 from fastconv.backend import Decision, Plan, Policy
 from fastconv.cpu import narrow
 from fastconv.cpu.candidate import (
-    arithmetic,
     error_bound,
     over_limit,
     refused,
@@ -89,9 +88,8 @@ class Gemm:
         if core is None:
             return refused(self.name, why_no_core)
         # Rounding is part of the copies that the product makes of its operands anyway.
-        rounds = narrow.rounding_of(problem, policy)
+        rounds, dtype, reason = narrow.sums_of(problem, policy)
         given = rounds or narrow.operands_dtype(problem)
-        dtype, reason = ("float32", "") if rounds else arithmetic(problem, policy)
         reason = reason or narrow.why_not(problem, dtype)
         if reason:
             return refused(self.name, reason)

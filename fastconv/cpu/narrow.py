@@ -8,7 +8,7 @@ at once. To plans and models such a convolution is one of items, of fewer channe
 from __future__ import annotations
 
 from fastconv.backend import Policy
-from fastconv.cpu.candidate import why_not_as_it_is
+from fastconv.cpu.candidate import arithmetic, why_not_as_it_is
 from fastconv.cpu.cuts import ceil_div
 from fastconv.cpu.isa import active, core
 from fastconv.cpu.plans import ROUNDED_AS, itemsize
@@ -35,6 +35,19 @@ def rounding_of(problem: Problem, policy: Policy) -> str:
     """Return what kernels that can do so round float32 operands to as they read them, or ""."""
     single = problem.dtype == operands_dtype(problem) == "float32"
     return str(policy.precision) if single and policy.precision in ROUNDED else ""
+
+
+def sums_of(problem: Problem, policy: Policy) -> tuple[str, str, str]:
+    """Return what operands are rounded to as they are read, or "", the dtype of sums, why not."""
+    rounding = rounding_of(problem, policy)
+    return rounding, *(("float32", "") if rounding else arithmetic(problem, policy))
+
+
+def why_mixed(problem: Problem) -> str:
+    """Return why kernels can't take a problem whose results are of another dtype than operands."""
+    given = operands_dtype(problem)
+    same = given == problem.dtype
+    return "" if same else f"{problem.dtype} results of {given} operands aren't served"
 
 
 def target_bytes(problem: Problem) -> int:

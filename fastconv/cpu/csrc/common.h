@@ -40,6 +40,11 @@ static inline int64_t ceil_div(int64_t a, int64_t b)
     return a / b + (a % b > 0);
 }
 
+/* Items, windows or taps `first` to `end`, which is none of them. */
+typedef struct {
+    int64_t first, end;
+} fc_range;
+
 /* How many pieces of `each` units make one grain. */
 static inline int64_t grain_of(int64_t grain, int64_t each)
 {

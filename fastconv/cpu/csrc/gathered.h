@@ -14,10 +14,6 @@ typedef struct {
     _Atomic int beyond; /* an index has more than 32 bits */
 } fc_max_grad;
 
-typedef struct {
-    int64_t first, end;
-} fc_some;
-
 /* What is counted, and seen of indices, in lanes. */
 typedef struct {
     fc_mask_float32 found, seen;
@@ -80,16 +76,16 @@ FC_INLINE int64_t over_spacing(int64_t a, int64_t b)
 }
 
 /* The windows of an axis that reach over item p, on a tap of theirs or not. */
-FC_INLINE fc_some windows_over(const fc_uniform *u, int64_t step, int64_t p)
+FC_INLINE fc_range windows_over(const fc_uniform *u, int64_t step, int64_t p)
 {
     const int64_t after = p - u->begin, before = after - (u->taps - 1) * step - 1;
 
-    return (fc_some){before < 0 ? 0 : over_spacing(before, u->spacing) + 1,
+    return (fc_range){before < 0 ? 0 : over_spacing(before, u->spacing) + 1,
                      after < 0 ? 0 : min64(u->n, over_spacing(after, u->spacing) + 1)};
 }
 
 /* The gradients, or indices, of the windows over item (p, q) of a plane. */
-FC_INLINE fc_rows rows_over(const fc_array *a, fc_line plane, fc_some p, fc_some q)
+FC_INLINE fc_rows rows_over(const fc_array *a, fc_line plane, fc_range p, fc_range q)
 {
     const int64_t *stride = a->stride;
 

@@ -15,28 +15,23 @@ enum { GROUPED_POSITIONS = 8 };
 enum { GROUPED_POSITIONS = 4 };
 #endif
 
-/* A range of taps. */
-typedef struct {
-    int64_t first, end;
-} fc_tap_range;
-
 /* The taps of output o whose inputs are inside the axis. */
-FC_INLINE fc_tap_range taps_inside(const fc_geometry *g, int axis, int64_t o)
+FC_INLINE fc_range taps_inside(const fc_geometry *g, int axis, int64_t o)
 {
     const int64_t first = o * g->stride[axis] - g->before[axis], step = g->dilation[axis];
     const int64_t after = g->in[axis] - first;
 
-    return (fc_tap_range){first < 0 ? ceil_div(-first, step) : 0,
+    return (fc_range){first < 0 ? ceil_div(-first, step) : 0,
                      after <= 0 ? 0 : min64(g->kernel[axis], ceil_div(after, step))};
 }
 
 /* The outputs along a row that read no border. */
-static fc_tap_range inner_outputs(const fc_geometry *g)
+static fc_range inner_outputs(const fc_geometry *g)
 {
     const int64_t reach = (g->kernel[2] - 1) * g->dilation[2] + 1, room = g->in[2] + g->before[2];
     const int64_t first = min64(g->out[2], max64(0, ceil_div(g->before[2], g->stride[2])));
 
-    return (fc_tap_range){first, max64(first, room < reach ? 0 : min64(g->out[2], (room - reach)
+    return (fc_range){first, max64(first, room < reach ? 0 : min64(g->out[2], (room - reach)
                                                                            / g->stride[2] + 1))};
 }
 

@@ -7,7 +7,6 @@ from math import prod
 
 from fastconv.backend import Decision, Plan, Policy
 from fastconv.cpu.candidate import (
-    arithmetic,
     error_bound,
     over_limit,
     precision_name,
@@ -18,7 +17,7 @@ from fastconv.cpu.candidate import (
 )
 from fastconv.cpu.depthwise.plan import DepthwisePlan, channels_adjoin, split_count
 from fastconv.cpu.isa import active, core, why_no_core
-from fastconv.cpu.narrow import HALVES, operands_dtype, rounding_of, why_not
+from fastconv.cpu.narrow import HALVES, sums_of, why_mixed, why_not
 from fastconv.cpu.plans import itemsize
 from fastconv.machine import peak_flops
 from fastconv.problem import ConvProblem, Problem
@@ -53,11 +52,9 @@ class Depthwise:
         if core is None:
             return refused(self.name, why_no_core)
         assert isinstance(problem, ConvProblem)
-        rounding = rounding_of(problem, policy)
-        dtype, reason = ("float32", "") if rounding else arithmetic(problem, policy)
+        rounding, dtype, reason = sums_of(problem, policy)
         reason = why_not_depthwise(problem) or reason or why_not(problem, dtype)
-        if not reason and operands_dtype(problem) != problem.dtype:
-            reason = f"{problem.dtype} results of {operands_dtype(problem)} operands aren't served"
+        reason = reason or why_mixed(problem)
         if reason:
             return refused(self.name, reason)
         if problem.operation == "conv_input_grad" and max(problem.stride) > MOST_STRIDE:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from fastconv.backend import Decision, Plan, Policy
 from fastconv.cpu.candidate import (
-    arithmetic,
     error_bound,
     over_limit,
     precision_name,
@@ -14,7 +13,7 @@ from fastconv.cpu.candidate import (
 )
 from fastconv.cpu.grouped.plan import GroupedPlan, borders
 from fastconv.cpu.isa import active, core, why_no_core
-from fastconv.cpu.narrow import operands_dtype, rounding_of, why_not
+from fastconv.cpu.narrow import sums_of, why_mixed, why_not
 from fastconv.cpu.plans import itemsize
 from fastconv.machine import peak_flops
 from fastconv.problem import ConvProblem, Problem
@@ -38,9 +37,8 @@ class Grouped:
         if core is None:
             return refused(self.name, why_no_core)
         assert isinstance(problem, ConvProblem)
-        rounding = rounding_of(problem, policy)
-        dtype, reason = ("float32", "") if rounding else arithmetic(problem, policy)
-        reason = _why_not(problem) or reason or why_not(problem, dtype)
+        rounding, dtype, reason = sums_of(problem, policy)
+        reason = _why_not(problem) or reason or why_not(problem, dtype) or why_mixed(problem)
         if reason:
             return refused(self.name, reason)
         threads = threads_for(policy)
@@ -75,8 +73,6 @@ def _why_not(problem: ConvProblem) -> str:
         return "it takes groups of 2, 4 or 8 channels, as many in as out"
     if any(operand.size == 0 for operand in (problem.x, problem.weight, problem.y)):
         return "an array is empty"
-    if operands_dtype(problem) != problem.dtype or problem.x.dtype != problem.y.dtype:
-        return f"{problem.dtype} results of {operands_dtype(problem)} operands aren't served"
     if not all(a.strides[1] == itemsize(problem.dtype) for a in (problem.x, problem.y)):
         return "it takes channels that lie side by side"
     if problem.operation == "conv_input_grad" and (
