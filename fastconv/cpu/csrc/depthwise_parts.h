@@ -9,26 +9,7 @@
 typedef uint16_t fc_vector_all_u16
     __attribute__((vector_size(VECTOR_BYTES), aligned(1), may_alias));
 
-/* Sums of widened numbers to 16 bits. A NaN among them is one of those, or the processor's own: its
- * lower half is 0, and rounding leaves it alone. */
-FC_INLINE fc_vector_u16 rounded_sums_bfloat16(fc_vector_float32 v)
-{
-#if defined(__AVX512BW__)
-    const __m512i bits = (__m512i)v, one = _mm512_set1_epi32(1);
-    const __mmask16 odd = _mm512_test_epi32_mask(bits, _mm512_set1_epi32(0x10000));
-    const __m512i half = _mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff));
-    const __m512i up = _mm512_mask_add_epi32(half, odd, half, one);
-    const __m512i uppers = (__m512i)(fc_vector_all_u16){
-        1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31};
-
-    return (fc_vector_u16)_mm512_castsi512_si256(_mm512_permutexvar_epi16(uppers, up));
-#else
-    const fc_vector_u32 bits = (fc_vector_u32)v;
-    return low_u16((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-#endif
-}
-
-/* The same of two vectors of sums, which are put in turn. */
+/* Two vectors of sums, rounded and put in turn. */
 FC_INLINE fc_vector_u32 rounded_in_turn_bfloat16(fc_vector_float32 even, fc_vector_float32 odd)
 {
 #if defined(__AVX512BW__)
@@ -51,11 +32,6 @@ FC_INLINE fc_vector_u32 rounded_in_turn_bfloat16(fc_vector_float32 even, fc_vect
     return evens | (odds & 0xffff0000);
 #endif
 #endif
-}
-
-FC_INLINE fc_vector_u16 rounded_sums_float16(fc_vector_float32 v)
-{
-    return rounded_float16(v);
 }
 
 FC_INLINE fc_vector_u32 rounded_in_turn_float16(fc_vector_float32 even, fc_vector_float32 odd)

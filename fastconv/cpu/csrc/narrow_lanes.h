@@ -207,6 +207,15 @@ FC_INLINE fc_vector_u16 low_u16(fc_vector_u32 v)
     return (fc_vector_u16)_mm512_cvtepi32_epi16((__m512i)v);
 }
 
+/* The upper halves of a vector's items. */
+FC_INLINE fc_vector_u16 high_u16(fc_vector_u32 v)
+{
+    const __m512i order = _mm512_set_epi16(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 31, 29, 27,
+                                           25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
+
+    return (fc_vector_u16)_mm512_castsi512_si256(_mm512_permutexvar_epi16(order, (__m512i)v));
+}
+
 FC_INLINE fc_vector_u8 low_u8(fc_vector_u32 v)
 {
     return (fc_vector_u8)_mm512_cvtepi32_epi8((__m512i)v);
@@ -226,6 +235,14 @@ FC_INLINE fc_vector_u16 low_u16(fc_vector_u32 v)
 {
     const __m256i low = (__m256i)(v & 0xffff), pairs = _mm256_packus_epi32(low, low);
     return (fc_vector_u16)_mm256_castsi256_si128(_mm256_permute4x64_epi64(pairs, 0x08));
+}
+
+FC_INLINE fc_vector_u16 high_u16(fc_vector_u32 v)
+{
+    const __m128i order = _mm_setr_epi8(2, 3, 6, 7, 10, 11, 14, 15, 2, 3, 6, 7, 10, 11, 14, 15);
+    const __m256i halves = _mm256_shuffle_epi8((__m256i)v, _mm256_broadcastsi128_si256(order));
+
+    return (fc_vector_u16)_mm256_castsi256_si128(_mm256_permute4x64_epi64(halves, 0x08));
 }
 
 FC_INLINE fc_vector_u8 low_u8(fc_vector_u32 v)
@@ -255,6 +272,15 @@ FC_INLINE fc_vector_u16 low_u16(fc_vector_u32 v)
     return four;
 }
 
+FC_INLINE fc_vector_u16 high_u16(fc_vector_u32 v)
+{
+    const __m128i order = _mm_setr_epi8(2, 3, 6, 7, 10, 11, 14, 15, 2, 3, 6, 7, 10, 11, 14, 15);
+    fc_vector_u16 four;
+
+    _mm_storel_epi64((__m128i *)&four, _mm_shuffle_epi8((__m128i)v, order));
+    return four;
+}
+
 FC_INLINE fc_vector_u8 low_u8(fc_vector_u32 v)
 {
     return __builtin_convertvector(v, fc_vector_u8);
@@ -273,6 +299,11 @@ FC_INLINE fc_vector_u32 wide_u8(fc_vector_u8 v)
 FC_INLINE fc_vector_u16 low_u16(fc_vector_u32 v)
 {
     return __builtin_convertvector(v, fc_vector_u16);
+}
+
+FC_INLINE fc_vector_u16 high_u16(fc_vector_u32 v)
+{
+    return low_u16(v >> 16);
 }
 
 FC_INLINE fc_vector_u8 low_u8(fc_vector_u32 v)
