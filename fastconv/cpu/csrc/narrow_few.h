@@ -10,15 +10,16 @@ FC_INLINE fc_vector_u32 load_few_pairs(const char *from, int64_t n)
 #if defined(__AVX512BW__)
     return (fc_vector_u32)_mm512_maskz_loadu_epi16((__mmask32)((1ull << n) - 1), from);
 #else
-    typedef uint64_t both __attribute__((vector_size(VECTOR_BYTES)));
     const int64_t second = max64(0, n - NARROW_LANES);
-    const fc_eights low = (fc_eights)load_some_u16(from, n);
-    const fc_eights high = (fc_eights)load_some_u16(from + (n - second) * 2, second);
-
-#if VECTOR_BYTES == 32
-    return (fc_vector_u32)(both){low[0], low[1], high[0], high[1]};
+    const fc_vector_u16 low = load_some_u16(from, n);
+    const fc_vector_u16 high = load_some_u16(from + (n - second) * 2, second);
+#if defined(__AVX2__)
+    return (fc_vector_u32)_mm256_set_m128i((__m128i)high, (__m128i)low);
 #else
-    return (fc_vector_u32)(both){low[0], high[0]};
+    fc_vector_u32 v;
+    memcpy(&v, &low, sizeof low);
+    memcpy((char *)&v + sizeof low, &high, sizeof high);
+    return v;
 #endif
 #endif
 }

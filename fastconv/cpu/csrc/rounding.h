@@ -12,6 +12,18 @@ enum { QUICK_FLAGS = INVALID_FLAG | DENORMAL_FLAG | OVERFLOW_FLAG };
 enum { QUICK_FLAGS = 0 };
 #endif
 
+static inline void forget_quick_flags(void)
+{
+    set_status_flags(status_flags() & ~(uint64_t)QUICK_FLAGS);
+}
+
+/* What is asked about has to be in memory by then, for all that a compiler knows. */
+static inline int quick_went_wrong(void)
+{
+    __asm__ volatile("" ::: "memory");
+    return (status_flags() & QUICK_FLAGS) != 0;
+}
+
 enum { TF32_DROPPED = 13, BFLOAT16_DROPPED = 16 }; /* bits of float32's fraction */
 
 FC_INLINE fc_vector_float32 load_floats(const char *from, int64_t n)
