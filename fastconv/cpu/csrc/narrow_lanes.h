@@ -195,4 +195,22 @@ FC_INLINE fc_vector_u8 low_u8(fc_vector_u32 v)
 }
 #endif
 
+/* The first n lanes, the last one first; what follows them may be any. */
+FC_INLINE fc_vector_u32 turned_round(fc_vector_u32 v, int64_t n)
+{
+    fc_vector_u32 lane = {0};
+
+    FC_UNROLL
+    for (int i = 0; i < NARROW_LANES; i++)
+        lane[i] = (uint32_t)(n - 1 - i) & (NARROW_LANES - 1);
+#if defined(__clang__)
+    fc_vector_u32 turned = {0};
+    for (int i = 0; i < NARROW_LANES; i++)
+        turned[i] = v[lane[i]];
+    return turned;
+#else
+    return __builtin_shuffle(v, lane);
+#endif
+}
+
 #endif
