@@ -26,12 +26,14 @@ from fastconv.problem import ConvProblem, Problem
 MOST_STRIDE = 4
 # Measured: the peak's share of products, and of those of taps in a row, which load a vector each,
 # where taps above each other share it; bytes that pass through, single items copied where lines
-# aren't contiguous, and what a channel of an image takes however small it is.
+# aren't contiguous, what a channel of an image takes however small it is, or a vector of channels,
+# and how much longer it takes to read pixels of which a stride leaves some out.
 _PEAK_SHARE = 0.75
 _ROW_SHARE = 0.2
 _BYTES_PER_SECOND = 45e9
 _ITEMS_PER_SECOND = 1.5e9
 _PLANE_SECONDS = 50e-9
+_DEALT = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +112,17 @@ def predicted_seconds(problem: ConvProblem, dtype: str, threads: int) -> float:
     """Return what a depthwise problem with sums in a dtype takes on so many threads."""
     share = _PEAK_SHARE if problem.kernel[-2:-1] > (1,) else _ROW_SHARE
     flops = problem.flops / (share * peak_flops(active(), dtype, 1))
-    seconds = flops + prod(problem.y.shape[:2]) * _PLANE_SECONDS
+    planes = prod(problem.y.shape[:2])
+    if channels_adjoin(problem):
+        planes //= 64 // itemsize(dtype)
+    seconds = flops + planes * _PLANE_SECONDS
+    strided = problem.stride[-1] > 1 and problem.operation != "conv_input_grad"
+    deals_pixels = strided and channels_adjoin(problem)
     for operand in (problem.x, problem.y):
         size = itemsize(operand.dtype)
         seconds += operand.size * size / _BYTES_PER_SECOND
+        if operand is problem.x and deals_pixels:
+            seconds += operand.size * size * _DEALT / _BYTES_PER_SECOND
         if operand.strides[-1] != size and not channels_adjoin(problem):
             seconds += operand.size / _ITEMS_PER_SECOND
     return seconds / threads
