@@ -416,9 +416,7 @@ def depthwise(
     rounding: str = "",
     steps: tuple[float, _Array, _Array | None] | None = None,
 ) -> bool | None: ...
-def grouped_pack(
-    weight: _Array, packed: _Array, dtype: str, turned: bool = False
-) -> None: ...
+def grouped_pack(weight: _Array, packed: _Array, dtype: str, turned: bool = False) -> None: ...
 def grouped_grad(
     geometry: Geometry,
     x: _Array,

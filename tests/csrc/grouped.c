@@ -27,7 +27,8 @@ static const char *packed_of(const conv *c, const block *weight)
             for (int64_t t = 0; t < taps; t++) {
                 const char *from = item_at(&weight->a, o, j, t / kernel[2] / kernel[1],
                                            t / kernel[2] % kernel[1], t % kernel[2]);
-                const int64_t place = ((o / lanes * taps + t) * c->channels + j) * lanes + o % lanes;
+                const int64_t row = (o / lanes * taps + t) * c->channels + j;
+                const int64_t place = row * lanes + o % lanes;
                 memcpy(packed + place * c->size, from, (size_t)c->size);
             }
     return packed;
@@ -82,7 +83,8 @@ void test_grouped_pack(const fc_kernels *k)
 void test_grouped_grad(const fc_kernels *k)
 {
     const conv c = draw_groups();
-    const int64_t shape[5] = {c.y_shape[1], c.channels, c.g.kernel[0], c.g.kernel[1], c.g.kernel[2]};
+    const int64_t shape[5] = {c.y_shape[1], c.channels, c.g.kernel[0], c.g.kernel[1],
+                              c.g.kernel[2]};
     block x = input_of(c.size, 5, c.x_shape, 1), y = input_of(c.size, 5, c.y_shape, 1);
     block weight = output(c.size, 5, shape);
     const int64_t count = count_of(&weight.a), rows = c.y_shape[0] * c.g.out[0] * c.g.out[1];

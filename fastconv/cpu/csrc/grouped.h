@@ -18,7 +18,7 @@ enum { GROUPED_POSITIONS = 4 };
 /* Loads that leave lanes out cost nothing more with AVX-512. */
 enum { ALONE_MASKED = VECTOR_BYTES == 64 };
 
-/* A channel alone: taps of a row that share what is loaded, and the pixels that a tile's then read. */
+/* A channel alone: taps of a row that share loads, and rows and pixels that a tile may copy. */
 enum { ALONE_TAPS = 7, ALONE_ROWS = 8, ALONE_PIXELS = 2 * GROUPED_POSITIONS + 3, LINE_BYTES = 64 };
 
 /* A weight gradient: taps of a row, rows of one channel's kernel whose sums stay in registers

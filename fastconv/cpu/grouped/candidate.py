@@ -34,10 +34,11 @@ _BYTES_PER_SECOND = {1: 60e9, 2: 80e9, 4: 80e9, 8: 80e9}
 _GRAD_BYTES_PER_SECOND = 45e9
 _PACKED_SECONDS = 0.5e-9
 _PHASE_SECONDS = 4e-6
-# What is left of the share where taps share no loads: of groups of one, and in weight gradients; or
-# where an input gradient of groups of one has phases. Places of a tile along a row; and what a
-# vector takes to be widened, or rounded, as it is copied.
+# What becomes of the share where taps share no loads, or more than three do: of groups of one, and
+# in weight gradients; or where an input gradient of groups of one has phases. Places of a tile
+# along a row; and what a vector takes to be widened, or rounded, as it is copied.
 _APART_SHARE = 0.65
+_WIDE_SHARE = 1.2
 _GRAD_APART_SHARE = 0.45
 _PHASES_SHARE = 0.45
 _PLACES = 8
@@ -121,6 +122,8 @@ def _seconds(problem: ConvProblem, dtype: str, rounding: str) -> float:
             share *= _PHASES_SHARE
         elif not _shares_loads(problem, _ROWS):
             share *= _APART_SHARE
+        elif problem.kernel[-1] > 3:
+            share *= _WIDE_SHARE
         if rounding or problem.dtype in HALVES:
             seconds += _copies(problem) / lanes * _COPIED_SECONDS[not rounding]
     return seconds + problem.flops / (share * peak_flops(active(), dtype, 1))
