@@ -229,6 +229,28 @@ def test_depthwise_lines_of_unusual_numbers(narrow_level, operation, precision, 
             same_as_rounded_before("depthwise", operation, precision, arrays, **window)
 
 
+@pytest.mark.parametrize("kernel", [3, 7])
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_what_lies_in_scratch_memory_is_not_noted(narrow_level, operation, kernel):
+    """Each band decides by its own numbers what is done again: NaN keep their bits."""
+    rng = np.random.default_rng(kernel)
+    arrays = drawn(0, 5, 5, (21, 19), groups=5)
+    arrays["weight"] = rng.standard_normal((5, 1, kernel, kernel)).astype(np.float32)
+    for name, special in [("x", np.nan), ("y", np.inf)]:
+        arrays[name].reshape(-1)[rng.integers(0, arrays[name].size, 4)] = special
+    padding = ((kernel // 2, kernel // 2),) * 2
+    problem, inputs, target = problem_of(operation, arrays, groups=5, padding=padding)
+    decisions = BACKEND.decide(problem, Policy(precision="tf32"))
+    (decision,) = (d for d in decisions if d.algorithm == "depthwise")
+    plan = BACKEND.plan(problem, decision)
+    found = set()
+    for scratch in (0, 1, 255):
+        with np.errstate(all="ignore"):
+            plan.run(inputs, (target,), np.full(plan.workspace_bytes, scratch, np.uint8))
+        found.add(target.tobytes())
+    assert len(found) == 1
+
+
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_copies_are_rounded_where_nothing_else_rounds(precision):
     """BLAS takes columns as they are."""

@@ -47,6 +47,7 @@
 #include "each_depth.h"
 #define FC_TEMPLATE "depthwise_units.inc"
 #include "each_depth.h"
+#if MASKED_LOADS
 #define FC_TEMPLATE "depthwise_direct.inc"
 #include "each_depth.h"
 #define FC_TEMPLATE "depthwise_direct_grad.inc"
@@ -55,4 +56,5 @@
 #include "each_depth.h"
 #define FC_TEMPLATE "depthwise_direct_units.inc"
 #include "each_depth.h"
+#endif
 #include "depthwise.inc"

@@ -66,6 +66,7 @@ typedef struct {
     int64_t apart; /* between the lines of a tile */
     int direct;    /* no copies: see depthwise_direct.inc */
     int flat;      /* a tile's lines are vectors of one line */
+    int quick;     /* float32 is rounded in a way that may go wrong: see rounding.h */
     fc_column *columns;
     int64_t *taps; /* from a channel's weight to the element that is packed there */
     int64_t packed; /* taps that any result meets */
@@ -277,7 +278,7 @@ static int reads_directly(const fc_depthwise *c)
 
 /* The most vectors of a block. The results that a source line meets stay in registers, or the sums
  * of a weight gradient. */
-static int64_t direct_width(const fc_depthwise *c)
+FC_INLINE int64_t direct_width(const fc_depthwise *c)
 {
     const int wide = c->g.kernel[2] == 3 && VECTOR_BYTES == 64;
 

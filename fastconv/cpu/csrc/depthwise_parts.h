@@ -9,27 +9,8 @@
 typedef uint16_t fc_vector_all_u16
     __attribute__((vector_size(VECTOR_BYTES), aligned(1), may_alias));
 
-/* Sums of widened numbers to 16 bits. A NaN among them is one of those, or the processor's own: its
- * lower half is 0, and rounding leaves it alone. */
-FC_INLINE fc_vector_u16 rounded_sums_bfloat16(fc_vector_float32 v)
-{
-#if defined(__AVX512BW__)
-    const __m512i bits = (__m512i)v, one = _mm512_set1_epi32(1);
-    const __mmask16 odd = _mm512_test_epi32_mask(bits, _mm512_set1_epi32(0x10000));
-    const __m512i half = _mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff));
-    const __m512i up = _mm512_mask_add_epi32(half, odd, half, one);
-    const __m512i uppers = (__m512i)(fc_vector_all_u16){
-        1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31};
-
-    return (fc_vector_u16)_mm512_castsi512_si256(_mm512_permutexvar_epi16(uppers, up));
-#else
-    const fc_vector_u32 bits = (fc_vector_u32)v;
-    return low_u16((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-#endif
-}
-
-/* The same of two vectors of sums, which are put in turn. */
-FC_INLINE fc_vector_u32 rounded_pairs(fc_vector_float32 even, fc_vector_float32 odd)
+/* Two vectors of sums, rounded and put in turn. */
+FC_INLINE fc_vector_u32 rounded_in_turn_bfloat16(fc_vector_float32 even, fc_vector_float32 odd)
 {
 #if defined(__AVX512BW__)
     const __m512i half = _mm512_set1_epi32(0x7fff), one = _mm512_set1_epi32(1);
@@ -53,9 +34,23 @@ FC_INLINE fc_vector_u32 rounded_pairs(fc_vector_float32 even, fc_vector_float32 
 #endif
 }
 
-FC_INLINE fc_vector_u16 rounded_sums_float16(fc_vector_float32 v)
+FC_INLINE fc_vector_u32 rounded_in_turn_float16(fc_vector_float32 even, fc_vector_float32 odd)
 {
-    return rounded_float16(v);
+    const fc_vector_u16 low = rounded_float16(even), high = rounded_float16(odd);
+#if defined(__AVX512BW__)
+    const __m512i both = _mm512_inserti64x4(_mm512_castsi256_si512((__m256i)low), (__m256i)high, 1);
+    const __m512i order = (__m512i)(fc_vector_all_u16){
+        0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23,
+        8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+
+    return (fc_vector_u32)_mm512_permutexvar_epi16(order, both);
+#elif defined(__AVX2__)
+    const __m128i first = _mm_unpacklo_epi16((__m128i)low, (__m128i)high);
+
+    return (fc_vector_u32)_mm256_set_m128i(_mm_unpackhi_epi16((__m128i)low, (__m128i)high), first);
+#else
+    return wide_u16(low) | wide_u16(high) << 16;
+#endif
 }
 
 /* One vector's items as the lower half of two. */
@@ -113,28 +108,32 @@ enum { LEAST_LINE = 1 };
 enum { LEAST_LINE = NARROW_LANES / 2 };
 
 typedef struct {
-    int64_t first, second; /* items from where the load is asked for to what is read */
+    int64_t first, second; /* bytes from where the load is asked for to what is read */
+    int64_t whole;         /* nothing lies outside of the line: a branch that is foreseen */
     __m128i bytes;         /* of what was read; a set sign bit stands for none */
 } fc_part_u16;
 typedef fc_part_u16 fc_part_u8;
 
-FC_INLINE fc_part_u16 part_of_items(int64_t at, int64_t items, int64_t size)
+/* The bytes that lie `from` bytes after a half of what was read, from its byte `place` on. */
+FC_INLINE __m128i bytes_of_half(int64_t from, const int64_t half, const char place, __m128i others)
 {
-    const int64_t first = max64(0, min64(at, items - LEAST_LINE));
-    const int64_t second = min64(first + LEAST_LINE, items - LEAST_LINE);
-    fc_part_u16 part = {.first = first - at, .second = second - at};
-    signed char bytes[16];
+    const __m128i each = _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const __m128i at = _mm_sub_epi8(each, _mm_set1_epi8((char)max64(-64, min64(from, 64))));
+    const __m128i there = _mm_and_si128(_mm_cmpgt_epi8(at, _mm_set1_epi8(-1)),
+                                        _mm_cmpgt_epi8(_mm_set1_epi8((char)half), at));
 
-    for (int64_t i = 0; i < 16; i++) {
-        const int64_t item = at + i / size, byte = i % size;
-        const int64_t low = item - first, high = item - second;
-        bytes[i] = -1;
-        if (i < NARROW_LANES * size && low >= 0 && low < LEAST_LINE)
-            bytes[i] = (signed char)(low * size + byte);
-        else if (i < NARROW_LANES * size && high >= 0 && high < LEAST_LINE)
-            bytes[i] = (signed char)((LEAST_LINE + high) * size + byte);
-    }
-    memcpy(&part.bytes, bytes, sizeof bytes);
+    return _mm_blendv_epi8(others, _mm_add_epi8(at, _mm_set1_epi8(place)), there);
+}
+
+FC_INLINE fc_part_u16 part_of_items(int64_t at, int64_t items, const int64_t size)
+{
+    const int64_t first = max64(0, min64(at, items - LEAST_LINE)), half = LEAST_LINE * size;
+    const int64_t second = min64(first + LEAST_LINE, items - LEAST_LINE);
+    fc_part_u16 part = {.first = (first - at) * size, .second = (second - at) * size,
+                        .whole = at >= 0 && at + NARROW_LANES <= items};
+    const __m128i last = bytes_of_half(part.second, half, (char)half, _mm_set1_epi8(-1));
+
+    part.bytes = bytes_of_half(part.first, half, 0, last);
     return part;
 }
 
@@ -151,7 +150,9 @@ FC_INLINE fc_part_u8 part_of_u8(int64_t at, int64_t items)
 /* `outside`, a line of padding is read, where it doesn't matter from where on. */
 FC_INLINE fc_vector_u16 load_part_u16(const char *from, const fc_part_u16 *part, int outside)
 {
-    const int64_t first = outside ? 0 : 2 * part->first, second = outside ? 0 : 2 * part->second;
+    if (part->whole)
+        return *(const fc_vector_u16 *)from;
+    const int64_t first = outside ? 0 : part->first, second = outside ? 0 : part->second;
     const __m128i low = _mm_loadl_epi64((const __m128i *)(from + first));
     const __m128 both = _mm_loadh_pi((__m128)low, (const __m64 *)(from + second));
 
@@ -160,22 +161,24 @@ FC_INLINE fc_vector_u16 load_part_u16(const char *from, const fc_part_u16 *part,
 
 FC_INLINE fc_vector_u32 load_parts_u16(const char *from, const fc_part_u16 *parts, int outside)
 {
+    if (parts[0].whole && parts[1].whole)
+        return *(const fc_vector_u32 *)from;
     const fc_vector_u16 low = load_part_u16(from, parts, outside);
     const fc_vector_u16 high = load_part_u16(from + 16, parts + 1, outside);
-
     return (fc_vector_u32)_mm256_set_m128i((__m128i)high, (__m128i)low);
 }
 
 FC_INLINE fc_vector_u8 load_part_u8(const char *from, const fc_part_u8 *part, int outside,
                                     int other)
 {
+    if (part->whole)
+        return *(const fc_vector_u8 *)from;
     const __m128i rest = _mm_set1_epi8((char)other);
     const int64_t first = outside ? 0 : part->first, second = outside ? 0 : part->second;
     const __m128i low = _mm_cvtsi32_si128(*(const fc_int32 *)(from + first));
     const __m128i both = _mm_insert_epi32(low, *(const fc_int32 *)(from + second), 1);
     const __m128i moved = _mm_shuffle_epi8(both, part->bytes);
     fc_vector_u8 found;
-
     _mm_storel_epi64((__m128i *)&found, _mm_blendv_epi8(moved, rest, part->bytes));
     return found;
 }

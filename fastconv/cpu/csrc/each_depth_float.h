@@ -7,7 +7,7 @@
 #define FC_T fc_float32
 #else
 #define FC_ROUNDED(reader, v) (v)
-#define FC_SCALED(writer, v) (v)
+#define FC_SCALES(writer) 0
 #define FC_N(name) name##_float64
 #define FC_SUMS(name) name##_float64
 #define FC_V double
@@ -24,10 +24,10 @@
 #include FC_TEMPLATE
 #undef FC_N
 #undef FC_ROUNDED
-#undef FC_SCALED
+#undef FC_SCALES
 #endif
 #define FC_ROUNDED(reader, v) read_as(&(reader)->as, v)
-#define FC_SCALED(writer, v) scaled_if((writer)->scaled, v, (writer)->factor, (writer)->added)
+#define FC_SCALES(writer) (writer)->scaled
 #define FC_N(name) name##_lowered
 #include FC_TEMPLATE
 #undef FC_N
@@ -35,5 +35,5 @@
 #undef FC_T
 #undef FC_SUMS
 #undef FC_ROUNDED
-#undef FC_SCALED
+#undef FC_SCALES
 #undef FC_TEMPLATE

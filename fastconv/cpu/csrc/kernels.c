@@ -26,7 +26,6 @@
 #include "half_vectors.h"
 #include "halves.h"
 #include "turned.h"
-#include "shuffles.h"
 #include "pixels.h"
 #include "rounding.h"
 #include "weight_grad.h"

@@ -145,13 +145,8 @@ FC_INLINE fc_vector_u16 rounded_products_bfloat16(fc_vector_float32 v)
 #if defined(FC_BF16_PAIRS)
     return (fc_vector_u16)_mm512_cvtneps_pbh((__m512)v);
 #else
-    return rounded_bfloat16(v);
+    return rounded_sums_bfloat16(v);
 #endif
-}
-
-FC_INLINE fc_vector_u16 rounded_sums_bfloat16(fc_vector_float32 v)
-{
-    return rounded_bfloat16(v);
 }
 
 FC_INLINE float bias_bfloat16(const char *from)

@@ -61,11 +61,6 @@ FC_INLINE fc_vector_u16 rounded_products_float16(fc_vector_float32 v)
     return rounded_float16(v);
 }
 
-FC_INLINE fc_vector_u16 rounded_sums_float16(fc_vector_float32 v)
-{
-    return rounded_float16(v);
-}
-
 FC_INLINE float bias_float16(const char *from)
 {
     const fc_vector_u16 v = {*(const fc_uint16 *)from};

@@ -49,12 +49,27 @@ FC_INLINE fc_vector_u16 rounded_bfloat16(fc_vector_float32 v)
 FC_INLINE fc_vector_u16 rounded_bfloat16(fc_vector_float32 v)
 {
     const fc_vector_u32 bits = (fc_vector_u32)v;
-    const fc_vector_u32 up = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
-    const fc_vector_u32 nan = bits >> 16 | 0x40;
+    const fc_vector_u32 up = bits + 0x7fff + (bits >> 16 & 1);
 
-    return low_u16(chosen((fc_vector_i32)(v != v), nan, up));
+    return high_u16(chosen((fc_vector_i32)(v != v), bits | 0x400000, up));
 }
 #endif
+
+/* Sums of widened numbers. A NaN among them is one of those, or the processor's own: its lower half
+ * is 0, and rounding leaves it alone. */
+FC_INLINE fc_vector_u16 rounded_sums_bfloat16(fc_vector_float32 v)
+{
+#if defined(__AVX512BW__)
+    const __m512i bits = (__m512i)v, one = _mm512_set1_epi32(1);
+    const __mmask16 odd = _mm512_test_epi32_mask(bits, _mm512_set1_epi32(0x10000));
+    const __m512i half = _mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff));
+
+    return high_u16((fc_vector_u32)_mm512_mask_add_epi32(half, odd, half, one));
+#else
+    const fc_vector_u32 bits = (fc_vector_u32)v;
+    return high_u16(bits + 0x7fff + (bits >> 16 & 1));
+#endif
+}
 
 #if defined(__AVX512F__)
 FC_INLINE fc_vector_float32 widened_float16(fc_vector_u16 v)
@@ -161,6 +176,11 @@ FC_INLINE fc_vector_float32 as_float16(fc_vector_float32 v)
 #ifndef NOTES_OVERFLOW
 #define NOTES_OVERFLOW 1 /* an instruction rounds */
 #endif
+
+FC_INLINE fc_vector_u16 rounded_sums_float16(fc_vector_float32 v)
+{
+    return rounded_float16(v);
+}
 
 /* Of either type: FC_NARROW_float16 or FC_NARROW_bfloat16. */
 FC_INLINE fc_vector_float32 widened_half(int dtype, fc_vector_u16 v)

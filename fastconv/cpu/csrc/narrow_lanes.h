@@ -52,74 +52,101 @@ FC_INLINE void store_some_u8(char *to, fc_vector_u8 v, int64_t n)
     _mm_mask_storeu_epi8(to, (__mmask16)((1u << n) - 1), (__m128i)v);
 }
 #else
-enum { FOURS = VECTOR_BYTES / 16 }; /* of a vector's items of 2 bytes: 64 bits each */
-
-/* Up to three items of 2 bytes, as bits. */
-FC_INLINE uint64_t load_rest(const char *from, int64_t n)
+/* In registers: what is put together in memory can't be loaded until it has got there. Fewer than 8
+ * bytes, in two loads that may overlap. */
+FC_INLINE uint64_t few_bytes(const char *from, int64_t bytes)
 {
-    uint32_t two = 0;
-    uint16_t one = 0;
+    uint32_t first = 0, last = 0;
+    uint16_t two = 0, next = 0;
 
-    if (n & 2)
+    if (bytes >= 4) {
+        memcpy(&first, from, sizeof first);
+        memcpy(&last, from + bytes - 4, sizeof last);
+        return first | (uint64_t)last >> 8 * (8 - bytes) << 32;
+    }
+    if (bytes >= 2) {
         memcpy(&two, from, sizeof two);
-    if (n & 1)
-        memcpy(&one, from + 2 * (n & 2), sizeof one);
-    return n & 2 ? two | (uint64_t)one << 32 : one;
+        memcpy(&next, from + bytes - 2, sizeof next);
+        return two | (uint64_t)next >> 8 * (4 - bytes) << 16;
+    }
+    return bytes == 1 ? *(const fc_uint8 *)from : 0;
 }
 
-/* In registers: what is put together in memory can't be loaded until it has got there. */
+FC_INLINE void store_few_bytes(char *to, uint64_t left, int64_t bytes)
+{
+    if (bytes & 4) {
+        memcpy(to, &left, 4);
+        left >>= 32;
+        to += 4;
+    }
+    if (bytes & 2) {
+        memcpy(to, &left, 2);
+        left >>= 16;
+        to += 2;
+    }
+    if (bytes & 1)
+        *to = (char)left;
+}
+
+typedef uint64_t fc_eights __attribute__((vector_size(VECTOR_BYTES / 2)));
+enum { LAST_EIGHT = VECTOR_BYTES / 16 - 1 }; /* of a vector of 16-bit items */
+
 FC_INLINE fc_vector_u16 load_some_u16(const char *from, int64_t n)
 {
-    typedef uint64_t fours __attribute__((vector_size(VECTOR_BYTES / 2)));
-    fours v = {0};
+    fc_eights v = {0};
+    uint64_t first, last;
 
     if (n >= NARROW_LANES)
         return *(const fc_vector_u16 *)from;
     if (n >= 4) {
-        uint64_t first;
         memcpy(&first, from, sizeof first);
+        memcpy(&last, from + 2 * n - 8, sizeof last);
         v[0] = first;
-        v[FOURS - 1] = load_rest(from + 8, n - 4);
+        /* Twice, since n may be 4, and 64 bits are too far for one shift. */
+        v[LAST_EIGHT] = last >> 8 >> 8 * (15 - 2 * n);
     } else
-        v[0] = load_rest(from, n);
+        v[0] = few_bytes(from, 2 * n);
     return (fc_vector_u16)v;
 }
 
 FC_INLINE void store_some_u16(char *to, fc_vector_u16 v, int64_t n)
 {
-    typedef uint64_t fours __attribute__((vector_size(VECTOR_BYTES / 2)));
-    uint64_t left = ((fours)v)[0];
+    uint64_t left = ((fc_eights)v)[0];
 
     if (n >= NARROW_LANES) {
         *(fc_vector_u16 *)to = v;
         return;
     }
-    if (n & 4) {
+    if (n >= 4) {
         memcpy(to, &left, sizeof left);
-        left = ((fours)v)[FOURS - 1];
+        left = ((fc_eights)v)[LAST_EIGHT];
         to += 8;
+        n -= 4;
     }
-    if (n & 2) {
-        memcpy(to, &left, 4);
-        left >>= 32;
-        to += 4;
-    }
-    if (n & 1)
-        memcpy(to, &left, 2);
+    store_few_bytes(to, left, 2 * n);
 }
 
 FC_INLINE fc_vector_u8 load_some_u8(const char *from, int64_t n)
 {
-    fc_vector_u8 v = {0};
-    for (int64_t i = 0; i < n; i++)
-        v[i] = ((const fc_uint8 *)from)[i];
+    fc_vector_u8 v;
+
+    if (n >= NARROW_LANES)
+        return *(const fc_vector_u8 *)from;
+    const uint64_t found = few_bytes(from, n);
+    memcpy(&v, &found, sizeof v);
     return v;
 }
 
 FC_INLINE void store_some_u8(char *to, fc_vector_u8 v, int64_t n)
 {
-    for (int64_t i = 0; i < n; i++)
-        ((fc_uint8 *)to)[i] = v[i];
+    uint64_t left = 0;
+
+    if (n >= NARROW_LANES) {
+        *(fc_vector_u8 *)to = v;
+        return;
+    }
+    memcpy(&left, &v, sizeof v);
+    store_few_bytes(to, left, n);
 }
 #endif
 
@@ -180,6 +207,15 @@ FC_INLINE fc_vector_u16 low_u16(fc_vector_u32 v)
     return (fc_vector_u16)_mm512_cvtepi32_epi16((__m512i)v);
 }
 
+/* The upper halves of a vector's items. */
+FC_INLINE fc_vector_u16 high_u16(fc_vector_u32 v)
+{
+    const __m512i order = _mm512_set_epi16(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 31, 29, 27,
+                                           25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
+
+    return (fc_vector_u16)_mm512_castsi512_si256(_mm512_permutexvar_epi16(order, (__m512i)v));
+}
+
 FC_INLINE fc_vector_u8 low_u8(fc_vector_u32 v)
 {
     return (fc_vector_u8)_mm512_cvtepi32_epi8((__m512i)v);
@@ -199,6 +235,14 @@ FC_INLINE fc_vector_u16 low_u16(fc_vector_u32 v)
 {
     const __m256i low = (__m256i)(v & 0xffff), pairs = _mm256_packus_epi32(low, low);
     return (fc_vector_u16)_mm256_castsi256_si128(_mm256_permute4x64_epi64(pairs, 0x08));
+}
+
+FC_INLINE fc_vector_u16 high_u16(fc_vector_u32 v)
+{
+    const __m128i order = _mm_setr_epi8(2, 3, 6, 7, 10, 11, 14, 15, 2, 3, 6, 7, 10, 11, 14, 15);
+    const __m256i halves = _mm256_shuffle_epi8((__m256i)v, _mm256_broadcastsi128_si256(order));
+
+    return (fc_vector_u16)_mm256_castsi256_si128(_mm256_permute4x64_epi64(halves, 0x08));
 }
 
 FC_INLINE fc_vector_u8 low_u8(fc_vector_u32 v)
@@ -228,6 +272,15 @@ FC_INLINE fc_vector_u16 low_u16(fc_vector_u32 v)
     return four;
 }
 
+FC_INLINE fc_vector_u16 high_u16(fc_vector_u32 v)
+{
+    const __m128i order = _mm_setr_epi8(2, 3, 6, 7, 10, 11, 14, 15, 2, 3, 6, 7, 10, 11, 14, 15);
+    fc_vector_u16 four;
+
+    _mm_storel_epi64((__m128i *)&four, _mm_shuffle_epi8((__m128i)v, order));
+    return four;
+}
+
 FC_INLINE fc_vector_u8 low_u8(fc_vector_u32 v)
 {
     return __builtin_convertvector(v, fc_vector_u8);
@@ -246,6 +299,11 @@ FC_INLINE fc_vector_u32 wide_u8(fc_vector_u8 v)
 FC_INLINE fc_vector_u16 low_u16(fc_vector_u32 v)
 {
     return __builtin_convertvector(v, fc_vector_u16);
+}
+
+FC_INLINE fc_vector_u16 high_u16(fc_vector_u32 v)
+{
+    return low_u16(v >> 16);
 }
 
 FC_INLINE fc_vector_u8 low_u8(fc_vector_u32 v)

@@ -7,7 +7,7 @@
 
 #if defined(__x86_64__)
 #include <xmmintrin.h>
-enum { DENORMAL_FLAG = 1 << 1, OVERFLOW_FLAG = 1 << 3 };
+enum { INVALID_FLAG = 1, DENORMAL_FLAG = 1 << 1, OVERFLOW_FLAG = 1 << 3 };
 
 static inline uint64_t status_flags(void)
 {

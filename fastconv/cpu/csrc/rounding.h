@@ -2,7 +2,27 @@
 #ifndef FC_ROUNDING_H
 #define FC_ROUNDING_H
 
+#include "overflow.h"
 #include "requantize.h"
+
+/* What the processor notes where a quick way to round went wrong; elsewhere there is none. */
+#if defined(__x86_64__)
+enum { QUICK_FLAGS = INVALID_FLAG | DENORMAL_FLAG | OVERFLOW_FLAG };
+#else
+enum { QUICK_FLAGS = 0 };
+#endif
+
+static inline void forget_quick_flags(void)
+{
+    set_status_flags(status_flags() & ~(uint64_t)QUICK_FLAGS);
+}
+
+/* What is asked about has to be in memory by then, for all that a compiler knows. */
+static inline int quick_went_wrong(void)
+{
+    __asm__ volatile("" ::: "memory");
+    return (status_flags() & QUICK_FLAGS) != 0;
+}
 
 enum { TF32_DROPPED = 13, BFLOAT16_DROPPED = 16 }; /* bits of float32's fraction */
 
@@ -93,41 +113,43 @@ FC_INLINE fc_vector_float32 copied_without_bits(const int bits, fc_vector_float3
 #endif
 }
 
-FC_INLINE fc_vector_float32 rounded_to(const int rounding, fc_vector_float32 v)
+/* The same in three instructions, for ordinary numbers: 2^k, of which v is 1.f times, times 2^bits
+ * leaves no room for the last bits of what is added to it. Denormals, infinities and numbers that
+ * are nearly as large come out wrong, and set one of QUICK_FLAGS; zeros lose their sign. */
+FC_INLINE fc_vector_float32 quickly_without_bits(const int bits, fc_vector_float32 v)
 {
-    switch (rounding) {
-    case FC_TO_TF32:
-        return without_bits(TF32_DROPPED, v);
-    case FC_TO_BFLOAT16:
-        return without_bits(BFLOAT16_DROPPED, v);
-    case FC_TO_FLOAT16:
-        return AS_FLOAT16(v);
-    default:
-        return v;
-    }
+    const fc_vector_float32 power = (fc_vector_float32)((fc_vector_u32)v & 0xff800000);
+    const fc_vector_float32 much = power * (float)(1 << bits);
+
+    return (v + much) - much;
 }
 
-/* How float32 is read: rounded to a format, or as whole numbers of a scale. */
+FC_INLINE fc_vector_float32 rounded_to(const int rounding, fc_vector_float32 v)
+{
+    if (rounding == FC_TO_FLOAT16)
+        return AS_FLOAT16(v);
+    if (rounding == FC_UNROUNDED)
+        return v;
+    return without_bits(rounding == FC_TO_TF32 ? TF32_DROPPED : BFLOAT16_DROPPED, v);
+}
+
+/* How float32 is read: rounded to a format, `quick` by way of quickly_without_bits, or as whole
+ * numbers of a scale. */
 typedef struct {
     int rounding;
     float scale;
+    int quick;
 } fc_reading;
 
 FC_INLINE fc_vector_float32 read_as(const fc_reading *as, fc_vector_float32 v)
 {
     const fc_vector_float32 most = spread(127), rounder = spread(FC_ROUNDER);
 
+    if (as->quick)
+        return quickly_without_bits(as->rounding == FC_TO_TF32 ? TF32_DROPPED : BFLOAT16_DROPPED, v);
     if (as->rounding != FC_TO_STEPS)
         return rounded_to(as->rounding, v);
     return bounded(v / spread(as->scale), -most, most) + rounder - rounder;
-}
-
-FC_INLINE fc_vector_float32 scaled_if(int scaled, fc_vector_float32 v, fc_vector_float32 factor,
-                                      fc_vector_float32 added)
-{
-    if (scaled)
-        return v * factor + added;
-    return v;
 }
 
 /* `call` with a rounding that the compiler knows. */

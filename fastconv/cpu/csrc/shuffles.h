@@ -45,22 +45,38 @@
         default: return a;                                                                         \
         }                                                                                          \
     }
+#define FC_ALTERNATES(type, lanes)                                                                 \
+    FC_TWO_VECTORS(evens, type, FC_EVENS_##lanes)                                                  \
+    FC_TWO_VECTORS(odds, type, FC_ODDS_##lanes)
 #define FC_SHUFFLES(type, lanes)                                                                   \
     FC_ITEMS_AFTER(type, lanes)                                                                    \
-    FC_TWO_VECTORS(evens, type, FC_EVENS_##lanes)                                                  \
-    FC_TWO_VECTORS(odds, type, FC_ODDS_##lanes)                                                    \
     FC_TWO_VECTORS(lows_in_turn, type, FC_LOWS_##lanes)                                            \
     FC_TWO_VECTORS(highs_in_turn, type, FC_HIGHS_##lanes)
 
 #if defined(__AVX512F__)
 FC_SHUFFLES(float32, 16)
 FC_SHUFFLES(float64, 8)
-#elif defined(__AVX__)
+FC_ALTERNATES(float32, 16)
+FC_ALTERNATES(float64, 8)
+#elif defined(__AVX2__)
 FC_SHUFFLES(float32, 8)
 FC_SHUFFLES(float64, 4)
+FC_ALTERNATES(float64, 4)
+
+/* A compiler takes three shuffles and a register for each order. */
+#define FC_ALTERNATE_OF_8(name, order)                                                             \
+    static inline fc_vector_float32 name##_float32(fc_vector_float32 a, fc_vector_float32 b)       \
+    {                                                                                              \
+        const __m256d halves = _mm256_castps_pd(_mm256_shuffle_ps((__m256)a, (__m256)b, order));   \
+        return (fc_vector_float32)_mm256_permute4x64_pd(halves, 0xd8);                             \
+    }
+FC_ALTERNATE_OF_8(evens, 0x88)
+FC_ALTERNATE_OF_8(odds, 0xdd)
 #else
 FC_SHUFFLES(float32, 4)
 FC_SHUFFLES(float64, 2)
+FC_ALTERNATES(float32, 4)
+FC_ALTERNATES(float64, 2)
 #endif
 
 #endif

@@ -85,9 +85,9 @@ static inline void end_streams(void) {}
 
 /* Whether load_lanes is one instruction; without it, three times as slow as a copy. */
 #if defined(__AVX2__)
-enum { MASKED_LOADS = 1 };
+#define MASKED_LOADS 1
 #else
-enum { MASKED_LOADS = 0 };
+#define MASKED_LOADS 0
 #endif
 
 /* Lanes from `first` up to `end`, for loads that give 0 in the others and don't touch their memory.
