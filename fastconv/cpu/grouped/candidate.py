@@ -29,7 +29,7 @@ _GRAD_ROWS = {(3, 1), (3, 2)}
 # Measured: the share of the peak, by channels of a group, and that of weight gradients; bytes
 # that pass through; and what packing takes for each weight, and a phase of an input gradient.
 _PEAK_SHARE = {1: 0.7, 2: 0.33, 4: 0.7, 8: 0.55}
-_GRAD_SHARE = {1: 0.35, 2: 0.5, 4: 0.65, 8: 0.55}
+_GRAD_SHARE = {1: 0.45, 2: 0.5, 4: 0.65, 8: 0.55}
 _BYTES_PER_SECOND = {1: 60e9, 2: 80e9, 4: 80e9, 8: 80e9}
 _GRAD_BYTES_PER_SECOND = 45e9
 _PACKED_SECONDS = 0.5e-9
