@@ -168,7 +168,8 @@ def test_a_channel_alone_is_taken_where_pixels_are_many(stride):
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_results_beyond_the_caches(level, threads, monkeypatch):
-    monkeypatch.setattr("fastconv.cpu.grouped.plan.stream_bytes", lambda: 0)
+    for place in ("grouped.plan", "implicit_gemm.blocking"):
+        monkeypatch.setattr(f"fastconv.cpu.{place}.stream_bytes", lambda: 0)
     for group, channels in ((1, 48), (1, 40), (4, 32)):
         x, weight, bias = arrays(
             np.random.default_rng(7), "float32", group, channels // group, (13, 22), (3, 3)

@@ -13,6 +13,7 @@ from fastconv.cpu.candidate import (
 )
 from fastconv.cpu.grouped.plan import GroupedPlan
 from fastconv.cpu.grouped.weight_grad import GroupedGradPlan, split_count
+from fastconv.cpu.implicit_gemm.blocking import beyond_caches, moved_bytes
 from fastconv.cpu.implicit_gemm.phases import phase_count
 from fastconv.cpu.isa import active, core, why_no_core
 from fastconv.cpu.narrow import HALVES, sums_of, why_mixed, why_not
@@ -27,11 +28,12 @@ _WIDEST = 128
 _ROWS = {(2, 1), (3, 1), (3, 2), (5, 1), (5, 2), (7, 1)}
 _GRAD_ROWS = {(3, 1), (3, 2)}
 # Measured: the share of the peak, by channels of a group, and that of weight gradients; bytes
-# that pass through; and what packing takes for each weight, and a phase of an input gradient.
+# that pass through, in weight gradients also from beyond the caches; and what packing takes for
+# each weight, and a phase of an input gradient.
 _PEAK_SHARE = {1: 0.7, 2: 0.33, 4: 0.7, 8: 0.55}
 _GRAD_SHARE = {1: 0.45, 2: 0.5, 4: 0.65, 8: 0.55}
 _BYTES_PER_SECOND = {1: 60e9, 2: 80e9, 4: 80e9, 8: 80e9}
-_GRAD_BYTES_PER_SECOND = 45e9
+_GRAD_BYTES_PER_SECOND = {False: 45e9, True: 10e9}
 _PACKED_SECONDS = 0.5e-9
 _PHASE_SECONDS = 4e-6
 # What becomes of the share where taps share no loads, or more than three do: of groups of one, and
@@ -42,7 +44,7 @@ _WIDE_SHARE = 1.2
 _GRAD_APART_SHARE = 0.45
 _PHASES_SHARE = 0.45
 _PLACES = 8
-_COPIED_SECONDS = {True: 0.6e-9, False: 1.5e-9}
+_COPIED_SECONDS = {True: 0.6e-9, False: 0.75e-9}
 
 
 class Grouped:
@@ -135,8 +137,8 @@ def _grad_seconds(problem: ConvProblem, dtype: str, rounding: str) -> float:
     share *= _filled(problem.y.shape[-1], _PLACES)
     if not _shares_loads(problem, _GRAD_ROWS):
         share *= _GRAD_APART_SHARE
-    moved = sum(a.size * itemsize(a.dtype) for a in (problem.x, problem.y))
-    seconds = moved / _GRAD_BYTES_PER_SECOND + problem.weight.size * _PACKED_SECONDS
+    rate = _GRAD_BYTES_PER_SECOND[beyond_caches(problem)]
+    seconds = moved_bytes(problem) / rate + problem.weight.size * _PACKED_SECONDS
     if rounding or problem.dtype in HALVES:
         # Both rows of x and of y, for each row of the kernel.
         seconds += 3 * _copies(problem) / lanes * _COPIED_SECONDS[not rounding]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastconv.cpu.epilogue import CODES, LEAKY_SLOPE
-from fastconv.cpu.implicit_gemm.blocking import stream_bytes
+from fastconv.cpu.implicit_gemm.blocking import beyond_caches, moved_bytes, stream_bytes
 from fastconv.cpu.implicit_gemm.phases import Phase, leaves_gaps, phases_of
 from fastconv.cpu.isa import core
 from fastconv.cpu.plans import HostPlan, itemsize
@@ -62,8 +62,8 @@ class GroupedPlan(HostPlan):
             self._parts.append(_Part(problem, phase, size))
             size += self._parts[-1].size
         self._gaps = leaves_gaps(problem)
-        moved = sum(a.size * itemsize(a.dtype) for a in (problem.x, problem.y))
-        self._streams, self._ahead = moved > stream_bytes(), 2 * moved > 3 * stream_bytes()
+        self._streams = moved_bytes(problem) > stream_bytes()
+        self._ahead = beyond_caches(problem)
         self._size = size
         self.workspace_bytes = size * itemsize(self._sums)
         self.pack_key = ("grouped", problem.operation, size, self._sums, rounding) + (
