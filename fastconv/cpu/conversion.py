@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -10,19 +11,32 @@ from fastconv.cpu.isa import core
 from fastconv.cpu.narrow import HALVES
 
 
-def convert(target: Any, source: Any, threads: int) -> None:
-    """Fill an array with the items of another, rounded where it has fewer bits."""
-    names = source.dtype.name, target.dtype.name
-    half = names[0] if names[1] == "float32" else names[1]
-    known = core is not None and "float32" in names and half in HALVES
-    if not known or not (source.dtype.isnative and lie_alike(target, source)):
+def convert(target: Any, source: Any, threads: int) -> bool | None:
+    """Fill an array with the items of another, rounded where it has fewer bits.
+
+    Returns False if none is known to have overflowed, else None.
+    """
+    half = _half_of(source.dtype, target.dtype)
+    if half is None or not lie_alike(target, source):
         with np.errstate(all="ignore"):
             # bfloat16 is of no kind that NumPy knows.
             np.copyto(target, source, casting="unsafe")
-        return
+        return None
     assert core is not None
-    order = _order(target)
-    core.convert(source.transpose(order), target.transpose(order), half, threads)
+    if not (target.flags.c_contiguous and source.flags.c_contiguous):
+        order = _order(target)
+        source, target = source.transpose(order), target.transpose(order)
+    overflowed: bool | None = core.convert(source, target, half, threads)
+    return overflowed
+
+
+@cache
+def _half_of(source: Any, target: Any) -> str | None:
+    """Return the 16-bit type of two dtypes that compiled code converts between; else None."""
+    names = source.name, target.name
+    half = names[0] if names[1] == "float32" else names[1]
+    known = core is not None and "float32" in names and half in HALVES and source.isnative
+    return half if known else None
 
 
 def round_to_half(target: Any, source: Any, dtype: str, threads: int) -> bool | None:
@@ -50,6 +64,8 @@ def lie_alike(a: Any, b: Any) -> bool:
     """Whether two arrays of the same shape have their items in one piece, in the same order."""
     if a.shape != b.shape or a.size == 0:
         return False
+    if a.flags.c_contiguous and b.flags.c_contiguous:
+        return True
     order = _order(a)
     return bool(a.transpose(order).flags.c_contiguous and b.transpose(order).flags.c_contiguous)
 

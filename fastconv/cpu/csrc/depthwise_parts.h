@@ -103,37 +103,41 @@ FC_INLINE fc_vector_u8 load_part_u8(const char *from, const fc_part_u8 *part, in
 
 enum { LEAST_LINE = 1 };
 #elif defined(__AVX2__)
-/* Without masks for such items the two halves of a vector are read where they don't leave the line,
- * and their bytes are shuffled to their lanes. Lines must not be shorter than a half. */
+/* Without masks for such items a vector is read where it doesn't leave the line, and its bytes are
+ * shuffled to their lanes. Of lines that are shorter than a vector, two halves are read, so that
+ * lines must not be shorter than a half. */
 enum { LEAST_LINE = NARROW_LANES / 2 };
 
 typedef struct {
     int64_t first, second; /* bytes from where the load is asked for to what is read */
-    int64_t whole;         /* nothing lies outside of the line: a branch that is foreseen */
-    __m128i bytes;         /* of what was read; a set sign bit stands for none */
+    int whole, halves; /* nothing lies outside of the line; the line is short: branches foreseen */
+    __m128i bytes;     /* of what was read; a set sign bit stands for none */
 } fc_part_u16;
 typedef fc_part_u16 fc_part_u8;
 
-/* The bytes that lie `from` bytes after a half of what was read, from its byte `place` on. */
-FC_INLINE __m128i bytes_of_half(int64_t from, const int64_t half, const char place, __m128i others)
+/* Which bytes lie in `size` of them, read `from` bytes after a vector, that begin with `place`. */
+FC_INLINE __m128i bytes_read(int64_t from, int64_t size, int64_t place, __m128i others)
 {
     const __m128i each = _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     const __m128i at = _mm_sub_epi8(each, _mm_set1_epi8((char)max64(-64, min64(from, 64))));
     const __m128i there = _mm_and_si128(_mm_cmpgt_epi8(at, _mm_set1_epi8(-1)),
-                                        _mm_cmpgt_epi8(_mm_set1_epi8((char)half), at));
+                                        _mm_cmpgt_epi8(_mm_set1_epi8((char)size), at));
 
-    return _mm_blendv_epi8(others, _mm_add_epi8(at, _mm_set1_epi8(place)), there);
+    return _mm_blendv_epi8(others, _mm_add_epi8(at, _mm_set1_epi8((char)place)), there);
 }
 
 FC_INLINE fc_part_u16 part_of_items(int64_t at, int64_t items, const int64_t size)
 {
-    const int64_t first = max64(0, min64(at, items - LEAST_LINE)), half = LEAST_LINE * size;
-    const int64_t second = min64(first + LEAST_LINE, items - LEAST_LINE);
+    const int halves = items < NARROW_LANES;
+    const int64_t lanes = halves ? LEAST_LINE : NARROW_LANES, bytes = lanes * size;
+    const int64_t first = max64(0, min64(at, items - lanes));
+    const int64_t second = min64(first + lanes, items - lanes);
     fc_part_u16 part = {.first = (first - at) * size, .second = (second - at) * size,
-                        .whole = at >= 0 && at + NARROW_LANES <= items};
-    const __m128i last = bytes_of_half(part.second, half, (char)half, _mm_set1_epi8(-1));
+                        .whole = at >= 0 && at + NARROW_LANES <= items, .halves = halves};
+    const __m128i none = _mm_set1_epi8(-1);
 
-    part.bytes = bytes_of_half(part.first, half, 0, last);
+    part.bytes = bytes_read(part.first, bytes, 0,
+                            halves ? bytes_read(part.second, bytes, bytes, none) : none);
     return part;
 }
 
@@ -152,11 +156,15 @@ FC_INLINE fc_vector_u16 load_part_u16(const char *from, const fc_part_u16 *part,
 {
     if (part->whole)
         return *(const fc_vector_u16 *)from;
-    const int64_t first = outside ? 0 : part->first, second = outside ? 0 : part->second;
-    const __m128i low = _mm_loadl_epi64((const __m128i *)(from + first));
-    const __m128 both = _mm_loadh_pi((__m128)low, (const __m64 *)(from + second));
+    const char *const first = from + (outside ? 0 : part->first);
+    if (!part->halves)
+        return (fc_vector_u16)_mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)first),
+                                               part->bytes);
+    const __m128i low = _mm_loadl_epi64((const __m128i *)first);
+    const char *const second = from + (outside ? 0 : part->second);
 
-    return (fc_vector_u16)_mm_shuffle_epi8((__m128i)both, part->bytes);
+    return (fc_vector_u16)_mm_shuffle_epi8(
+        (__m128i)_mm_loadh_pi((__m128)low, (const __m64 *)second), part->bytes);
 }
 
 FC_INLINE fc_vector_u32 load_parts_u16(const char *from, const fc_part_u16 *parts, int outside)
@@ -173,13 +181,18 @@ FC_INLINE fc_vector_u8 load_part_u8(const char *from, const fc_part_u8 *part, in
 {
     if (part->whole)
         return *(const fc_vector_u8 *)from;
+    const char *const first = from + (outside ? 0 : part->first);
+    const char *const second = from + (outside ? 0 : part->second);
     const __m128i rest = _mm_set1_epi8((char)other);
-    const int64_t first = outside ? 0 : part->first, second = outside ? 0 : part->second;
-    const __m128i low = _mm_cvtsi32_si128(*(const fc_int32 *)(from + first));
-    const __m128i both = _mm_insert_epi32(low, *(const fc_int32 *)(from + second), 1);
-    const __m128i moved = _mm_shuffle_epi8(both, part->bytes);
+    __m128i both = _mm_cvtsi32_si128(*(const fc_int32 *)first);
     fc_vector_u8 found;
-    _mm_storel_epi64((__m128i *)&found, _mm_blendv_epi8(moved, rest, part->bytes));
+
+    if (part->halves)
+        both = _mm_insert_epi32(both, *(const fc_int32 *)second, 1);
+    else
+        both = _mm_loadl_epi64((const __m128i *)first);
+    _mm_storel_epi64((__m128i *)&found,
+                     _mm_blendv_epi8(_mm_shuffle_epi8(both, part->bytes), rest, part->bytes));
     return found;
 }
 

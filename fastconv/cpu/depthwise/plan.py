@@ -119,8 +119,7 @@ class DepthwisePlan(HostPlan):
         if "sums" in self._scratch:
             for part in weight[1:]:
                 np.add(weight[0], part, out=weight[0])
-            convert(outputs[0], weight[0].reshape(outputs[0].shape), 1)
-            return None
+            return convert(outputs[0], weight[0].reshape(outputs[0].shape), 1)
         return overflowed
 
     def convolve(
