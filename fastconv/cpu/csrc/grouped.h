@@ -15,6 +15,12 @@ enum { GROUPED_POSITIONS = 8 };
 enum { GROUPED_POSITIONS = 4 };
 #endif
 
+#if defined(__clang__)
+#define FC_UNROLL_BY_4 _Pragma("clang loop unroll_count(4)")
+#else
+#define FC_UNROLL_BY_4 _Pragma("GCC unroll 4")
+#endif
+
 /* Loads that leave lanes out cost nothing more with AVX-512. */
 enum { ALONE_MASKED = VECTOR_BYTES == 64 };
 
