@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from asv_bench.benchmarks import pooling, suite, transposed
+from asv_bench.benchmarks import channels_last, pooling, suite, transposed
 
-Kind = Literal["convolution", "transposed", "max pool", "global average"]
+Kind = Literal["convolution", "transposed", "max pool", "average pool", "global average"]
 Pass = Literal["forward", "input_grad", "weight_grad", "both_grads"]
 PASSES: tuple[Pass, ...] = ("forward", "input_grad", "weight_grad", "both_grads")
 
@@ -105,9 +105,10 @@ def _convolution(name: str, kind: Kind, layer: suite.Layer) -> Case:
 
 
 def _pool(name: str, pool: pooling.Pool) -> Case:
-    if pool.kind == "max":
-        return Case(name, "max pool", pool.x, (), (pool.kernel,) * 2, pool.stride, pool.padding)
-    return Case(name, "global average", pool.x, (), pool.x[2:])
+    if pool.kind == "global average":
+        return Case(name, "global average", pool.x, (), pool.x[2:])
+    kind: Kind = "max pool" if pool.kind == "max" else "average pool"
+    return Case(name, kind, pool.x, (), (pool.kernel,) * 2, pool.stride, pool.padding)
 
 
 def all_cases() -> tuple[Case, ...]:
@@ -116,4 +117,14 @@ def all_cases() -> tuple[Case, ...]:
         *(_convolution(name, "convolution", layer) for name, layer in suite.LAYERS.items()),
         *(_convolution(name, "transposed", layer) for name, layer in transposed.LAYERS.items()),
         *(_pool(name, pool) for name, pool in pooling.POOLS.items()),
+    )
+
+
+def channels_last_cases() -> tuple[Case, ...]:
+    """Return what kernels of their own serve where channels come last: small groups, and pools."""
+    grouped = suite.LAYERS["resnext-grouped"]
+    return (
+        _convolution("resnext-grouped", "convolution", grouped),
+        *(_convolution(name, "convolution", x) for name, x in channels_last.GROUPED.items()),
+        *(_pool(name, pool) for name, pool in (pooling.POOLS | channels_last.AVERAGES).items()),
     )

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from asv_bench.cases import PASSES, Pass, all_cases
 
-PARTS = ("layers", "network", "overhead", "precisions", "few_bits", "memory")
+PARTS = ("layers", "network", "overhead", "precisions", "few_bits", "channels_last", "memory")
 USAGE = """\
 examples:
   make bench                                        everything, at 1 and 2 threads

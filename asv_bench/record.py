@@ -28,6 +28,7 @@ class Record:
     overhead: dict[str, float] = field(default_factory=dict)
     precisions: dict[str, dict[str, float]] = field(default_factory=dict)
     few_bits: dict[str, dict[str, float]] = field(default_factory=dict)
+    channels_last: dict[Pass, dict[str, dict[str, float]]] = field(default_factory=dict)
     memory: dict[Pass, dict[str, dict[str, int]]] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)

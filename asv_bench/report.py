@@ -9,6 +9,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from asv_bench import channels_last
 from asv_bench.cases import Pass, all_cases
 from asv_bench.few_bits import LEAST, SINGLE
 from asv_bench.names import ONNX, OWN, PREPARED, TORCH
@@ -57,6 +58,8 @@ def show(record: Record, console: Console) -> None:
         _show_precisions(record.precisions, console)
     if record.few_bits:
         _show_few_bits(record.few_bits, console)
+    if record.channels_last:
+        _show_channels_last(record.channels_last, console)
     if record.memory:
         _show_memory(record.memory, console)
 
@@ -214,6 +217,25 @@ def _show_few_bits(few_bits: Mapping[str, Mapping[str, float]], console: Console
     means = [f"{geomean(gained[name]):.2f}" for name in formats]
     table.add_row("geometric mean", "", *means, style="bold")
     console.print(table)
+
+
+def _show_channels_last(passes: channels_last.Found, console: Console) -> None:
+    console.print(
+        "\n[bold]Channels last[/]: how many times faster fastconv is than PyTorch in that format, "
+        f"and fewer bits than float32, least {LEAST}"
+    )
+    for which, layers in passes.items():
+        if not layers:
+            continue
+        ratios = {layer: channels_last.ratios(found) for layer, found in layers.items()}
+        names = list(dict.fromkeys(name for found in ratios.values() for name in found))
+        table = _table(TITLES[which].lower(), "fastconv\nms", *names)
+        for layer, found in ratios.items():
+            cells = [_coloured(found[name], 1, LEAST) if name in found else "" for name in names]
+            table.add_row(layer, milliseconds(layers[layer][OWN]), *cells)
+        means = [geomean(f[name] for f in ratios.values() if name in f) for name in names]
+        table.add_row("geometric mean", "", *(f"{mean:.2f}" for mean in means), style="bold")
+        console.print(table)
 
 
 def _show_memory(memory: Mapping[Pass, Mapping[str, Mapping[str, int]]], console: Console) -> None:

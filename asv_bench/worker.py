@@ -66,7 +66,16 @@ def _calls(
 
 def measure(configuration: Configuration, send: Send) -> None:
     """Measure everything that a configuration wants."""
-    from asv_bench import few_bits, memory, network, overhead, precisions, quiet, roofline
+    from asv_bench import (
+        channels_last,
+        few_bits,
+        memory,
+        network,
+        overhead,
+        precisions,
+        quiet,
+        roofline,
+    )
 
     watch = quiet.Watch()
     with opened(configuration, lambda text: send("note", text)) as libraries:
@@ -87,6 +96,9 @@ def measure(configuration: Configuration, send: Send) -> None:
         if "few_bits" in configuration.parts:
             say = partial(send, "progress")
             send("few_bits", few_bits.measured(configuration, say))
+        if "channels_last" in configuration.parts:
+            say, note = partial(send, "progress"), partial(send, "note")
+            send("channels_last", channels_last.measured(configuration, say, note))
         if "memory" in configuration.parts:
             say = partial(send, "progress")
             send("memory", memory.measured(configuration, say))

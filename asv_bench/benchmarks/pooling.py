@@ -11,10 +11,10 @@ import fastconv
 
 
 class Pool(NamedTuple):
-    """A pool of (N, C, H, W) images; the average is over whole images."""
+    """A pool of (N, C, H, W) images; the global average is over whole ones."""
 
     x: tuple[int, ...]
-    kind: Literal["max", "global average"]
+    kind: Literal["max", "average", "global average"]
     kernel: int = 1
     stride: int = 1
     padding: int = 0

@@ -31,6 +31,8 @@ class Fastconv:
         layout = {"layout": _layout(case.axes)} if self._channels_last else {}
         if case.kind == "max pool":
             return _max_pool(case, x, grad, layout)
+        if case.kind == "average pool":
+            return _average_pool(case, x, grad, layout)
         if case.kind == "global average":
             return _global_average(x, grad, layout)
         options = case.window | layout
@@ -78,13 +80,24 @@ def _transposed(case: Case, x: Any, weight: Any, grad: Any, options: dict[str, A
     }
 
 
+def _window(case: Case) -> dict[str, Any]:
+    return {"kernel_size": case.kernel, "stride": case.stride, "padding": case.padding}
+
+
 def _max_pool(case: Case, x: Any, grad: Any, layout: dict[str, str]) -> Calls:
-    window = {"kernel_size": case.kernel, "stride": case.stride, "padding": case.padding}
-    options: dict[str, Any] = window | layout
+    options = _window(case) | layout
     _, indices = fastconv.max_pool2d(x, return_indices=True, **options)
     return {
         "forward": {OWN: partial(fastconv.max_pool2d, x, **options)},
         "input_grad": {OWN: partial(fastconv.max_pool2d_backward, grad, x, indices, **options)},
+    }
+
+
+def _average_pool(case: Case, x: Any, grad: Any, layout: dict[str, str]) -> Calls:
+    options = _window(case) | layout
+    return {
+        "forward": {OWN: partial(fastconv.avg_pool2d, x, **options)},
+        "input_grad": {OWN: partial(fastconv.avg_pool2d_backward, grad, x, **options)},
     }
 
 

@@ -67,6 +67,14 @@ def _max_pool(case: Case, x: Any, weight: Any, grad: Any) -> dict[Pass, Call]:
     }
 
 
+def _average_pool(case: Case, x: Any, weight: Any, grad: Any) -> dict[Pass, Call]:
+    window = (list(case.kernel), [case.stride] * 2, [case.padding] * 2, False, True, None)
+    return {
+        "forward": partial(_aten.avg_pool2d, x, *window),
+        "input_grad": partial(_aten.avg_pool2d_backward, grad, x, *window),
+    }
+
+
 def _global_average(case: Case, x: Any, weight: Any, grad: Any) -> dict[Pass, Call]:
     count = case.x[2] * case.x[3]
     return {
@@ -80,6 +88,7 @@ _BY_KIND = {
     "convolution": _convolution,
     "transposed": _convolution,
     "max pool": _max_pool,
+    "average pool": _average_pool,
     "global average": _global_average,
 }
 

@@ -8,7 +8,7 @@ import itertools
 import pytest
 
 import fastconv
-from asv_bench.benchmarks import operations, pooling, suite, transposed
+from asv_bench.benchmarks import channels_last, operations, pooling, suite, transposed
 
 # Without the compiled core, all of it runs on the reference.
 pytestmark = pytest.mark.filterwarnings("ignore::fastconv.PerformanceWarning")
@@ -59,6 +59,8 @@ def test_every_public_function_is_timed(monkeypatch):
         (suite.LAYERS, 30, "dbb2a3f87cc4b4b0"),
         (transposed.LAYERS, 1, "1d3256884b1aea97"),
         (pooling.POOLS, 3, "f8b371b76a592b75"),
+        (channels_last.GROUPED, 3, "9f12c9df75db1ed6"),
+        (channels_last.AVERAGES, 2, "61051bc33cc2fb94"),
     ],
 )
 def test_what_was_measured_once_keeps_its_name_and_shape(layers, count, digest):

@@ -172,6 +172,8 @@
 #undef FC_N
 #undef FC_V
 #include "half_pools.inc"
+#include "half_places.inc"
+#include "half_bands.inc"
 #include "half_indexed.inc"
 #include "half_columns.inc"
 #include "finish.inc"

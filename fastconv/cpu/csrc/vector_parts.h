@@ -41,13 +41,6 @@ static inline void copy_some(char *to, const char *from, int64_t bytes)
         memcpy(to, from, 4);
 }
 
-static inline fc_vector_float64 load_some_float64(const void *from, int64_t lanes)
-{
-    fc_vector_float64 v = {0};
-    copy_some((char *)&v, from, lanes * (int64_t)sizeof(double));
-    return v;
-}
-
 #if defined(__x86_64__)
 /* By way of memory, a vector would wait until its parts have got there, and they for it. */
 static inline fc_vector_float32 load_some_float32(const void *from, int64_t lanes)
@@ -72,6 +65,27 @@ static inline fc_vector_float32 load_some_float32(const void *from, int64_t lane
     return (fc_vector_float32)_mm256_zextps128_ps256(last);
 #else
     return (fc_vector_float32)last;
+#endif
+}
+
+static inline fc_vector_float64 load_some_float64(const void *from, int64_t lanes)
+{
+    const char *at = from;
+    __m128d last = _mm_setzero_pd();
+
+    if (lanes * (int64_t)sizeof(double) >= VECTOR_BYTES)
+        return *(const fc_vector_float64 *)at;
+    if (lanes & 1) {
+        double item;
+        memcpy(&item, at + (lanes & 2) * (int64_t)sizeof(double), sizeof item);
+        last = _mm_set_sd(item);
+    }
+#if defined(__AVX__)
+    if (lanes & 2)
+        return (fc_vector_float64)_mm256_set_m128d(last, _mm_loadu_pd(from));
+    return (fc_vector_float64)_mm256_zextpd128_pd256(last);
+#else
+    return (fc_vector_float64)last;
 #endif
 }
 
@@ -108,6 +122,13 @@ static inline fc_vector_float32 load_some_float32(const void *from, int64_t lane
 {
     fc_vector_float32 v = {0};
     copy_some((char *)&v, from, lanes * (int64_t)sizeof(float));
+    return v;
+}
+
+static inline fc_vector_float64 load_some_float64(const void *from, int64_t lanes)
+{
+    fc_vector_float64 v = {0};
+    copy_some((char *)&v, from, lanes * (int64_t)sizeof(double));
     return v;
 }
 
