@@ -416,6 +416,18 @@ def depthwise(
     rounding: str = "",
     steps: tuple[float, _Array, _Array | None] | None = None,
 ) -> bool | None: ...
+def grouped_pack(weight: _Array, packed: _Array, dtype: str, turned: bool = False) -> None: ...
+def grouped_grad(
+    geometry: Geometry,
+    x: _Array,
+    y: _Array,
+    weight: _Array,
+    sums: _Array,
+    splits: int,
+    dtype: str,
+    threads: int,
+    rounding: str = "",
+) -> None: ...
 def grouped(
     geometry: Geometry,
     x: _Array,
@@ -428,6 +440,8 @@ def grouped(
     dtype: str,
     threads: int,
     rounding: str = "",
+    streams: bool = False,
+    ahead: bool = False,
 ) -> bool | None: ...
 def product_scratch(dtype: str) -> int: ...
 def product(

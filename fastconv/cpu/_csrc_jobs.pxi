@@ -242,6 +242,13 @@ cdef extern from "fc_convolutions.h" nogil:
         int64_t scratch_bytes
         fc_narrow narrow
 
+    enum: FC_ALONE_WIDEST
+
+    ctypedef struct fc_grouped_weight:
+        fc_array weight
+        char *packed
+        int turned
+
     ctypedef struct fc_grouped:
         fc_geometry g
         fc_array x
@@ -254,3 +261,12 @@ cdef extern from "fc_convolutions.h" nogil:
         int half
         int activation
         int rounding
+        int streams
+        int ahead
+
+    ctypedef struct fc_grouped_grad:
+        fc_grouped conv
+        fc_array weight
+        char *sums
+        int64_t splits
+        int64_t bytes

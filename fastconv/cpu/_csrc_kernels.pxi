@@ -53,6 +53,8 @@ cdef extern from "fc_kernels.h" nogil:
         void (*col2im)(const fc_geometry *, const fc_array *, const fc_array *, int, int64_t,
                        int64_t, int64_t, int) noexcept nogil
         void (*grouped)(const fc_grouped *, int) noexcept nogil
+        void (*grouped_grad)(const fc_grouped_grad *, int) noexcept nogil
+        void (*grouped_pack)(const fc_grouped_weight *, int) noexcept nogil
         void (*scatter)(const fc_array *, const fc_array *, int64_t, int64_t, int64_t,
                         int) noexcept nogil
         void (*epilogue)(const fc_array *, int, const char *, int, double, int) noexcept nogil

@@ -7,50 +7,18 @@ from hypothesis import strategies as st
 
 core = pytest.importorskip("fastconv.cpu._core", reason="needs the compiled core")
 
+from grouped_support import (  # noqa: E402
+    LAYOUTS,
+    arrays,
+    bits,
+    check,
+    every_dtype,
+    half,
+    layers,
+)
+
 import fastconv  # noqa: E402
-from fastconv.precision import FORMATS, rounded  # noqa: E402
-
-LAYOUTS = {1: "NWC", 2: "NHWC", 3: "NDHWC"}
-every_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
-
-
-@st.composite
-def layers(draw):
-    """Draw (channels of a group, groups, spatial shape, kernel, and the rest of a call)."""
-    ndim = draw(st.integers(1, 3))
-    each = st.integers(1, 3)
-    kernel = draw(st.tuples(*[st.integers(1, 4)] * ndim))
-    dilation = draw(st.tuples(*[each] * ndim))
-    least = [(taps - 1) * step + 1 for taps, step in zip(kernel, dilation, strict=True)]
-    longest = {1: 60, 2: 24, 3: 9}[ndim]
-    return draw(
-        st.tuples(
-            st.sampled_from([2, 4, 8]),
-            st.integers(1, 11),
-            st.tuples(*[st.integers(n, n + longest) for n in least]),
-            st.just(kernel),
-            st.fixed_dictionaries(
-                {
-                    "stride": st.tuples(*[each] * ndim),
-                    "padding": st.tuples(*[st.tuples(each, each)] * ndim),
-                    "dilation": st.just(dilation),
-                }
-            ),
-        )
-    )
-
-
-def arrays(rng, dtype, group, groups, space, kernel):
-    channels = group * groups
-    x = rng.standard_normal((2, *space, channels)).astype(dtype)
-    weight = rng.standard_normal((channels, group, *kernel)).astype(dtype)
-    return x, weight, rng.standard_normal(channels).astype(dtype)
-
-
-def check(result, exact, sizes, dtype, terms):
-    """Within the classical bound of a sum of products, term by term."""
-    bound = (terms + 2) * FORMATS[dtype].unit_roundoff * sizes + 1e-300
-    assert (np.abs(result.astype(float) - exact) <= bound).all()
+from fastconv.precision import rounded  # noqa: E402
 
 
 @settings(max_examples=60, deadline=None)
@@ -88,13 +56,8 @@ def test_input_gradient_against_float64(level, dtype, layer, seed, threads):
     rng = np.random.default_rng(seed)
     x, weight, _ = arrays(rng, dtype, group, groups, space, kernel)
     ndim, layout = len(space), LAYOUTS[len(space)]
-    call = {**place, "stride": 1, "groups": groups, "layout": layout}
-    reach = [(taps - 1) * step for taps, step in zip(kernel, place["dilation"], strict=True)]
-    call["padding"] = tuple(
-        (min(before, far), min(after, far))
-        for (before, after), far in zip(place["padding"], reach, strict=True)
-    )
-    y = getattr(fastconv, f"conv{ndim}d")(x, weight, **call)
+    call = {**place, "groups": groups, "layout": layout}
+    y = getattr(fastconv, f"conv{ndim}d")(x, weight, algorithm="reference", **call)
     grad = rng.standard_normal(y.shape).astype(dtype)
     backward = getattr(fastconv, f"conv{ndim}d_input_grad")
     exact, sizes = (
@@ -104,16 +67,6 @@ def test_input_gradient_against_float64(level, dtype, layer, seed, threads):
     )  # fmt: skip
     result = backward(x.shape, weight, grad, algorithm="grouped", threads=threads, **call)
     check(result, exact, sizes, dtype, weight[0].size)
-
-
-def bits(array):
-    """Return what tells all numbers apart; of NaN, that it is one."""
-    wide = array.astype(np.float32)
-    return np.where(np.isnan(wide), np.float32(np.nan), wide).view(np.uint32)
-
-
-def half(name):
-    return np.dtype(pytest.importorskip("ml_dtypes").bfloat16 if name == "bfloat16" else name)
 
 
 @settings(max_examples=40, deadline=None)
@@ -157,24 +110,24 @@ def test_a_weight_is_packed_ahead(level, dtype):
     )
 
 
-def test_threads_change_no_bit(level):
-    x, weight, bias = arrays(np.random.default_rng(2), "float32", 8, 9, (19, 33), (3, 3))
-    results = [
-        fastconv.conv2d(
-            x, weight, bias, padding=1, groups=9, layout="NHWC", algorithm="grouped", threads=t
-        )
-        for t in (1, 2, 3)
-    ]
+@pytest.mark.parametrize(("group", "groups"), [(1, 72), (2, 36), (8, 9)])
+def test_threads_change_no_bit(level, group, groups):
+    x, weight, bias = arrays(np.random.default_rng(2), "float32", group, groups, (49, 33), (3, 3))
+    call = {"padding": 1, "groups": groups, "layout": "NHWC", "algorithm": "grouped"}
+    results = [fastconv.conv2d(x, weight, bias, threads=t, **call) for t in (1, 2, 3)]
     np.testing.assert_array_equal(results[0], results[1])
     np.testing.assert_array_equal(results[0], results[2])
 
 
-def test_not_a_number_stays_in_its_group_and_windows(level):
-    x, weight, _ = arrays(np.random.default_rng(3), "float32", 4, 6, (9, 9), (3, 3))
+@pytest.mark.parametrize("group", [1, 4])
+def test_not_a_number_stays_in_its_group_and_windows(level, group):
+    x, weight, _ = arrays(np.random.default_rng(3), "float32", group, 24 // group, (9, 9), (3, 3))
+    call = {"padding": 1, "groups": 24 // group, "layout": "NHWC", "algorithm": "grouped"}
     x[0, 4, 4, 9] = np.nan
-    y = fastconv.conv2d(x, weight, padding=1, groups=6, layout="NHWC", algorithm="grouped")
+    y = fastconv.conv2d(x, weight, **call)
+    first = 9 // group * group
     expected = np.zeros(y.shape, bool)
-    expected[0, 3:6, 3:6, 8:12] = True
+    expected[0, 3:6, 3:6, first : first + group] = True
     np.testing.assert_array_equal(np.isnan(y), expected)
 
 
@@ -190,7 +143,6 @@ def test_it_is_taken_where_others_leave_lanes_empty():
     [
         ("side by side", {"layout": "NCHW"}),
         ("as many in as out", {"groups": 1}),
-        ("stride 1", {"function": fastconv.conv2d_input_grad, "stride": 2}),
     ],
 )
 def test_what_it_leaves_to_others(reason, change):
@@ -202,10 +154,49 @@ def test_what_it_leaves_to_others(reason, change):
     if call["groups"] == 1:
         weight = weight[:4]
     operands = (x, weight)
-    if function is fastconv.conv2d_input_grad:
-        operands = ((1, 8, 8, 8), weight, np.zeros((1, 3, 3, 8), "float32"))
     with pytest.raises(Exception, match=reason):
         function(*operands, **call)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_channel_alone_is_taken_where_pixels_are_many(stride):
+    x, weight, _ = arrays(np.random.default_rng(6), "float32", 1, 144, (56, 56), (3, 3))
+    call = {"padding": 1, "stride": stride, "groups": 144, "layout": "NHWC"}
+    chosen = fastconv.explain(fastconv.conv2d, x, weight, **call).problems[0].chosen
+    assert chosen.algorithm == "grouped"
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_results_beyond_the_caches(level, threads, monkeypatch):
+    for place in ("grouped.plan", "implicit_gemm.blocking"):
+        monkeypatch.setattr(f"fastconv.cpu.{place}.stream_bytes", lambda: 0)
+    for group, channels in ((1, 48), (1, 40), (4, 32)):
+        x, weight, bias = arrays(
+            np.random.default_rng(7), "float32", group, channels // group, (13, 22), (3, 3)
+        )
+        call = {"padding": 1, "groups": channels // group, "layout": "NHWC"}
+        exact = fastconv.conv2d(x, weight, bias, algorithm="reference", **call)
+        result = fastconv.conv2d(x, weight, bias, algorithm="grouped", threads=threads, **call)
+        np.testing.assert_allclose(result, exact, rtol=1e-4, atol=1e-4)
+
+
+def test_kernels_are_no_wider_than_a_table():
+    x, weight, _ = arrays(np.random.default_rng(8), "float32", 1, 4, (200,), (129,))
+    with pytest.raises(Exception, match="up to 128 taps"):
+        fastconv.conv1d(x, weight, groups=4, layout="NWC", algorithm="grouped")
+
+
+@pytest.mark.parametrize(
+    ("message", "weight", "packed"),
+    [
+        ("expected 192 bytes", np.zeros((4, 1, 3), np.float32), np.zeros(47, np.float32)),
+        ("are not groups of 3", np.zeros((4, 3, 3), np.float32), np.zeros(144, np.float32)),
+        ("expected items of 4", np.zeros((4, 1, 3)), np.zeros(48, np.float32)),
+    ],
+)
+def test_packing_refuses_before_it_writes(message, weight, packed):
+    with pytest.raises(ValueError, match=message):
+        core.grouped_pack(weight, packed, "float32")
 
 
 def _kernel(**change):
@@ -228,11 +219,11 @@ def _kernel(**change):
 @pytest.mark.parametrize(
     ("message", "change"),
     [
-        ("group: expected 2, 4 or 8", {"group": 3}),
-        ("group: expected 2, 4 or 8", {"group": 16}),
+        ("group: expected 1, 2, 4 or 8", {"group": 3}),
+        ("group: expected 1, 2, 4 or 8", {"group": 16}),
         ("packed: .* are not 1 pieces", {"packed": np.zeros((1, 9, 4, 15), np.float32)}),
         ("bias: expected 8", {"bias": np.zeros(7, np.float32)}),
-        ("side by side", {"x": np.zeros((2, 8, 5, 5), np.float32)}),
+        ("x: .* side by side", {"x": np.zeros((2, 8, 5, 5), np.float32)}),
         ("y: ", {"y": np.zeros((2, 5, 4, 8), np.float32).transpose(0, 3, 1, 2)}),
         ("activation: expected 0 to", {"activation": 99}),
         ("x: ", {"dtype": "float64"}),

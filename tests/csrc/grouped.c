@@ -6,8 +6,8 @@ static conv draw_groups(void)
 {
     conv c = draw_conv();
 
-    c.channels = (int64_t)1 << between(1, 3);
-    c.groups = between(1, chance(20) ? 20 : 5);
+    c.channels = (int64_t)1 << between(0, 3);
+    c.groups = between(1, chance(20) || c.channels == 1 ? 40 : 5);
     c.rows = c.channels * product(c.g.kernel);
     c.x_shape[1] = c.y_shape[1] = c.groups * c.channels;
     return c;
@@ -27,7 +27,8 @@ static const char *packed_of(const conv *c, const block *weight)
             for (int64_t t = 0; t < taps; t++) {
                 const char *from = item_at(&weight->a, o, j, t / kernel[2] / kernel[1],
                                            t / kernel[2] % kernel[1], t % kernel[2]);
-                const int64_t place = ((o / lanes * taps + t) * c->channels + j) * lanes + o % lanes;
+                const int64_t row = (o / lanes * taps + t) * c->channels + j;
+                const int64_t place = row * lanes + o % lanes;
                 memcpy(packed + place * c->size, from, (size_t)c->size);
             }
     return packed;
@@ -52,11 +53,59 @@ void test_grouped(const fc_kernels *k)
     convolve(&c, &f, &p, &x, want, bound);
     const fc_grouped job = {.g = c.g, .x = x.a, .y = y.a, .packed = packed_of(&c, &weight),
                             .bias = f.bias, .group = c.channels, .dtype = c.dtype,
-                            .activation = f.activation};
+                            .activation = f.activation, .streams = chance(50),
+                            .ahead = chance(50)};
     for (int threads = 1; threads <= MOST_THREADS; threads++) {
         before_call(&y, threads);
         k->grouped(&job, threads);
         after_call(&y, threads);
     }
     expect_near(&y, c.dtype, want, bound);
+}
+
+/* In the order of `packed_of`, whatever the order of the weight. */
+void test_grouped_pack(const fc_kernels *k)
+{
+    const conv c = draw_groups();
+    const int64_t shape[5] = {c.y_shape[1], c.channels, c.g.kernel[0], c.g.kernel[1],
+                              c.g.kernel[2]};
+    const int64_t bytes = rounded_up(shape[0] * c.size, FC_GROUPED_BYTES) * c.channels
+                          * product(c.g.kernel);
+    block weight = input(c.size, 5, shape);
+
+    fill_uniform(&weight, c.dtype);
+    const fc_grouped_weight job = {.weight = weight.a, .packed = scratch_of(bytes)};
+    k->grouped_pack(&job, c.dtype);
+    expect(memcmp(job.packed, packed_of(&c, &weight), (size_t)bytes) == 0, "other places");
+    expect_scratch_kept(job.packed, bytes);
+}
+
+void test_grouped_grad(const fc_kernels *k)
+{
+    const conv c = draw_groups();
+    const int64_t shape[5] = {c.y_shape[1], c.channels, c.g.kernel[0], c.g.kernel[1],
+                              c.g.kernel[2]};
+    block x = input_of(c.size, 5, c.x_shape, 1), y = input_of(c.size, 5, c.y_shape, 1);
+    block weight = output(c.size, 5, shape);
+    const int64_t count = count_of(&weight.a), rows = c.y_shape[0] * c.g.out[0] * c.g.out[1];
+    double *want = grab(count * 8), *bound = grab(count * 8);
+    fc_grouped_grad job = {.conv = {.g = c.g, .x = x.a, .y = y.a, .group = c.channels,
+                                    .dtype = c.dtype}, .weight = weight.a};
+
+    if (c.channels * c.size > k->vector_bytes)
+        return;
+    fill_uniform(&x, c.dtype);
+    fill_uniform(&y, c.dtype);
+    add_up(&c, &x, &y, want, bound);
+    job.bytes = rounded_up(shape[0] * c.size, FC_GROUPED_BYTES) * c.channels
+                * product(c.g.kernel);
+    job.splits = between(1, rows < 5 ? rows : 5);
+    for (int threads = 1; threads <= MOST_THREADS; threads++) {
+        job.sums = scratch_of(job.bytes * job.splits);
+        before_call(&weight, threads);
+        k->grouped_grad(&job, threads);
+        after_call(&weight, threads);
+        expect_scratch_kept(job.sums, job.bytes * job.splits);
+    }
+    expect_near(&weight, c.dtype, want, bound);
 }

@@ -36,6 +36,8 @@ static const test tests[] = {
     {"conv_weight_grad", test_conv_weight_grad, 50, KERNELS},
     {"narrow_weight_grad", test_narrow_weight_grad, 50, NARROW},
     {"grouped", test_grouped, 100, KERNELS},
+    {"grouped_pack", test_grouped_pack, 50, KERNELS},
+    {"grouped_grad", test_grouped_grad, 100, KERNELS},
     {"depthwise", test_depthwise, 50, KERNELS},
     {"depthwise_input_grad", test_depthwise_input_grad, 50, KERNELS},
     {"depthwise_weight_grad", test_depthwise_weight_grad, 50, KERNELS},

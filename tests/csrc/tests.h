@@ -21,6 +21,8 @@ void test_narrow_pointwise(const fc_kernels *k);
 void test_conv_weight_grad(const fc_kernels *k);
 void test_narrow_weight_grad(const fc_kernels *k);
 void test_grouped(const fc_kernels *k);
+void test_grouped_pack(const fc_kernels *k);
+void test_grouped_grad(const fc_kernels *k);
 void test_depthwise(const fc_kernels *k);
 void test_depthwise_input_grad(const fc_kernels *k);
 void test_depthwise_weight_grad(const fc_kernels *k);

@@ -105,11 +105,14 @@ typedef struct {
     int64_t table_bytes, scratch_bytes; /* scratch_bytes for each thread */
 } fc_depthwise;
 
-/* A convolution whose groups have `group` channels, 2, 4 or 8, in and out, which lie side by side in
- * x and y. `packed` is the weight in pieces of FC_GROUPED_BYTES: (pieces, taps, channels of a
- * group, channels of the piece), zero past the last channel. It, the bias and sums are of `dtype`,
- * as x and y unless these hold 16-bit floats: `half` is 1 + FC_NARROW_float16... then. */
-enum { FC_GROUPED_BYTES = 64 };
+/* A convolution whose groups have `group` channels, 1, 2, 4 or 8, in and out, which lie side by
+ * side in x and y. `packed` is the weight in pieces of FC_GROUPED_BYTES: (pieces, taps, channels of
+ * a group, channels of the piece), zero past the last channel. It, the bias and sums are of `dtype`,
+ * as x and y unless these hold 16-bit floats: `half` is 1 + FC_NARROW_float16... then. With
+ * `streams`, results go past the caches where they fill whole lines; with `ahead`, x of groups of
+ * one channel is asked for before it is needed. Such groups' kernels are no wider than
+ * FC_ALONE_WIDEST. */
+enum { FC_GROUPED_BYTES = 64, FC_ALONE_WIDEST = 128 };
 
 typedef struct {
     fc_geometry g;
@@ -119,6 +122,26 @@ typedef struct {
     double parameter;
     int dtype, half, activation;
     int rounding; /* of float32 items of x: FC_TO_TF32... */
+    int streams, ahead;
 } fc_grouped;
+
+/* Its weight's gradient: `sums`, as many bytes as the packed weight for each split of the outputs'
+ * rows, are added to the weight, whose items are of `dtype`; the packed one, bias, and activation
+ * are not looked at. */
+typedef struct {
+    fc_grouped conv;
+    fc_array weight;
+    char *sums;
+    int64_t splits, bytes;
+} fc_grouped_grad;
+
+/* The weight that is packed: (channels, channels of a group, kernel), or, with `turned`, that of an
+ * input gradient: the first axis is then of the source's channels, and the second of the target's.
+ */
+typedef struct {
+    fc_array weight;
+    char *packed;
+    int turned;
+} fc_grouped_weight;
 
 #endif

@@ -108,6 +108,8 @@ typedef struct {
     int64_t (*tile_columns)(int dtype);
     void (*depthwise_plan)(fc_depthwise *);
     void (*grouped)(const fc_grouped *, int threads);
+    void (*grouped_grad)(const fc_grouped_grad *, int threads);
+    void (*grouped_pack)(const fc_grouped_weight *, int dtype);
     void (*depthwise)(const fc_depthwise *, int threads);
     void (*product)(const fc_dense *, int threads);
     int64_t (*product_scratch)(int dtype);

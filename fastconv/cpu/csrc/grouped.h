@@ -15,6 +15,22 @@ enum { GROUPED_POSITIONS = 8 };
 enum { GROUPED_POSITIONS = 4 };
 #endif
 
+#if defined(__clang__)
+#define FC_UNROLL_BY_4 _Pragma("clang loop unroll_count(4)")
+#else
+#define FC_UNROLL_BY_4 _Pragma("GCC unroll 4")
+#endif
+
+/* Loads that leave lanes out cost nothing more with AVX-512. */
+enum { ALONE_MASKED = VECTOR_BYTES == 64 };
+
+/* A channel alone: taps of a row that share loads, and rows and pixels that a tile may copy. */
+enum { ALONE_TAPS = 7, ALONE_ROWS = 8, ALONE_PIXELS = 2 * GROUPED_POSITIONS + 3, LINE_BYTES = 64 };
+
+/* A weight gradient: taps of a row, rows of one channel's kernel whose sums stay in registers
+ * together, and rows of x that are copied at once. */
+enum { GROUP_GRAD_TAPS = 3, GROUP_GRAD_ROWS = 3, GROUP_GRAD_COPIED = 3 };
+
 /* The taps of output o whose inputs are inside the axis. */
 FC_INLINE fc_range taps_inside(const fc_geometry *g, int axis, int64_t o)
 {
@@ -35,29 +51,64 @@ static fc_range inner_outputs(const fc_geometry *g)
                                                                            / g->stride[2] + 1))};
 }
 
-/* n channels of x as sums are made of them. What x holds is asked here, once for all products of a
- * pixel. */
+/* What items of x are, and what they are rounded to as they are read. */
+enum { GROUPED_PLAIN, GROUPED_FLOAT16, GROUPED_BFLOAT16, GROUPED_ROUNDED };
+
+FC_INLINE int kind_of_float32(const fc_grouped *c)
+{
+    if (c->half)
+        return c->half == 1 + FC_NARROW_float16 ? GROUPED_FLOAT16 : GROUPED_BFLOAT16;
+    return c->rounding ? GROUPED_ROUNDED + c->rounding : GROUPED_PLAIN;
+}
+
+FC_INLINE int kind_of_float64(const fc_grouped *c)
+{
+    (void)c;
+    return GROUPED_PLAIN;
+}
+
+/* `call` with a kind that the compiler knows. */
+#define FC_EACH_KIND(kind, call)                                                                   \
+    switch (kind) {                                                                                \
+    case GROUPED_FLOAT16: call(GROUPED_FLOAT16); break;                                            \
+    case GROUPED_BFLOAT16: call(GROUPED_BFLOAT16); break;                                          \
+    case GROUPED_ROUNDED + FC_TO_TF32: call(GROUPED_ROUNDED + FC_TO_TF32); break;                  \
+    case GROUPED_ROUNDED + FC_TO_BFLOAT16: call(GROUPED_ROUNDED + FC_TO_BFLOAT16); break;          \
+    case GROUPED_ROUNDED + FC_TO_FLOAT16: call(GROUPED_ROUNDED + FC_TO_FLOAT16); break;            \
+    default: call(GROUPED_PLAIN);                                                                  \
+    }
+
+/* n channels of x as sums are made of them. */
+FC_INLINE fc_vector_float32 channels_of_float32(const int kind, const char *from, int64_t n)
+{
+    switch (kind) {
+    case GROUPED_FLOAT16: return widened_half(FC_NARROW_float16, load_u16(from, n));
+    case GROUPED_BFLOAT16: return widened_half(FC_NARROW_bfloat16, load_u16(from, n));
+    case GROUPED_PLAIN: return load_floats(from, n);
+    default: return rounded_to(kind - GROUPED_ROUNDED, load_floats(from, n));
+    }
+}
+
+FC_INLINE fc_vector_float64 channels_of_float64(const int kind, const char *from, int64_t n)
+{
+    (void)kind;
+    return n >= VECTOR_BYTES / 8 ? *(const fc_vector_float64 *)from : load_some_float64(from, n);
+}
+
+/* What x holds is asked here, once for all products of a pixel. */
 FC_INLINE fc_vector_float32 group_channels_float32(const fc_grouped *c, const char *from,
                                                    int64_t n)
 {
-    if (c->half == 1 + FC_NARROW_float16)
-        return widened_half(FC_NARROW_float16, load_u16(from, n));
-    if (c->half)
-        return widened_half(FC_NARROW_bfloat16, load_u16(from, n));
-    const fc_vector_float32 v = load_floats(from, n);
-    switch (c->rounding) {
-    case FC_TO_TF32: return rounded_to(FC_TO_TF32, v);
-    case FC_TO_BFLOAT16: return rounded_to(FC_TO_BFLOAT16, v);
-    case FC_TO_FLOAT16: return rounded_to(FC_TO_FLOAT16, v);
-    default: return v;
-    }
+#define FC_READ(kind) return channels_of_float32(kind, from, n)
+    FC_EACH_KIND(kind_of_float32(c), FC_READ)
+#undef FC_READ
 }
 
 FC_INLINE fc_vector_float64 group_channels_float64(const fc_grouped *c, const char *from,
                                                    int64_t n)
 {
     (void)c;
-    return n >= VECTOR_BYTES / 8 ? *(const fc_vector_float64 *)from : load_some_float64(from, n);
+    return channels_of_float64(GROUPED_PLAIN, from, n);
 }
 
 FC_INLINE void put_channels_float32(const fc_grouped *c, char *to, fc_vector_float32 v, int64_t n)
@@ -66,14 +117,18 @@ FC_INLINE void put_channels_float32(const fc_grouped *c, char *to, fc_vector_flo
         store_half_float32(1 + FC_NARROW_float16, to, v, n);
     else if (c->half)
         store_half_float32(1 + FC_NARROW_bfloat16, to, v, n);
+    else if (c->streams && n >= VECTOR_BYTES / 4)
+        stream_vector_float32(to, v);
     else
         store_half_float32(0, to, v, n);
 }
 
 FC_INLINE void put_channels_float64(const fc_grouped *c, char *to, fc_vector_float64 v, int64_t n)
 {
-    (void)c;
-    store_half_float64(0, to, v, n);
+    if (c->streams && n >= VECTOR_BYTES / 8)
+        stream_vector_float64(to, v);
+    else
+        store_half_float64(0, to, v, n);
 }
 
 /* Lane l gets item l / group * group + j: item j of its own group, of a vector that groups fill. */

@@ -58,6 +58,8 @@
 #include "each_float.h"
 #define FC_TEMPLATE "activate.inc"
 #include "each_float.h"
+#define FC_TEMPLATE "grouped_pack.inc"
+#include "each_float.h"
 #define FC_TEMPLATE "grouped.inc"
 #include "each_float.h"
 #define FC_TEMPLATE "epilogue.inc"
@@ -81,6 +83,12 @@
 #include "product_layout.inc"
 #include "pixels_layout.inc"
 #define FC_TEMPLATE "product_tile.inc"
+#include "each_float.h"
+#define FC_TEMPLATE "grouped_alone.inc"
+#include "each_float.h"
+#define FC_TEMPLATE "grouped_alone_rows.inc"
+#include "each_float.h"
+#define FC_TEMPLATE "grouped_grad.inc"
 #include "each_float.h"
 #define FC_TEMPLATE "product_items.inc"
 #include "each_float.h"
@@ -202,6 +210,8 @@ const fc_kernels FC_TABLE(FC_ISA) = {
     .half_col2im = half_col2im,
     .half_col2im_scratch = half_col2im_scratch,
     .grouped = grouped,
+    .grouped_grad = grouped_grad,
+    .grouped_pack = grouped_pack,
     .scatter = scatter,
     .epilogue = epilogue,
     .max_forward = max_forward,

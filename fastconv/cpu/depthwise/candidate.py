@@ -16,6 +16,7 @@ from fastconv.cpu.candidate import (
     threads_within,
 )
 from fastconv.cpu.depthwise.plan import DepthwisePlan, channels_adjoin, split_count
+from fastconv.cpu.implicit_gemm.blocking import beyond_caches, moved_bytes
 from fastconv.cpu.isa import active, core, why_no_core
 from fastconv.cpu.narrow import HALVES, sums_of, why_mixed, why_not
 from fastconv.cpu.plans import itemsize
@@ -26,12 +27,16 @@ from fastconv.problem import ConvProblem, Problem
 MOST_STRIDE = 4
 # Measured: the peak's share of products, and of those of taps in a row, which load a vector each,
 # where taps above each other share it; bytes that pass through, single items copied where lines
-# aren't contiguous, and what a channel of an image takes however small it is.
+# aren't contiguous, what a channel of an image takes however small it is, or a vector of channels,
+# and how much longer it takes to read pixels of which a stride leaves some out, and any pixels from
+# beyond the caches.
 _PEAK_SHARE = 0.75
 _ROW_SHARE = 0.2
 _BYTES_PER_SECOND = 45e9
 _ITEMS_PER_SECOND = 1.5e9
 _PLANE_SECONDS = 50e-9
+_DEALT = 0.5
+_BEYOND = 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +115,19 @@ def predicted_seconds(problem: ConvProblem, dtype: str, threads: int) -> float:
     """Return what a depthwise problem with sums in a dtype takes on so many threads."""
     share = _PEAK_SHARE if problem.kernel[-2:-1] > (1,) else _ROW_SHARE
     flops = problem.flops / (share * peak_flops(active(), dtype, 1))
-    seconds = flops + prod(problem.y.shape[:2]) * _PLANE_SECONDS
+    planes = prod(problem.y.shape[:2])
+    if channels_adjoin(problem):
+        planes //= 64 // itemsize(dtype)
+    seconds = flops + planes * _PLANE_SECONDS
+    strided = problem.stride[-1] > 1 and problem.operation != "conv_input_grad"
+    deals_pixels = strided and channels_adjoin(problem)
+    if channels_adjoin(problem) and beyond_caches(problem):
+        seconds += moved_bytes(problem) * _BEYOND / _BYTES_PER_SECOND
     for operand in (problem.x, problem.y):
         size = itemsize(operand.dtype)
         seconds += operand.size * size / _BYTES_PER_SECOND
+        if operand is problem.x and deals_pixels:
+            seconds += operand.size * size * _DEALT / _BYTES_PER_SECOND
         if operand.strides[-1] != size and not channels_adjoin(problem):
             seconds += operand.size / _ITEMS_PER_SECOND
     return seconds / threads

@@ -11,20 +11,40 @@ from fastconv.cpu.candidate import (
     rounding_first,
     threads_for,
 )
-from fastconv.cpu.grouped.plan import GroupedPlan, borders
+from fastconv.cpu.grouped.plan import GroupedPlan
+from fastconv.cpu.grouped.weight_grad import GroupedGradPlan, split_count
+from fastconv.cpu.implicit_gemm.blocking import beyond_caches, moved_bytes
+from fastconv.cpu.implicit_gemm.phases import phase_count
 from fastconv.cpu.isa import active, core, why_no_core
-from fastconv.cpu.narrow import sums_of, why_mixed, why_not
+from fastconv.cpu.narrow import HALVES, sums_of, why_mixed, why_not
 from fastconv.cpu.plans import itemsize
 from fastconv.machine import peak_flops
-from fastconv.problem import ConvProblem, Problem
+from fastconv.precision import sum_dtype
+from fastconv.problem import ConvProblem, Operand, Problem
 
 # What the core has loops for.
-_GROUPS = (2, 4, 8)
-# Measured: the peak's share of products, by channels of a group; bytes that pass through; and what
-# packing takes for each weight.
-_PEAK_SHARE = {2: 0.33, 4: 0.7, 8: 0.55}
-_BYTES_PER_SECOND = 80e9
-_PACKED_SECONDS = 2e-9
+_GROUPS = (1, 2, 4, 8)
+_WIDEST = 128
+_ROWS = {(2, 1), (3, 1), (3, 2), (5, 1), (5, 2), (7, 1)}
+_GRAD_ROWS = {(3, 1), (3, 2)}
+# Measured: the share of the peak, by channels of a group, and that of weight gradients; bytes
+# that pass through, in weight gradients also from beyond the caches; and what packing takes for
+# each weight, and a phase of an input gradient.
+_PEAK_SHARE = {1: 0.7, 2: 0.33, 4: 0.7, 8: 0.55}
+_GRAD_SHARE = {1: 0.45, 2: 0.5, 4: 0.65, 8: 0.55}
+_BYTES_PER_SECOND = {1: 60e9, 2: 80e9, 4: 80e9, 8: 80e9}
+_GRAD_BYTES_PER_SECOND = {False: 45e9, True: 10e9}
+_PACKED_SECONDS = 0.5e-9
+_PHASE_SECONDS = 4e-6
+# What becomes of the share where taps share no loads, or more than three do: of groups of one, and
+# in weight gradients; or where an input gradient of groups of one has phases. Places of a tile
+# along a row; and what a vector takes to be widened, or rounded, as it is copied.
+_APART_SHARE = 0.65
+_WIDE_SHARE = 1.2
+_GRAD_APART_SHARE = 0.45
+_PHASES_SHARE = 0.45
+_PLACES = 8
+_COPIED_SECONDS = {True: 0.6e-9, False: 0.75e-9}
 
 
 class Grouped:
@@ -42,17 +62,22 @@ class Grouped:
         if reason:
             return refused(self.name, reason)
         threads = threads_for(policy)
-        plan = GroupedPlan(problem, threads, rounding)
+        plan: GroupedPlan | GroupedGradPlan
+        if problem.operation == "conv_weight_grad":
+            splits = split_count(problem, policy.workspace_limit)
+            plan = GroupedGradPlan(problem, threads, splits, rounding)
+        else:
+            plan = GroupedPlan(problem, threads, rounding)
         if plan.workspace_bytes > policy.workspace_limit:
             limit = policy.workspace_limit
-            return over_limit(self.name, "its packed weight", plan.workspace_bytes, limit)
+            return over_limit(self.name, "its weight in pieces", plan.workspace_bytes, limit)
         found = Decision(
             True,
             f"{active()} kernels on vectors of channels",
             self.name,
             precision_name(dtype),
             error_bound(problem, dtype),
-            _seconds(problem, dtype) / threads,
+            _seconds(problem, dtype, rounding) / threads,
             plan.workspace_bytes,
             threads=threads,
             detail=plan,
@@ -61,32 +86,79 @@ class Grouped:
 
     def plan(self, problem: Problem, decision: Decision) -> Plan:
         """Return what `decide` has made ready."""
-        assert isinstance(decision.detail, GroupedPlan)
+        assert isinstance(decision.detail, GroupedPlan | GroupedGradPlan)
         return decision.detail
 
 
 def _why_not(problem: ConvProblem) -> str:
     group = problem.weight.shape[1]
-    if problem.operation == "conv_weight_grad":
-        return "it has no weight gradient"
     if group not in _GROUPS or problem.x.shape[1] != problem.y.shape[1]:
-        return "it takes groups of 2, 4 or 8 channels, as many in as out"
+        return "it takes groups of 1, 2, 4 or 8 channels, as many in as out"
     if any(operand.size == 0 for operand in (problem.x, problem.weight, problem.y)):
         return "an array is empty"
     if not all(a.strides[1] == itemsize(problem.dtype) for a in (problem.x, problem.y)):
         return "it takes channels that lie side by side"
-    if problem.operation == "conv_input_grad" and (
-        set(problem.stride) != {1} or min(borders(problem)) < 0
-    ):
-        return "its input gradients are those of stride 1, without more padding than taps"
+    if problem.operation == "conv_weight_grad":
+        assert core is not None
+        fits = group * itemsize(sum_dtype(problem.dtype)) <= core.vector_bytes()
+        return "" if fits else "its weight gradients are of groups that a vector holds"
+    if group == 1 and problem.kernel[-1] > _WIDEST:
+        return f"it takes kernels of up to {_WIDEST} taps in a row"
     return ""
 
 
-def _seconds(problem: ConvProblem, dtype: str) -> float:
-    lanes = 64 // itemsize(dtype)
-    channels = problem.x.shape[1]
+def _seconds(problem: ConvProblem, dtype: str, rounding: str) -> float:
+    if problem.operation == "conv_weight_grad":
+        return _grad_seconds(problem, dtype, rounding)
+    lanes, group = 64 // itemsize(dtype), problem.weight.shape[1]
     # Lanes past the last channel compute for nothing.
-    filled = channels / (-(-channels // lanes) * lanes)
-    rate = _PEAK_SHARE[problem.weight.shape[1]] * filled * peak_flops(active(), dtype, 1)
-    moved = sum(a.size * itemsize(a.dtype) for a in (problem.x, problem.y))
-    return problem.flops / rate + moved / _BYTES_PER_SECOND + problem.weight.size * _PACKED_SECONDS
+    share = _PEAK_SHARE[group] * _filled(problem.x.shape[1], lanes)
+    phases = 1 if problem.operation == "conv_forward" else phase_count(problem)
+    moved = problem.x.size * itemsize(problem.x.dtype)
+    moved += phases * problem.y.size * itemsize(problem.y.dtype)
+    seconds = (phases - 1) * _PHASE_SECONDS + moved / _BYTES_PER_SECOND[group]
+    seconds += problem.weight.size * _PACKED_SECONDS
+    if group == 1:
+        share *= _filled(_target(problem).shape[-1], _PLACES)
+        if phases > 1:
+            share *= _PHASES_SHARE
+        elif not _shares_loads(problem, _ROWS):
+            share *= _APART_SHARE
+        elif problem.kernel[-1] > 3:
+            share *= _WIDE_SHARE
+        if rounding or problem.dtype in HALVES:
+            seconds += _copies(problem) / lanes * _COPIED_SECONDS[not rounding]
+    return seconds + problem.flops / (share * peak_flops(active(), dtype, 1))
+
+
+def _grad_seconds(problem: ConvProblem, dtype: str, rounding: str) -> float:
+    lanes, group = 64 // itemsize(dtype), problem.weight.shape[1]
+    share = _GRAD_SHARE[group] * _filled(problem.x.shape[1], lanes)
+    share *= _filled(problem.y.shape[-1], _PLACES)
+    if not _shares_loads(problem, _GRAD_ROWS):
+        share *= _GRAD_APART_SHARE
+    rate = _GRAD_BYTES_PER_SECOND[beyond_caches(problem)]
+    seconds = moved_bytes(problem) / rate + problem.weight.size * _PACKED_SECONDS
+    if rounding or problem.dtype in HALVES:
+        # Both rows of x and of y, for each row of the kernel.
+        seconds += 3 * _copies(problem) / lanes * _COPIED_SECONDS[not rounding]
+    return seconds + problem.flops / (share * peak_flops(active(), dtype, 1))
+
+
+def _filled(count: int, size: int) -> float:
+    return count / (-(-count // size) * size)
+
+
+def _target(problem: ConvProblem) -> Operand:
+    return problem.x if problem.operation == "conv_input_grad" else problem.y
+
+
+def _shares_loads(problem: ConvProblem, rows: set[tuple[int, int]]) -> bool:
+    """Whether the core has loops for the kernel's rows."""
+    return problem.dilation[-1] == 1 and (problem.kernel[-1], problem.stride[-1]) in rows
+
+
+def _copies(problem: ConvProblem) -> float:
+    """Return how many items are copied: those of a row for each pair of rows that it serves."""
+    rows, stride = problem.kernel[-2:-1] or (1,), problem.stride[-2:-1] or (1,)
+    return _target(problem).size * (rows[0] + stride[0]) / 2 * problem.stride[-1]

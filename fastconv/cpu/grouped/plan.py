@@ -9,44 +9,44 @@ from typing import Any
 import numpy as np
 
 from fastconv.cpu.epilogue import CODES, LEAKY_SLOPE
+from fastconv.cpu.implicit_gemm.blocking import beyond_caches, moved_bytes, stream_bytes
+from fastconv.cpu.implicit_gemm.phases import Phase, leaves_gaps, phases_of
 from fastconv.cpu.isa import core
 from fastconv.cpu.plans import HostPlan, itemsize
 from fastconv.cpu.rounded_copies import fill_rounded
 from fastconv.precision import sum_dtype
-from fastconv.problem import ConvProblem, Ints
+from fastconv.problem import ConvProblem
 
 # Of output channels, whatever the level: a packed weight outlives a change of it.
 _PIECE_BYTES = 64
 
 
-def borders(problem: ConvProblem) -> Ints:
-    """Return how far before its first position the source is read, axis by axis.
+class _Part:
+    """A phase's geometry, its shape of the packed weight, and where that begins."""
 
-    An input gradient reads the output's gradient with the kernel turned round.
-    """
-    before = tuple(pads[0] for pads in problem.padding)
-    if problem.operation == "conv_forward":
-        return before
-    return tuple(
-        (taps - 1) * step - pad
-        for taps, step, pad in zip(problem.kernel, problem.dilation, before, strict=True)
-    )
-
-
-def packed_shape(problem: ConvProblem) -> Ints:
-    """Return (pieces, taps, channels of a group, channels of a piece) of the packed weight."""
-    channels, group = problem.weight.shape[:2]
-    lanes = _PIECE_BYTES // itemsize(sum_dtype(problem.dtype))
-    return -(-channels // lanes), prod(problem.kernel), group, lanes
+    def __init__(self, problem: ConvProblem, phase: Phase, first: int) -> None:
+        assert core is not None
+        source = problem.x if problem.operation == "conv_forward" else problem.y
+        self.geometry = core.Geometry(
+            source.shape[2:], phase.kernel, phase.stride, phase.before, phase.dilation, phase.out
+        )
+        channels, group = problem.weight.shape[:2]
+        lanes = _PIECE_BYTES // itemsize(sum_dtype(problem.dtype))
+        self.size = -(-channels // lanes) * prod(phase.kernel) * group * lanes
+        self.weights = slice(first, first + self.size)
+        self.taps = (slice(None), slice(None), *phase.taps)
+        self.places = (slice(None), slice(None), *phase.places)
 
 
 class GroupedPlan(HostPlan):
     """Packs the weight, channels of a piece innermost, and lets the core go over rows.
 
+    An input gradient with a stride is a convolution for each phase.
+
     Parameters
     ----------
     problem : ConvProblem
-        Forward, or an input gradient of stride 1; as many channels in as out.
+        Forward or an input gradient; as many channels in as out.
     threads : int
         On how many.
     rounding : str
@@ -54,22 +54,23 @@ class GroupedPlan(HostPlan):
     """
 
     def __init__(self, problem: ConvProblem, threads: int, rounding: str = "") -> None:
-        assert core is not None
         self._problem, self._threads, self._rounding = problem, threads, rounding
         self._sums = sum_dtype(problem.dtype)
-        self._forward = problem.operation == "conv_forward"
-        source, target = (problem.x, problem.y) if self._forward else (problem.y, problem.x)
-        self._geometry = core.Geometry(
-            source.shape[2:],
-            problem.kernel,
-            problem.stride,
-            borders(problem),
-            problem.dilation,
-            target.shape[2:],
+        self._parts: list[_Part] = []
+        size = 0
+        for phase in phases_of(problem):
+            self._parts.append(_Part(problem, phase, size))
+            size += self._parts[-1].size
+        self._gaps = leaves_gaps(problem)
+        self._streams = moved_bytes(problem) > stream_bytes()
+        self._ahead = beyond_caches(problem)
+        self._size = size
+        self.workspace_bytes = size * itemsize(self._sums)
+        self.pack_key = ("grouped", problem.operation, size, self._sums, rounding) + (
+            (problem.stride, problem.dilation, problem.padding)
+            if len(self._parts) > 1
+            else (problem.kernel,)
         )
-        self._shape = packed_shape(problem)
-        self.workspace_bytes = prod(self._shape) * itemsize(self._sums)
-        self.pack_key = ("grouped", problem.operation, self._shape, self._sums, rounding)
 
     def run(
         self,
@@ -79,7 +80,7 @@ class GroupedPlan(HostPlan):
         stream: object | None = None,
     ) -> bool | None:
         """Fill the output; see :class:`fastconv.backend.Plan`."""
-        packed = np.ndarray(self._shape, self._sums, workspace)
+        packed = np.ndarray(self._size, self._sums, workspace)
         self._fill(packed, inputs[1])
         return self.run_packed((inputs[0], packed, *inputs[2:]), outputs, None)
 
@@ -91,44 +92,55 @@ class GroupedPlan(HostPlan):
         stream: object | None = None,
     ) -> bool | None:
         """Fill the output, given what :meth:`pack` returned in the weight's place."""
-        assert core is not None
         source, packed, *rest = inputs
+        target = outputs[0]
+        bias = np.ascontiguousarray(rest[0], self._sums) if rest else None
+        if self._gaps:
+            target[...] = 0
+        if len(self._parts) == 1 and not self._gaps:
+            return self._convolve(self._parts[0], source, packed, target, bias)
+        found = [
+            self._convolve(part, source, packed[part.weights], target[part.places], bias)
+            for part in self._parts
+        ]
+        return False if all(part is False for part in found) else None
+
+    def _convolve(
+        self, part: _Part, source: Any, packed: Any, target: Any, bias: Any
+    ) -> bool | None:
+        assert core is not None
         overflowed: bool | None = core.grouped(
-            self._geometry,
+            part.geometry,
             source,
             packed,
-            outputs[0],
-            np.ascontiguousarray(rest[0], self._sums) if rest else None,
-            self._shape[2],
+            target,
+            bias,
+            self._problem.weight.shape[1],
             CODES[self._problem.activation],
             LEAKY_SLOPE,
             self._problem.dtype,
             self._threads,
             self._rounding,
+            self._streams,
+            self._ahead,
         )
         return overflowed
 
     def pack(self, weight: Any) -> Any:
         """Return the weight in the order in which the core reads it."""
-        packed = np.empty(self._shape, self._sums)
+        packed = np.empty(self._size, self._sums)
         self._fill(packed, weight)
         packed.setflags(write=False)
         return packed
 
     def _fill(self, packed: Any, weight: Any) -> None:
-        pieces, taps, group, lanes = self._shape
-        channels = len(weight)
-        weight = weight.reshape(channels, group, taps)
-        if not self._forward:
-            # Of the target's channel i and the source's j in a group: the weight from i to j.
-            groups = weight.reshape(channels // group, group, group, taps)[..., ::-1]
-            weight = groups.swapaxes(1, 2).reshape(channels, group, taps)
-        whole = channels // lanes
-        pairs = weight[: whole * lanes].reshape(whole, lanes, group, taps)
-        packed[:whole] = pairs.transpose(0, 3, 2, 1)
-        if whole < pieces:
-            left = weight[whole * lanes :]
-            packed[whole] = 0
-            packed[whole, ..., : len(left)] = left.transpose(2, 1, 0)
+        assert core is not None
+        turned = self._problem.operation != "conv_forward"
+        weight = weight.astype(self._sums, copy=False)
+        if len(self._parts) == 1 and not turned:
+            core.grouped_pack(weight, packed, self._sums)
+        else:
+            for part in self._parts:
+                core.grouped_pack(weight[part.taps], packed[part.weights], self._sums, turned)
         if self._rounding:
             fill_rounded(packed, packed, self._rounding, 1)

@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 from fastconv.cpu.cuts import ceil_div, even
 from fastconv.cpu.isa import core
+from fastconv.cpu.plans import itemsize
 from fastconv.machine import describe
-from fastconv.problem import Ints
+from fastconv.problem import ConvProblem, Ints
 
 # Vectors that the widest unit has, and what a vector, a line and a tile cost besides the products:
 # cycles, measured where they are copied from and to the second-level cache.
@@ -91,6 +92,16 @@ def second_level_bytes() -> int:
 def stream_bytes() -> int:
     """Return how large a result must be to go past the caches: they'd hold little of it."""
     return max(8 * second_level_bytes(), (describe().l3 or 0) // 2)
+
+
+def moved_bytes(problem: ConvProblem) -> int:
+    """Return what x and y take together."""
+    return sum(a.size * itemsize(a.dtype) for a in (problem.x, problem.y))
+
+
+def beyond_caches(problem: ConvProblem) -> bool:
+    """Whether x and y are so large that they come from memory."""
+    return 2 * moved_bytes(problem) > 3 * stream_bytes()
 
 
 def tile_cycles(rows: int, vectors: int) -> float:
