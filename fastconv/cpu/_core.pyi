@@ -427,7 +427,7 @@ def grouped_grad(
     dtype: str,
     threads: int,
     rounding: str = "",
-) -> None: ...
+) -> bool | None: ...
 def grouped(
     geometry: Geometry,
     x: _Array,

@@ -92,7 +92,8 @@ def grouped(Geometry geometry not None, x, packed, y, bias, int64_t group, int a
     Returns
     -------
     bool or None
-        False where no float16 result was rounded to infinity, None where there's no telling.
+        False where no float16 result, nor what was rounded to float16 as it was read, became
+        infinite; None where there's no telling.
     """
     cdef Array source = hold("x", x, False, True), target = hold("y", y, True, True)
     cdef Flat weight = flat("packed", packed, False), added
@@ -119,8 +120,8 @@ def grouped(Geometry geometry not None, x, packed, y, bias, int64_t group, int a
     with nogil:
         clear_overflow()
         fc_active().grouped(&c, t)
-    # What the packed weight was rounded to isn't known here.
-    return None if rounding else seen_overflow(fc_active_narrow().notes_overflow)
+    notes = fc_active_narrow().notes_overflow
+    return seen_overflow(notes and "float16" in (dtype, rounding))
 
 
 def grouped_grad(Geometry geometry not None, x, y, weight, sums, int64_t splits, dtype, threads,
@@ -138,6 +139,11 @@ def grouped_grad(Geometry geometry not None, x, y, weight, sums, int64_t splits,
         For each of `splits` shares of the outputs' rows, as many bytes as `grouped` has packed.
     dtype, threads, rounding
         As `grouped`'s; both x and y are rounded.
+
+    Returns
+    -------
+    bool or None
+        As `grouped` does, of what is rounded as it is read.
     """
     cdef Array source = hold("x", x, False, True), target = hold("y", y, False, True)
     cdef Array filled = hold("weight", weight, True, True)
@@ -157,4 +163,6 @@ def grouped_grad(Geometry geometry not None, x, y, weight, sums, int64_t splits,
         raise ValueError(f"sums: expected {splits} times {job.bytes} bytes, got {scratch.bytes}")
     job.weight, job.sums, job.splits = filled.a, scratch.data, splits
     with nogil:
+        clear_overflow()
         fc_active().grouped_grad(&job, t)
+    return seen_overflow(fc_active_narrow().notes_overflow and rounding == "float16")

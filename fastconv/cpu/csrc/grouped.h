@@ -51,8 +51,11 @@ static fc_range inner_outputs(const fc_geometry *g)
                                                                            / g->stride[2] + 1))};
 }
 
-/* What items of x are, and what they are rounded to as they are read. */
-enum { GROUPED_PLAIN, GROUPED_FLOAT16, GROUPED_BFLOAT16, GROUPED_ROUNDED };
+/* What items of x are, and what they are rounded to as they are read; quickly, see rounding.h. */
+enum {
+    GROUPED_PLAIN, GROUPED_FLOAT16, GROUPED_BFLOAT16, GROUPED_ROUNDED,
+    GROUPED_QUICK = GROUPED_ROUNDED + 8
+};
 
 FC_INLINE int kind_of_float32(const fc_grouped *c)
 {
@@ -85,8 +88,11 @@ FC_INLINE fc_vector_float32 channels_of_float32(const int kind, const char *from
     case GROUPED_FLOAT16: return widened_half(FC_NARROW_float16, load_u16(from, n));
     case GROUPED_BFLOAT16: return widened_half(FC_NARROW_bfloat16, load_u16(from, n));
     case GROUPED_PLAIN: return load_floats(from, n);
-    default: return rounded_to(kind - GROUPED_ROUNDED, load_floats(from, n));
+    default: break;
     }
+    if (kind >= GROUPED_QUICK)
+        return quickly_rounded_to(kind - GROUPED_QUICK, load_floats(from, n));
+    return rounded_to(kind - GROUPED_ROUNDED, load_floats(from, n));
 }
 
 FC_INLINE fc_vector_float64 channels_of_float64(const int kind, const char *from, int64_t n)

@@ -93,8 +93,8 @@ FC_INLINE fc_vector_u16 low_u16(fc_vector_u32 v)
 /* The upper halves of a vector's items. */
 FC_INLINE fc_vector_u16 high_u16(fc_vector_u32 v)
 {
-    const __m512i order = _mm512_set_epi16(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 31, 29, 27,
-                                           25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
+    const __m512i order = _mm512_set_epi16(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 31, 29,
+                                           27, 25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
 
     return (fc_vector_u16)_mm512_castsi512_si256(_mm512_permutexvar_epi16(order, (__m512i)v));
 }

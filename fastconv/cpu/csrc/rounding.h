@@ -12,6 +12,11 @@ enum { QUICK_FLAGS = INVALID_FLAG | DENORMAL_FLAG | OVERFLOW_FLAG };
 enum { QUICK_FLAGS = 0 };
 #endif
 
+static inline int rounds_quickly(int rounding)
+{
+    return QUICK_FLAGS != 0 && (rounding == FC_TO_TF32 || rounding == FC_TO_BFLOAT16);
+}
+
 static inline void forget_quick_flags(void)
 {
     set_status_flags(status_flags() & ~(uint64_t)QUICK_FLAGS);
@@ -133,6 +138,12 @@ FC_INLINE fc_vector_float32 rounded_to(const int rounding, fc_vector_float32 v)
     return without_bits(rounding == FC_TO_TF32 ? TF32_DROPPED : BFLOAT16_DROPPED, v);
 }
 
+/* To what there is a quick way to: see rounds_quickly. */
+FC_INLINE fc_vector_float32 quickly_rounded_to(const int rounding, fc_vector_float32 v)
+{
+    return quickly_without_bits(rounding == FC_TO_TF32 ? TF32_DROPPED : BFLOAT16_DROPPED, v);
+}
+
 /* How float32 is read: rounded to a format, `quick` by way of quickly_without_bits, or as whole
  * numbers of a scale. */
 typedef struct {
@@ -146,7 +157,7 @@ FC_INLINE fc_vector_float32 read_as(const fc_reading *as, fc_vector_float32 v)
     const fc_vector_float32 most = spread(127), rounder = spread(FC_ROUNDER);
 
     if (as->quick)
-        return quickly_without_bits(as->rounding == FC_TO_TF32 ? TF32_DROPPED : BFLOAT16_DROPPED, v);
+        return quickly_rounded_to(as->rounding, v);
     if (as->rounding != FC_TO_STEPS)
         return rounded_to(as->rounding, v);
     return bounded(v / spread(as->scale), -most, most) + rounder - rounder;

@@ -98,11 +98,14 @@ class GroupedPlan(HostPlan):
         if self._gaps:
             target[...] = 0
         if len(self._parts) == 1 and not self._gaps:
-            return self._convolve(self._parts[0], source, packed, target, bias)
-        found = [
-            self._convolve(part, source, packed[part.weights], target[part.places], bias)
-            for part in self._parts
-        ]
+            found = [self._convolve(self._parts[0], source, packed, target, bias)]
+        else:
+            found = [
+                self._convolve(part, source, packed[part.weights], target[part.places], bias)
+                for part in self._parts
+            ]
+        if self._rounding == "float16" and not np.isfinite(packed).all():
+            return None
         return False if all(part is False for part in found) else None
 
     def _convolve(

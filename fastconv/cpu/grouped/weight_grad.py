@@ -63,12 +63,12 @@ class GroupedGradPlan(HostPlan):
         outputs: Sequence[Any],
         workspace: Any,
         stream: object | None = None,
-    ) -> None:
+    ) -> bool | None:
         """Fill the weight's gradient; see :class:`fastconv.backend.Plan`."""
         assert core is not None
         rounds = "weight" in self._scratch
         weight = self._scratch.cut("weight", workspace) if rounds else outputs[0]
-        core.grouped_grad(
+        overflowed: bool | None = core.grouped_grad(
             self._geometry,
             *inputs,
             weight,
@@ -78,5 +78,4 @@ class GroupedGradPlan(HostPlan):
             self._threads,
             self._rounding,
         )
-        if rounds:
-            convert(outputs[0], weight, 1)
+        return convert(outputs[0], weight, 1) if rounds else overflowed
