@@ -108,9 +108,9 @@ typedef struct {
 /* A convolution whose groups have `group` channels, 1, 2, 4 or 8, in and out, which lie side by
  * side in x and y. `packed` is the weight in pieces of FC_GROUPED_BYTES: (pieces, taps, channels of
  * a group, channels of the piece), zero past the last channel. It, the bias and sums are of
- * `dtype`, as x and y unless these hold 16-bit floats: `half` is 1 + FC_NARROW_float16... then. With
- * `streams`, results go past the caches where they fill whole lines; with `ahead`, x of groups of
- * one channel is asked for before it is needed. Such groups' kernels are no wider than
+ * `dtype`, as x and y unless these hold 16-bit floats: `half` is 1 + FC_NARROW_float16... then.
+ * With `streams`, results go past the caches where they fill whole lines; with `ahead`, x of groups
+ * of one channel is asked for before it is needed. Such groups' kernels are no wider than
  * FC_ALONE_WIDEST. */
 enum { FC_GROUPED_BYTES = 64, FC_ALONE_WIDEST = 128 };
 
