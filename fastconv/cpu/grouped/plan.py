@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastconv.cpu.epilogue import CODES, LEAKY_SLOPE
-from fastconv.cpu.implicit_gemm.blocking import beyond_caches, moved_bytes, stream_bytes
+from fastconv.cpu.implicit_gemm.blocking import moved_bytes, second_level_bytes, stream_bytes
 from fastconv.cpu.implicit_gemm.phases import Phase, leaves_gaps, phases_of
 from fastconv.cpu.isa import core
 from fastconv.cpu.plans import HostPlan, itemsize
@@ -19,6 +19,9 @@ from fastconv.problem import ConvProblem
 
 # Of output channels, whatever the level: a packed weight outlives a change of it.
 _PIECE_BYTES = 64
+# From so many second-level caches on, x is asked for early: a third-level cache may be shared, and
+# asking costs nothing measurable then, a tenth of the time where the second level holds all.
+_ASKED_FROM = 4
 
 
 class _Part:
@@ -63,7 +66,7 @@ class GroupedPlan(HostPlan):
             size += self._parts[-1].size
         self._gaps = leaves_gaps(problem)
         self._streams = moved_bytes(problem) > stream_bytes()
-        self._ahead = beyond_caches(problem)
+        self._ahead = moved_bytes(problem) > _ASKED_FROM * second_level_bytes()
         self._size = size
         self.workspace_bytes = size * itemsize(self._sums)
         self.pack_key = ("grouped", problem.operation, size, self._sums, rounding) + (
