@@ -40,7 +40,7 @@ _PHASE_SECONDS = 4e-6
 # in weight gradients; or where an input gradient of groups of one has phases. Places of a tile
 # along a row; and what a vector takes to be widened, or rounded, as it is copied.
 _APART_SHARE = 0.65
-_WIDE_SHARE = 1.2
+_WIDE_SHARE = 1.35
 _GRAD_APART_SHARE = 0.45
 _PHASES_SHARE = 0.45
 _PLACES = 8
