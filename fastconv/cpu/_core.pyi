@@ -14,6 +14,8 @@ _Axis: TypeAlias = tuple[
 _Integers: TypeAlias = tuple[int, _Array | None, _Array | None, int, int, int]
 _Pieces: TypeAlias = tuple[int, int, int, tuple[int, int, int], int, bool, int | None]
 
+GROUPED_WIDEST: int
+
 @final
 class Geometry:
     def __init__(

@@ -1,5 +1,9 @@
 # Convolution of groups of few channels that lie side by side, and its weight's gradient.
 
+# The widest kernel of channels alone.
+GROUPED_WIDEST = FC_ALONE_WIDEST
+
+
 def grouped_pack(weight, packed, dtype, bint turned=False):
     """Put the weight in the order in which `grouped` reads it.
 
@@ -18,23 +22,32 @@ def grouped_pack(weight, packed, dtype, bint turned=False):
     cdef Flat target = flat("packed", packed, True)
     cdef int code = dtype_code(dtype, True)
     cdef fc_grouped_weight w
-    cdef int64_t channels = source.a.shape[0]
+    cdef int64_t wanted, channels = source.a.shape[0]
     check_size("weight", source, fc_dtypes[code].size)
     if source.a.shape[1] < 1 or channels % source.a.shape[1]:
         raise ValueError(f"weight: {channels} channels are not groups of {source.a.shape[1]}")
-    if target.bytes != packed_bytes(&source.a):
-        raise ValueError(f"packed: expected {packed_bytes(&source.a)} bytes, got {target.bytes}")
+    wanted = packed_bytes(channels, source.a.size, volume_of(&source.a), source.a.shape[1])
+    if target.bytes != wanted:
+        raise ValueError(f"packed: expected {wanted} bytes, got {target.bytes}")
     w.weight, w.packed, w.turned = source.a, target.data, turned
     with nogil:
         fc_active().grouped_pack(&w, code)
 
 
-cdef int64_t packed_bytes(const fc_array *weight) except -1:
-    """Pieces of a weight, by taps and channels of a group."""
-    cdef int64_t pieces
-    pieces = (times(weight.shape[0], weight.size) + FC_GROUPED_BYTES - 1) // FC_GROUPED_BYTES
-    volume = times(weight.shape[2], times(weight.shape[3], weight.shape[4]))
-    return times(times(times(pieces, volume), weight.shape[1]), FC_GROUPED_BYTES)
+cdef int64_t pieces_of(int64_t channels, int64_t size) except -1:
+    """Pieces of so many channels' items."""
+    return (times(channels, size) + FC_GROUPED_BYTES - 1) // FC_GROUPED_BYTES
+
+
+cdef int64_t packed_bytes(int64_t channels, int64_t size, int64_t volume,
+                          int64_t group) except -1:
+    """Pieces of a weight with items of a size, by taps and channels of a group."""
+    return times(times(times(pieces_of(channels, size), volume), group), FC_GROUPED_BYTES)
+
+
+cdef int64_t volume_of(const fc_array *weight) except -1:
+    """Taps of a kernel."""
+    return times(weight.shape[2], times(weight.shape[3], weight.shape[4]))
 
 
 cdef int grouped_operands(fc_grouped *c, Geometry geometry, Array source, Array target,
@@ -99,21 +112,21 @@ def grouped(Geometry geometry not None, x, packed, y, bias, int64_t group, int a
     cdef Flat weight = flat("packed", packed, False), added
     cdef int t = thread_count(threads)
     cdef fc_grouped c
-    cdef int64_t size, pieces
+    cdef int64_t size, pieces, channels = source.a.shape[1]
     grouped_operands(&c, geometry, source, target, group, dtype, rounding)
     if group == 1 and geometry.g.kernel[2] > FC_ALONE_WIDEST:
         raise ValueError(f"kernel: expected a width of {FC_ALONE_WIDEST} at most, in groups of one")
     if not 0 <= activation < FC_ACTIVATIONS:
         raise ValueError(f"activation: expected 0 to {FC_ACTIVATIONS - 1}, got {activation}")
     size = fc_dtypes[c.dtype].size
-    pieces = (source.a.shape[1] * size + FC_GROUPED_BYTES - 1) // FC_GROUPED_BYTES
-    if weight.bytes != times(times(times(pieces, geometry.volume), group), FC_GROUPED_BYTES):
+    pieces = pieces_of(channels, size)
+    if weight.bytes != packed_bytes(channels, size, geometry.volume, group):
         raise ValueError(f"packed: {weight.bytes} bytes are not {pieces} pieces of the weight")
     c.bias = NULL
     if bias is not None:
         added = flat("bias", bias, False)
-        if added.bytes != source.a.shape[1] * size:
-            raise ValueError(f"bias: expected {source.a.shape[1]} contiguous items of {size} bytes")
+        if added.bytes != channels * size:
+            raise ValueError(f"bias: expected {channels} contiguous items of {size} bytes")
         c.bias = added.data
     c.packed, c.activation, c.parameter = weight.data, activation, parameter
     c.streams, c.ahead = streams, ahead
@@ -158,7 +171,7 @@ def grouped_grad(Geometry geometry not None, x, y, weight, sums, int64_t splits,
         check_shape("weight", filled, (source.a.shape[1], filled.a.shape[1], *kernel))
     if fc_active().vector_bytes // filled.a.size < filled.a.shape[1]:
         raise ValueError(f"weight: groups of {filled.a.shape[1]} do not fit a vector")
-    job.bytes = packed_bytes(&filled.a)
+    job.bytes = packed_bytes(filled.a.shape[0], filled.a.size, geometry.volume, filled.a.shape[1])
     if splits < 1 or scratch.bytes != times(splits, job.bytes):
         raise ValueError(f"sums: expected {splits} times {job.bytes} bytes, got {scratch.bytes}")
     job.weight, job.sums, job.splits = filled.a, scratch.data, splits

@@ -23,10 +23,10 @@ def convert(target: Any, source: Any, threads: int) -> bool | None:
             np.copyto(target, source, casting="unsafe")
         return None
     assert core is not None
-    if not (target.flags.c_contiguous and source.flags.c_contiguous):
-        order = _order(target)
-        source, target = source.transpose(order), target.transpose(order)
-    overflowed: bool | None = core.convert(source, target, half, threads)
+    order = _order(target)
+    overflowed: bool | None = core.convert(
+        source.transpose(order), target.transpose(order), half, threads
+    )
     return overflowed
 
 
@@ -64,12 +64,12 @@ def lie_alike(a: Any, b: Any) -> bool:
     """Whether two arrays of the same shape have their items in one piece, in the same order."""
     if a.shape != b.shape or a.size == 0:
         return False
-    if a.flags.c_contiguous and b.flags.c_contiguous:
-        return True
     order = _order(a)
     return bool(a.transpose(order).flags.c_contiguous and b.transpose(order).flags.c_contiguous)
 
 
 def _order(array: Any) -> Any:
     """Return an array's axes from the one that moves furthest in memory on."""
+    if array.flags.c_contiguous:
+        return range(array.ndim)
     return np.argsort([-stride for stride in array.strides], kind="stable")

@@ -12,25 +12,16 @@ typedef uint16_t fc_vector_all_u16
 /* Two vectors of sums, rounded and put in turn. */
 FC_INLINE fc_vector_u32 rounded_in_turn_bfloat16(fc_vector_float32 even, fc_vector_float32 odd)
 {
+    const fc_vector_u32 low = raised(16, (fc_vector_u32)even) >> 16;
+    const fc_vector_u32 high = raised(16, (fc_vector_u32)odd);
 #if defined(__AVX512BW__)
-    const __m512i half = _mm512_set1_epi32(0x7fff), one = _mm512_set1_epi32(1);
-    const __m512i last = _mm512_set1_epi32(0x10000), low = (__m512i)even, high = (__m512i)odd;
-    const __m512i lows = _mm512_add_epi32(low, half), highs = _mm512_add_epi32(high, half);
-    const __m512i evens = _mm512_mask_add_epi32(lows, _mm512_test_epi32_mask(low, last), lows, one);
-    const __m512i odds =
-        _mm512_mask_add_epi32(highs, _mm512_test_epi32_mask(high, last), highs, one);
-    return (fc_vector_u32)_mm512_mask_blend_epi16(0xaaaaaaaa, _mm512_srli_epi32(evens, 16), odds);
-#else
-    const fc_vector_u32 low = (fc_vector_u32)even, high = (fc_vector_u32)odd;
-    const fc_vector_u32 evens = (low + 0x7fff + (low >> 16 & 1)) >> 16;
-    const fc_vector_u32 odds = high + 0x7fff + (high >> 16 & 1);
-#if defined(__AVX2__)
-    return (fc_vector_u32)_mm256_blend_epi16((__m256i)evens, (__m256i)odds, 0xaa);
+    return (fc_vector_u32)_mm512_mask_blend_epi16(0xaaaaaaaa, (__m512i)low, (__m512i)high);
+#elif defined(__AVX2__)
+    return (fc_vector_u32)_mm256_blend_epi16((__m256i)low, (__m256i)high, 0xaa);
 #elif defined(__SSE4_1__)
-    return (fc_vector_u32)_mm_blend_epi16((__m128i)evens, (__m128i)odds, 0xaa);
+    return (fc_vector_u32)_mm_blend_epi16((__m128i)low, (__m128i)high, 0xaa);
 #else
-    return evens | (odds & 0xffff0000);
-#endif
+    return low | (high & 0xffff0000);
 #endif
 }
 

@@ -81,7 +81,7 @@ FC_INLINE fc_range windows_over(const fc_uniform *u, int64_t step, int64_t p)
     const int64_t after = p - u->begin, before = after - (u->taps - 1) * step - 1;
 
     return (fc_range){before < 0 ? 0 : over_spacing(before, u->spacing) + 1,
-                     after < 0 ? 0 : min64(u->n, over_spacing(after, u->spacing) + 1)};
+                      after < 0 ? 0 : min64(u->n, over_spacing(after, u->spacing) + 1)};
 }
 
 /* The gradients, or indices, of the windows over item (p, q) of a plane. */

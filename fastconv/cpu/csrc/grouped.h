@@ -38,7 +38,7 @@ FC_INLINE fc_range taps_inside(const fc_geometry *g, int axis, int64_t o)
     const int64_t after = g->in[axis] - first;
 
     return (fc_range){first < 0 ? ceil_div(-first, step) : 0,
-                     after <= 0 ? 0 : min64(g->kernel[axis], ceil_div(after, step))};
+                      after <= 0 ? 0 : min64(g->kernel[axis], ceil_div(after, step))};
 }
 
 /* The outputs along a row that read no border. */
@@ -46,9 +46,9 @@ static fc_range inner_outputs(const fc_geometry *g)
 {
     const int64_t reach = (g->kernel[2] - 1) * g->dilation[2] + 1, room = g->in[2] + g->before[2];
     const int64_t first = min64(g->out[2], max64(0, ceil_div(g->before[2], g->stride[2])));
+    const int64_t end = room < reach ? 0 : min64(g->out[2], (room - reach) / g->stride[2] + 1);
 
-    return (fc_range){first, max64(first, room < reach ? 0 : min64(g->out[2], (room - reach)
-                                                                           / g->stride[2] + 1))};
+    return (fc_range){first, max64(first, end)};
 }
 
 /* What items of x are, and what they are rounded to as they are read; quickly, see rounding.h. */

@@ -29,46 +29,42 @@ FC_INLINE fc_vector_float32 bounded(fc_vector_float32 v, fc_vector_float32 low,
 #endif
 }
 
+/* With this, dropping the last `bits` bits of float32 is rounding, ties to even. */
+FC_INLINE fc_vector_u32 raised(const int bits, fc_vector_u32 v)
+{
+#if defined(__AVX512F__)
+    const __mmask16 odd = _mm512_test_epi32_mask((__m512i)v, _mm512_set1_epi32(1 << bits));
+    const __m512i half = _mm512_add_epi32((__m512i)v, _mm512_set1_epi32((1 << (bits - 1)) - 1));
+
+    return (fc_vector_u32)_mm512_mask_add_epi32(half, odd, half, _mm512_set1_epi32(1));
+#else
+    return v + ((1u << (bits - 1)) - 1) + (v >> bits & 1);
+#endif
+}
+
 FC_INLINE fc_vector_float32 widened_bfloat16(fc_vector_u16 v)
 {
     return (fc_vector_float32)(wide_u16(v) << 16);
 }
 
+FC_INLINE fc_vector_u16 rounded_bfloat16(fc_vector_float32 v)
+{
+    const fc_vector_u32 bits = (fc_vector_u32)v, up = raised(16, bits);
 #if defined(__AVX512F__)
-FC_INLINE fc_vector_u16 rounded_bfloat16(fc_vector_float32 v)
-{
-    const __m512i bits = (__m512i)v, odd = _mm512_set1_epi32(1), half = _mm512_set1_epi32(0x7fff);
     const __mmask16 nan = _mm512_cmp_ps_mask((__m512)v, (__m512)v, _CMP_UNORD_Q);
-    const __m512i even = _mm512_and_si512(_mm512_srli_epi32(bits, 16), odd);
-    __m512i up = _mm512_add_epi32(_mm512_add_epi32(bits, half), even);
 
-    up = _mm512_mask_or_epi32(up, nan, bits, _mm512_set1_epi32(0x400000));
-    return (fc_vector_u16)_mm512_cvtepi32_epi16(_mm512_srli_epi32(up, 16));
-}
+    return high_u16((fc_vector_u32)_mm512_mask_or_epi32((__m512i)up, nan, (__m512i)bits,
+                                                        _mm512_set1_epi32(0x400000)));
 #else
-FC_INLINE fc_vector_u16 rounded_bfloat16(fc_vector_float32 v)
-{
-    const fc_vector_u32 bits = (fc_vector_u32)v;
-    const fc_vector_u32 up = bits + 0x7fff + (bits >> 16 & 1);
-
     return high_u16(chosen((fc_vector_i32)(v != v), bits | 0x400000, up));
-}
 #endif
+}
 
 /* Sums of widened numbers. A NaN among them is one of those, or the processor's own: its lower half
  * is 0, and rounding leaves it alone. */
 FC_INLINE fc_vector_u16 rounded_sums_bfloat16(fc_vector_float32 v)
 {
-#if defined(__AVX512BW__)
-    const __m512i bits = (__m512i)v, one = _mm512_set1_epi32(1);
-    const __mmask16 odd = _mm512_test_epi32_mask(bits, _mm512_set1_epi32(0x10000));
-    const __m512i half = _mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff));
-
-    return high_u16((fc_vector_u32)_mm512_mask_add_epi32(half, odd, half, one));
-#else
-    const fc_vector_u32 bits = (fc_vector_u32)v;
-    return high_u16(bits + 0x7fff + (bits >> 16 & 1));
-#endif
+    return high_u16(raised(16, (fc_vector_u32)v));
 }
 
 #if defined(__AVX512F__)

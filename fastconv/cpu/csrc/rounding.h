@@ -84,17 +84,13 @@ FC_INLINE fc_vector_float32 without_bits(const int bits, fc_vector_float32 v)
 {
 #if defined(__AVX512F__)
     const __m512i given = (__m512i)v;
-    const __mmask16 odd = _mm512_test_epi32_mask(given, _mm512_set1_epi32(1 << bits));
-    const __m512i half = _mm512_add_epi32(given, _mm512_set1_epi32((1 << (bits - 1)) - 1));
-    __m512i up = _mm512_mask_add_epi32(half, odd, half, _mm512_set1_epi32(1));
+    __m512i up = (__m512i)raised(bits, (fc_vector_u32)v);
 
     FC_WITH_CONSTANT("vpandd", up, up, bits_kept[bits == 16]);
     FC_WITH_CONSTANT("vfixupimmps $0,", up, given, nan_from_nan);
     return (fc_vector_float32)up;
 #else
-    const fc_vector_u32 given = (fc_vector_u32)v;
-    const fc_vector_u32 up = (given + ((1u << (bits - 1)) - 1) + (given >> bits & 1))
-                             & (UINT32_MAX << bits);
+    const fc_vector_u32 up = raised(bits, (fc_vector_u32)v) & (UINT32_MAX << bits);
 
     return (fc_vector_float32)(up | ((fc_vector_u32)(v != v) & 0x7fc00000));
 #endif
@@ -105,11 +101,8 @@ FC_INLINE fc_vector_float32 without_bits(const int bits, fc_vector_float32 v)
 FC_INLINE fc_vector_float32 copied_without_bits(const int bits, fc_vector_float32 v)
 {
 #if defined(__AVX512F__)
-    const __m512i given = (__m512i)v, one = _mm512_set1_epi32(1);
-    const __mmask16 odd = _mm512_test_epi32_mask(given, _mm512_set1_epi32(1 << bits));
     const __mmask16 number = _mm512_cmp_ps_mask((__m512)v, (__m512)v, _CMP_ORD_Q);
-    const __m512i half = _mm512_add_epi32(given, _mm512_set1_epi32((1 << (bits - 1)) - 1));
-    const __m512i up = _mm512_mask_add_epi32(half, odd, half, one);
+    const __m512i up = (__m512i)raised(bits, (fc_vector_u32)v);
 
     return (fc_vector_float32)_mm512_mask_and_epi32(_mm512_set1_epi32(0x7fc00000), number, up,
                                                     _mm512_set1_epi32((int)(UINT32_MAX << bits)));

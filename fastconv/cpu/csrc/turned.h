@@ -37,9 +37,6 @@ typedef struct {
     int64_t pixels, step;
 } fc_pixels;
 
-/* Keeps the compiler from knowing how an integer came about. */
-#define FC_OPAQUE(i) __asm__("" : "+r"(i))
-
 /* A few multiples of the step are what addresses scale; the compiler would keep each one. */
 FC_INLINE const char *pixel_at(const char *from, const int i, int64_t step, int64_t step3,
                                int64_t step5)

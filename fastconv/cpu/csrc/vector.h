@@ -42,6 +42,9 @@ typedef int64_t fc_mask_float64 __attribute__((vector_size(VECTOR_BYTES)));
 #define FC_IN_REGISTER(v) (void)(v)
 #endif
 
+/* Keeps the compiler from knowing how an integer or an address came about. */
+#define FC_OPAQUE(i) __asm__("" : "+r"(i))
+
 /* Unrolls the loop that follows altogether; its count is at most 16. clang takes a number for the
  * count itself, and leaves sums in memory where the loop has another. */
 #if defined(__clang__)

@@ -24,7 +24,6 @@ from fastconv.problem import ConvProblem, Operand, Problem
 
 # What the core has loops for.
 _GROUPS = (1, 2, 4, 8)
-_WIDEST = 128
 _ROWS = {(2, 1), (3, 1), (3, 2), (5, 1), (5, 2), (7, 1)}
 _GRAD_ROWS = {(3, 1), (3, 2)}
 # Measured: the share of the peak, by channels of a group, and that of weight gradients; bytes
@@ -98,12 +97,12 @@ def _why_not(problem: ConvProblem) -> str:
         return "an array is empty"
     if not all(a.strides[1] == itemsize(problem.dtype) for a in (problem.x, problem.y)):
         return "it takes channels that lie side by side"
+    assert core is not None
     if problem.operation == "conv_weight_grad":
-        assert core is not None
         fits = group * itemsize(sum_dtype(problem.dtype)) <= core.vector_bytes()
         return "" if fits else "its weight gradients are of groups that a vector holds"
-    if group == 1 and problem.kernel[-1] > _WIDEST:
-        return f"it takes kernels of up to {_WIDEST} taps in a row"
+    if group == 1 and problem.kernel[-1] > core.GROUPED_WIDEST:
+        return f"it takes kernels of up to {core.GROUPED_WIDEST} taps in a row"
     return ""
 
 

@@ -15,7 +15,7 @@ from fastconv.cpu.isa import core
 from fastconv.cpu.plans import HostPlan, itemsize
 from fastconv.cpu.rounded_copies import fill_rounded
 from fastconv.precision import sum_dtype
-from fastconv.problem import ConvProblem
+from fastconv.problem import ConvProblem, Ints
 
 # Of output channels, whatever the level: a packed weight outlives a change of it.
 _PIECE_BYTES = 64
@@ -24,8 +24,15 @@ _PIECE_BYTES = 64
 _ASKED_FROM = 4
 
 
+def packed_size(problem: ConvProblem, kernel: Ints) -> int:
+    """Return the items of a weight of so many taps in whole pieces of channels."""
+    channels, group = problem.weight.shape[:2]
+    lanes = _PIECE_BYTES // itemsize(sum_dtype(problem.dtype))
+    return -(-channels // lanes) * lanes * prod(kernel) * group
+
+
 class _Part:
-    """A phase's geometry, its shape of the packed weight, and where that begins."""
+    """A phase's geometry, its taps and places, and where its packed weight lies."""
 
     def __init__(self, problem: ConvProblem, phase: Phase, first: int) -> None:
         assert core is not None
@@ -33,10 +40,7 @@ class _Part:
         self.geometry = core.Geometry(
             source.shape[2:], phase.kernel, phase.stride, phase.before, phase.dilation, phase.out
         )
-        channels, group = problem.weight.shape[:2]
-        lanes = _PIECE_BYTES // itemsize(sum_dtype(problem.dtype))
-        self.size = -(-channels // lanes) * prod(phase.kernel) * group * lanes
-        self.weights = slice(first, first + self.size)
+        self.weights = slice(first, first + packed_size(problem, phase.kernel))
         self.taps = (slice(None), slice(None), *phase.taps)
         self.places = (slice(None), slice(None), *phase.places)
 
@@ -63,7 +67,7 @@ class GroupedPlan(HostPlan):
         size = 0
         for phase in phases_of(problem):
             self._parts.append(_Part(problem, phase, size))
-            size += self._parts[-1].size
+            size = self._parts[-1].weights.stop
         self._gaps = leaves_gaps(problem)
         self._streams = moved_bytes(problem) > stream_bytes()
         self._ahead = moved_bytes(problem) > _ASKED_FROM * second_level_bytes()
@@ -100,13 +104,10 @@ class GroupedPlan(HostPlan):
         bias = np.ascontiguousarray(rest[0], self._sums) if rest else None
         if self._gaps:
             target[...] = 0
-        if len(self._parts) == 1 and not self._gaps:
-            found = [self._convolve(self._parts[0], source, packed, target, bias)]
-        else:
-            found = [
-                self._convolve(part, source, packed[part.weights], target[part.places], bias)
-                for part in self._parts
-            ]
+        found = [
+            self._convolve(part, source, packed[part.weights], target[part.places], bias)
+            for part in self._parts
+        ]
         if self._rounding == "float16" and not np.isfinite(packed).all():
             return None
         return False if all(part is False for part in found) else None
@@ -143,10 +144,7 @@ class GroupedPlan(HostPlan):
         assert core is not None
         turned = self._problem.operation != "conv_forward"
         weight = weight.astype(self._sums, copy=False)
-        if len(self._parts) == 1 and not turned:
-            core.grouped_pack(weight, packed, self._sums)
-        else:
-            for part in self._parts:
-                core.grouped_pack(weight[part.taps], packed[part.weights], self._sums, turned)
+        for part in self._parts:
+            core.grouped_pack(weight[part.taps], packed[part.weights], self._sums, turned)
         if self._rounding:
             fill_rounded(packed, packed, self._rounding, 1)

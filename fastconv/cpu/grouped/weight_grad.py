@@ -8,22 +8,20 @@ from typing import Any
 
 from fastconv.cpu.conversion import convert
 from fastconv.cpu.geometry import geometry_of
+from fastconv.cpu.grouped.plan import packed_size
 from fastconv.cpu.isa import core
 from fastconv.cpu.plans import HostPlan, Scratch, itemsize
 from fastconv.precision import sum_dtype
 from fastconv.problem import ConvProblem
 
-_PIECE_BYTES = 64
 # Enough shares for a few threads, each worth the clearing and adding of its sums.
 _SPLITS = 16
 _SPLIT_FLOPS = 2_000_000
 
 
 def sum_bytes(problem: ConvProblem) -> int:
-    """Return what the sums of one split take: the weight in whole pieces of channels."""
-    channels, group = problem.weight.shape[:2]
-    pieces = -(-channels * itemsize(sum_dtype(problem.dtype)) // _PIECE_BYTES)
-    return pieces * prod(problem.kernel) * group * _PIECE_BYTES
+    """Return what the sums of one split take."""
+    return packed_size(problem, problem.kernel) * itemsize(sum_dtype(problem.dtype))
 
 
 def split_count(problem: ConvProblem, limit: int) -> int:
