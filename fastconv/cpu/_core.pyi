@@ -444,6 +444,7 @@ def grouped(
     rounding: str = "",
     streams: bool = False,
     ahead: bool = False,
+    scratch: _Array | None = None,
 ) -> bool | None: ...
 def product_scratch(dtype: str) -> int: ...
 def product(

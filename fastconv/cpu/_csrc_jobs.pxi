@@ -263,6 +263,8 @@ cdef extern from "fc_convolutions.h" nogil:
         int rounding
         int streams
         int ahead
+        char *scratch
+        int64_t scratch_bytes
 
     ctypedef struct fc_grouped_grad:
         fc_grouped conv

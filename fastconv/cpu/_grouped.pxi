@@ -76,7 +76,8 @@ cdef int grouped_operands(fc_grouped *c, Geometry geometry, Array source, Array 
 
 
 def grouped(Geometry geometry not None, x, packed, y, bias, int64_t group, int activation,
-            double parameter, dtype, threads, rounding="", bint streams=False, bint ahead=False):
+            double parameter, dtype, threads, rounding="", bint streams=False, bint ahead=False,
+            scratch=None):
     """Convolve groups of as many output channels as input channels.
 
     Parameters
@@ -101,6 +102,9 @@ def grouped(Geometry geometry not None, x, packed, y, bias, int64_t group, int a
         What x, of float32, is rounded to as it is read.
     streams, ahead : bool
         Whether y goes past the caches, and, for groups of one channel, x is asked for early.
+    scratch : contiguous writable buffer, or None
+        An equal part for each thread, for groups of one channel whose items are 16-bit or rounded:
+        rows of x as float32, their pixels in pieces, as many rows as fit.
 
     Returns
     -------
@@ -109,7 +113,7 @@ def grouped(Geometry geometry not None, x, packed, y, bias, int64_t group, int a
         infinite; None where there's no telling.
     """
     cdef Array source = hold("x", x, False, True), target = hold("y", y, True, True)
-    cdef Flat weight = flat("packed", packed, False), added
+    cdef Flat weight = flat("packed", packed, False), added, space
     cdef int t = thread_count(threads)
     cdef fc_grouped c
     cdef int64_t size, pieces, channels = source.a.shape[1]
@@ -130,6 +134,11 @@ def grouped(Geometry geometry not None, x, packed, y, bias, int64_t group, int a
         c.bias = added.data
     c.packed, c.activation, c.parameter = weight.data, activation, parameter
     c.streams, c.ahead = streams, ahead
+    c.scratch, c.scratch_bytes = NULL, 0
+    if scratch is not None:
+        space = flat("scratch", scratch, True)
+        c.scratch = space.data
+        c.scratch_bytes = space.bytes // t // FC_GROUPED_BYTES * FC_GROUPED_BYTES
     with nogil:
         clear_overflow()
         fc_active().grouped(&c, t)

@@ -34,6 +34,16 @@ static const char *packed_of(const conv *c, const block *weight)
     return packed;
 }
 
+/* To tf32, 13 bits shorter, with room for a few rows. */
+static void round_on_the_way(const conv *c, fc_grouped *job, double *bound, int64_t count)
+{
+    job->rounding = FC_TO_TF32;
+    job->scratch_bytes = between(0, 12) * c->g.in[2]
+                         * rounded_up(c->x_shape[1] * c->size, FC_GROUPED_BYTES);
+    for (int64_t i = 0; i < count; i++)
+        bound[i] *= 1 << 13;
+}
+
 void test_grouped(const fc_kernels *k)
 {
     const conv c = draw_groups();
@@ -51,14 +61,17 @@ void test_grouped(const fc_kernels *k)
     fill_uniform(&x, c.dtype);
     fill_uniform(&weight, c.dtype);
     convolve(&c, &f, &p, &x, want, bound);
-    const fc_grouped job = {.g = c.g, .x = x.a, .y = y.a, .packed = packed_of(&c, &weight),
-                            .bias = f.bias, .group = c.channels, .dtype = c.dtype,
-                            .activation = f.activation, .streams = chance(50),
-                            .ahead = chance(50)};
+    fc_grouped job = {.g = c.g, .x = x.a, .y = y.a, .packed = packed_of(&c, &weight),
+                      .bias = f.bias, .group = c.channels, .dtype = c.dtype,
+                      .activation = f.activation, .streams = chance(50), .ahead = chance(50)};
+    if (c.dtype == FC_float32 && chance(60))
+        round_on_the_way(&c, &job, bound, count_of(&y.a));
     for (int threads = 1; threads <= MOST_THREADS; threads++) {
+        job.scratch = scratch_of(job.scratch_bytes * threads);
         before_call(&y, threads);
         k->grouped(&job, threads);
         after_call(&y, threads);
+        expect_scratch_kept(job.scratch, job.scratch_bytes * threads);
     }
     expect_near(&y, c.dtype, want, bound);
 }

@@ -111,7 +111,8 @@ typedef struct {
  * `dtype`, as x and y unless these hold 16-bit floats: `half` is 1 + FC_NARROW_float16... then.
  * With `streams`, results go past the caches where they fill whole lines; with `ahead`, x of groups
  * of one channel is asked for before it is needed. Such groups' kernels are no wider than
- * FC_ALONE_WIDEST. */
+ * FC_ALONE_WIDEST, and rows of x that are widened or rounded are put in scratch memory, as many as
+ * fit. */
 enum { FC_GROUPED_BYTES = 64, FC_ALONE_WIDEST = 128 };
 
 typedef struct {
@@ -123,6 +124,8 @@ typedef struct {
     int dtype, half, activation;
     int rounding; /* of float32 items of x: FC_TO_TF32... */
     int streams, ahead;
+    char *scratch;
+    int64_t scratch_bytes; /* for each thread */
 } fc_grouped;
 
 /* Its weight's gradient: `sums`, as many bytes as the packed weight for each split of the outputs'

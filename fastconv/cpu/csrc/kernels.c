@@ -177,6 +177,7 @@
 #include "half_indexed.inc"
 #include "half_columns.inc"
 #include "finish.inc"
+#include "grouped_bands.inc"
 #include "grouped_run.inc"
 #include "quantize.inc"
 #include "rescale.inc"

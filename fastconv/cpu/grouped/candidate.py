@@ -37,13 +37,14 @@ _PACKED_SECONDS = 0.5e-9
 _PHASE_SECONDS = 4e-6
 # What becomes of the share where taps share no loads, or more than three do: of groups of one, and
 # in weight gradients; or where an input gradient of groups of one has phases. Places of a tile
-# along a row; and what a vector takes to be widened, or rounded, as it is copied.
+# along a row; and what a vector takes to be widened, or rounded, for each tile or for a band.
 _APART_SHARE = 0.65
 _WIDE_SHARE = 1.35
 _GRAD_APART_SHARE = 0.45
 _PHASES_SHARE = 0.45
 _PLACES = 8
 _COPIED_SECONDS = {True: 0.6e-9, False: 0.75e-9}
+_BAND_SECONDS = {True: 0.45e-9, False: 0.9e-9}
 
 
 class Grouped:
@@ -65,8 +66,10 @@ class Grouped:
         if problem.operation == "conv_weight_grad":
             splits = split_count(problem, policy.workspace_limit)
             plan = GroupedGradPlan(problem, threads, splits, rounding)
+            seconds = _grad_seconds(problem, dtype, rounding)
         else:
-            plan = GroupedPlan(problem, threads, rounding)
+            plan = GroupedPlan(problem, threads, rounding, policy.workspace_limit)
+            seconds = _seconds(problem, dtype, rounding, plan.bands)
         if plan.workspace_bytes > policy.workspace_limit:
             limit = policy.workspace_limit
             return over_limit(self.name, "its weight in pieces", plan.workspace_bytes, limit)
@@ -76,7 +79,7 @@ class Grouped:
             self.name,
             precision_name(dtype),
             error_bound(problem, dtype),
-            _seconds(problem, dtype, rounding) / threads,
+            seconds / threads,
             plan.workspace_bytes,
             threads=threads,
             detail=plan,
@@ -106,9 +109,7 @@ def _why_not(problem: ConvProblem) -> str:
     return ""
 
 
-def _seconds(problem: ConvProblem, dtype: str, rounding: str) -> float:
-    if problem.operation == "conv_weight_grad":
-        return _grad_seconds(problem, dtype, rounding)
+def _seconds(problem: ConvProblem, dtype: str, rounding: str, bands: bool) -> float:
     lanes, group = 64 // itemsize(dtype), problem.weight.shape[1]
     # Lanes past the last channel compute for nothing.
     share = _PEAK_SHARE[group] * _filled(problem.x.shape[1], lanes)
@@ -125,7 +126,9 @@ def _seconds(problem: ConvProblem, dtype: str, rounding: str) -> float:
             share *= _APART_SHARE
         elif problem.kernel[-1] > 3:
             share *= _WIDE_SHARE
-        if rounding or problem.dtype in HALVES:
+        if bands:
+            seconds += phases * _source(problem).size / lanes * _BAND_SECONDS[not rounding]
+        elif rounding or problem.dtype in HALVES:
             seconds += _copies(problem) / lanes * _COPIED_SECONDS[not rounding]
     return seconds + problem.flops / (share * peak_flops(active(), dtype, 1))
 
@@ -150,6 +153,10 @@ def _filled(count: int, size: int) -> float:
 
 def _target(problem: ConvProblem) -> Operand:
     return problem.x if problem.operation == "conv_input_grad" else problem.y
+
+
+def _source(problem: ConvProblem) -> Operand:
+    return problem.y if problem.operation == "conv_input_grad" else problem.x
 
 
 def _shares_loads(problem: ConvProblem, rows: set[tuple[int, int]]) -> bool:

@@ -12,16 +12,19 @@ from fastconv.cpu.epilogue import CODES, LEAKY_SLOPE
 from fastconv.cpu.implicit_gemm.blocking import moved_bytes, second_level_bytes, stream_bytes
 from fastconv.cpu.implicit_gemm.phases import Phase, leaves_gaps, phases_of
 from fastconv.cpu.isa import core
-from fastconv.cpu.plans import HostPlan, itemsize
+from fastconv.cpu.narrow import HALVES
+from fastconv.cpu.plans import HostPlan, Scratch, itemsize, padded
 from fastconv.cpu.rounded_copies import fill_rounded
 from fastconv.precision import sum_dtype
-from fastconv.problem import ConvProblem, Ints
+from fastconv.problem import ConvProblem, Ints, Operand
 
 # Of output channels, whatever the level: a packed weight outlives a change of it.
 _PIECE_BYTES = 64
 # From so many second-level caches on, x is asked for early: a third-level cache may be shared, and
 # asking costs nothing measurable then, a tenth of the time where the second level holds all.
 _ASKED_FROM = 4
+# The part of the second-level cache that a band of widened rows may take.
+_BAND_SHARE = 4
 
 
 def packed_size(problem: ConvProblem, kernel: Ints) -> int:
@@ -43,6 +46,22 @@ class _Part:
         self.weights = slice(first, first + packed_size(problem, phase.kernel))
         self.taps = (slice(None), slice(None), *phase.taps)
         self.places = (slice(None), slice(None), *phase.places)
+        self.band_bytes = _band_bytes(source, phase)
+
+
+def _band_bytes(source: Operand, phase: Phase) -> int:
+    """Return what the rows of a band take as float32, 0 where those of one output are too many.
+
+    Kernels that have a depth go without.
+    """
+    row = source.shape[-1] * padded(4 * source.shape[1])
+    kernel, stride = (1, *phase.kernel)[-2], (1, *phase.stride)[-2]
+    spanned = (kernel - 1) * (1, *phase.dilation)[-2] + 1
+    most = second_level_bytes() // _BAND_SHARE // row
+    if most < spanned or prod(phase.kernel[:-2]) > 1:
+        return 0
+    bands = min((most - spanned) // stride + 1, (1, *phase.out)[-2])
+    return row * (spanned + (bands - 1) * stride)
 
 
 class GroupedPlan(HostPlan):
@@ -58,9 +77,11 @@ class GroupedPlan(HostPlan):
         On how many.
     rounding : str
         What float32 operands are rounded to; "" for nothing.
+    limit : int
+        How much workspace bands of widened rows, which it can do without, must keep within.
     """
 
-    def __init__(self, problem: ConvProblem, threads: int, rounding: str = "") -> None:
+    def __init__(self, problem: ConvProblem, threads: int, rounding: str, limit: int) -> None:
         self._problem, self._threads, self._rounding = problem, threads, rounding
         self._sums = sum_dtype(problem.dtype)
         self._parts: list[_Part] = []
@@ -72,7 +93,15 @@ class GroupedPlan(HostPlan):
         self._streams = moved_bytes(problem) > stream_bytes()
         self._ahead = moved_bytes(problem) > _ASKED_FROM * second_level_bytes()
         self._size = size
-        self.workspace_bytes = size * itemsize(self._sums)
+        self._scratch = Scratch()
+        self._scratch.add("packed", (size,), self._sums)
+        band = threads * max((part.band_bytes for part in self._parts), default=0)
+        few_bits = rounding != "" or problem.dtype in HALVES
+        self.bands = problem.weight.shape[1] == 1 and few_bits
+        self.bands = self.bands and 0 < band <= limit - self._scratch.bytes
+        if self.bands:
+            self._scratch.add("bands", (band,), "uint8")
+        self.workspace_bytes = self._scratch.bytes
         self.pack_key = ("grouped", problem.operation, size, self._sums, rounding) + (
             (problem.stride, problem.dilation, problem.padding)
             if len(self._parts) > 1
@@ -87,9 +116,9 @@ class GroupedPlan(HostPlan):
         stream: object | None = None,
     ) -> bool | None:
         """Fill the output; see :class:`fastconv.backend.Plan`."""
-        packed = np.ndarray(self._size, self._sums, workspace)
+        packed = self._scratch.cut("packed", workspace)
         self._fill(packed, inputs[1])
-        return self.run_packed((inputs[0], packed, *inputs[2:]), outputs, None)
+        return self.run_packed((inputs[0], packed, *inputs[2:]), outputs, workspace)
 
     def run_packed(
         self,
@@ -102,10 +131,11 @@ class GroupedPlan(HostPlan):
         source, packed, *rest = inputs
         target = outputs[0]
         bias = np.ascontiguousarray(rest[0], self._sums) if rest else None
+        bands = self._scratch.cut("bands", workspace) if self.bands else None
         if self._gaps:
             target[...] = 0
         found = [
-            self._convolve(part, source, packed[part.weights], target[part.places], bias)
+            self._convolve(part, source, packed[part.weights], target[part.places], bias, bands)
             for part in self._parts
         ]
         if self._rounding == "float16" and not np.isfinite(packed).all():
@@ -113,7 +143,7 @@ class GroupedPlan(HostPlan):
         return False if all(part is False for part in found) else None
 
     def _convolve(
-        self, part: _Part, source: Any, packed: Any, target: Any, bias: Any
+        self, part: _Part, source: Any, packed: Any, target: Any, bias: Any, bands: Any
     ) -> bool | None:
         assert core is not None
         overflowed: bool | None = core.grouped(
@@ -130,6 +160,7 @@ class GroupedPlan(HostPlan):
             self._rounding,
             self._streams,
             self._ahead,
+            bands,
         )
         return overflowed
 
