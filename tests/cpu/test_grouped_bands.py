@@ -20,6 +20,8 @@ ITEMS = [
     *(("float32", to) for to in ("tf32", "bfloat16", "float16")),
 ]
 GUARD = 0x7F
+# The weight's bytes of 24 channels, in pieces of 16, and 3 x 3 taps.
+PACKED = 4 * 32 * 3 * 3
 
 
 class _Layer:
@@ -111,9 +113,6 @@ def test_a_workspace_without_room_for_bands(level):
     with fastconv.use(workspace_limit=PACKED):
         assert _workspace(x, weight, call) == PACKED
         _check_like_float32(x, weight, bias, call)
-
-
-PACKED = 4 * 32 * 3 * 3
 
 
 def _workspace(x, weight, call):

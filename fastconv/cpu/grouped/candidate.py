@@ -11,7 +11,7 @@ from fastconv.cpu.candidate import (
     rounding_first,
     threads_for,
 )
-from fastconv.cpu.grouped.plan import GroupedPlan
+from fastconv.cpu.grouped.plan import GroupedPlan, source_of
 from fastconv.cpu.grouped.weight_grad import GroupedGradPlan, split_count
 from fastconv.cpu.implicit_gemm.blocking import beyond_caches, moved_bytes
 from fastconv.cpu.implicit_gemm.phases import phase_count
@@ -127,7 +127,7 @@ def _seconds(problem: ConvProblem, dtype: str, rounding: str, bands: bool) -> fl
         elif problem.kernel[-1] > 3:
             share *= _WIDE_SHARE
         if bands:
-            seconds += phases * _source(problem).size / lanes * _BAND_SECONDS[not rounding]
+            seconds += phases * source_of(problem).size / lanes * _BAND_SECONDS[not rounding]
         elif rounding or problem.dtype in HALVES:
             seconds += _copies(problem) / lanes * _COPIED_SECONDS[not rounding]
     return seconds + problem.flops / (share * peak_flops(active(), dtype, 1))
@@ -153,10 +153,6 @@ def _filled(count: int, size: int) -> float:
 
 def _target(problem: ConvProblem) -> Operand:
     return problem.x if problem.operation == "conv_input_grad" else problem.y
-
-
-def _source(problem: ConvProblem) -> Operand:
-    return problem.y if problem.operation == "conv_input_grad" else problem.x
 
 
 def _shares_loads(problem: ConvProblem, rows: set[tuple[int, int]]) -> bool:

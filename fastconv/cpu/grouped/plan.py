@@ -34,12 +34,17 @@ def packed_size(problem: ConvProblem, kernel: Ints) -> int:
     return -(-channels // lanes) * lanes * prod(kernel) * group
 
 
+def source_of(problem: ConvProblem) -> Operand:
+    """Return what the kernel goes over: x, or an input gradient's y."""
+    return problem.y if problem.operation == "conv_input_grad" else problem.x
+
+
 class _Part:
     """A phase's geometry, its taps and places, and where its packed weight lies."""
 
     def __init__(self, problem: ConvProblem, phase: Phase, first: int) -> None:
         assert core is not None
-        source = problem.x if problem.operation == "conv_forward" else problem.y
+        source = source_of(problem)
         self.geometry = core.Geometry(
             source.shape[2:], phase.kernel, phase.stride, phase.before, phase.dilation, phase.out
         )
