@@ -266,6 +266,8 @@ cdef extern from "fc_convolutions.h" nogil:
         char *scratch
         int64_t scratch_bytes
 
+    int fc_slides(const fc_geometry *) noexcept nogil
+
     ctypedef struct fc_grouped_grad:
         fc_grouped conv
         fc_array weight

@@ -4,6 +4,14 @@
 GROUPED_WIDEST = FC_ALONE_WIDEST
 
 
+def grouped_slides(Geometry geometry not None):
+    """Whether `grouped` goes over groups of one channel as a kernel slides along x.
+
+    It widens or rounds x in registers then, and asks for no scratch memory.
+    """
+    return bool(fc_slides(&geometry.g))
+
+
 def grouped_pack(weight, packed, dtype, bint turned=False):
     """Put the weight in the order in which `grouped` reads it.
 

@@ -10,9 +10,27 @@ LAYOUTS = {1: "NWC", 2: "NHWC", 3: "NDHWC"}
 every_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 
-@st.composite
-def layers(draw):
+def layers():
     """Draw (channels of a group, groups, spatial shape, kernel, and the rest of a call)."""
+    return st.one_of(_layers(), sliding())
+
+
+@st.composite
+def sliding(draw):
+    """Draw layers of the kind that a tile may slide along."""
+    stride = draw(st.integers(1, 2))
+    each = st.integers(0, 3)
+    place = {
+        "stride": (stride, stride),
+        "padding": draw(st.tuples(*[st.tuples(each, each)] * 2)),
+        "dilation": (1, 1),
+    }
+    space = draw(st.tuples(st.integers(3, 12), st.integers(3, 70)))
+    return 1, draw(st.integers(1, 70)), space, (3, 3), place
+
+
+@st.composite
+def _layers(draw):
     ndim = draw(st.integers(1, 3))
     each = st.integers(1, 3)
     kernel = draw(st.tuples(*[st.integers(1, 7 if ndim < 3 else 4)] * ndim))

@@ -128,6 +128,18 @@ typedef struct {
     int64_t scratch_bytes; /* for each thread */
 } fc_grouped;
 
+/* Whether groups of one channel go over x as a kernel of 3 x 3 slides along it, and need no scratch
+ * memory: the columns of x that two places, or three, have in common are all in the image. */
+static inline int fc_slides(const fc_geometry *g)
+{
+    const int64_t stride = g->stride[2], shared = stride == 1 ? 2 : 1;
+    const int64_t end = (g->out[2] - 1) * stride - g->before[2] + stride;
+
+    return g->kernel[0] == 1 && g->kernel[1] == 3 && g->kernel[2] == 3 && g->dilation[1] == 1
+           && g->dilation[2] == 1 && g->stride[1] == stride && (stride == 1 || stride == 2)
+           && g->out[2] >= shared && g->before[2] <= shared * stride && end <= g->in[2];
+}
+
 /* Its weight's gradient: `sums`, as many bytes as the packed weight for each split of the outputs'
  * rows, are added to the weight, whose items are of `dtype`; the packed one, bias, and activation
  * are not looked at. */

@@ -27,6 +27,23 @@ enum { ALONE_MASKED = VECTOR_BYTES == 64 };
 /* A channel alone: taps of a row that share loads, and rows and pixels that a tile may copy. */
 enum { ALONE_TAPS = 7, ALONE_ROWS = 8, ALONE_PIXELS = 2 * GROUPED_POSITIONS + 3, LINE_BYTES = 64 };
 
+/* Kernels that slide: columns of x that a tile goes along, and so many places at most; places whose
+ * sums a column adds to, and rows of x that two rows of outputs meet. */
+enum { SLIDE_TAPS = 3, SLIDE_COLUMNS = 8, SLIDE_MOST_COLUMNS = 32, SLIDE_ITEMS = 512 };
+enum { SLIDE_PLACES = SLIDE_MOST_COLUMNS + 1, SLIDE_MOST_ROWS = SLIDE_TAPS + 2 };
+
+/* Few, for they should stay in the first-level cache until the next vector of channels is due. */
+FC_INLINE int64_t slide_places(const fc_grouped *c)
+{
+    const int64_t columns = min64(SLIDE_MOST_COLUMNS, SLIDE_ITEMS / c->x.shape[1]);
+
+    return max64(SLIDE_COLUMNS, columns) / c->g.stride[2];
+}
+
+FC_INLINE int slide_ring(const int stride) { return (SLIDE_TAPS + stride - 1) / stride; }
+
+FC_INLINE int slide_rows(const int stride) { return SLIDE_TAPS + stride; }
+
 /* A weight gradient: taps of a row, rows of one channel's kernel whose sums stay in registers
  * together, and rows of x that are copied at once. */
 enum { GROUP_GRAD_TAPS = 3, GROUP_GRAD_ROWS = 3, GROUP_GRAD_COPIED = 3 };
@@ -70,6 +87,27 @@ FC_INLINE int kind_of_float64(const fc_grouped *c)
     return GROUPED_PLAIN;
 }
 
+FC_INLINE int quick_kind_of_float32(const fc_grouped *c)
+{
+    return rounds_quickly(c->rounding) ? GROUPED_QUICK + c->rounding : kind_of_float32(c);
+}
+
+FC_INLINE int quick_kind_of_float64(const fc_grouped *c)
+{
+    return kind_of_float64(c);
+}
+
+/* `call` with a kind, and again with the exact one where a quick one went wrong: what the processor
+ * notes of it, sums may have set as well. */
+#define FC_EXACTLY(kind, call)                                                                     \
+    {                                                                                              \
+        call(kind);                                                                                \
+        if ((kind) >= GROUPED_QUICK && quick_went_wrong()) {                                       \
+            call((kind) + GROUPED_ROUNDED - GROUPED_QUICK);                                        \
+            forget_quick_flags();                                                                  \
+        }                                                                                          \
+    }
+
 /* `call` with a kind that the compiler knows. */
 #define FC_EACH_KIND(kind, call)                                                                   \
     switch (kind) {                                                                                \
@@ -79,6 +117,13 @@ FC_INLINE int kind_of_float64(const fc_grouped *c)
     case GROUPED_ROUNDED + FC_TO_BFLOAT16: call(GROUPED_ROUNDED + FC_TO_BFLOAT16); break;          \
     case GROUPED_ROUNDED + FC_TO_FLOAT16: call(GROUPED_ROUNDED + FC_TO_FLOAT16); break;            \
     default: call(GROUPED_PLAIN);                                                                  \
+    }
+
+#define FC_EACH_QUICK_KIND(kind, call)                                                             \
+    switch (kind) {                                                                                \
+    case GROUPED_QUICK + FC_TO_TF32: call(GROUPED_QUICK + FC_TO_TF32); break;                      \
+    case GROUPED_QUICK + FC_TO_BFLOAT16: call(GROUPED_QUICK + FC_TO_BFLOAT16); break;              \
+    default: FC_EACH_KIND(kind, call)                                                              \
     }
 
 /* n channels of x as sums are made of them. */
@@ -117,24 +162,43 @@ FC_INLINE fc_vector_float64 group_channels_float64(const fc_grouped *c, const ch
     return channels_of_float64(GROUPED_PLAIN, from, n);
 }
 
-FC_INLINE void put_channels_float32(const fc_grouped *c, char *to, fc_vector_float32 v, int64_t n)
+/* n channels of y, whose items are as x's. */
+FC_INLINE void put_channels_of_float32(const int kind, int streams, char *to, fc_vector_float32 v,
+                                       int64_t n)
 {
-    if (c->half == 1 + FC_NARROW_float16)
+    if (kind == GROUPED_FLOAT16)
         store_half_float32(1 + FC_NARROW_float16, to, v, n);
-    else if (c->half)
+    else if (kind == GROUPED_BFLOAT16)
         store_half_float32(1 + FC_NARROW_bfloat16, to, v, n);
-    else if (c->streams && n >= VECTOR_BYTES / 4)
+    else if (streams && n >= VECTOR_BYTES / 4)
         stream_vector_float32(to, v);
     else
         store_half_float32(0, to, v, n);
 }
 
-FC_INLINE void put_channels_float64(const fc_grouped *c, char *to, fc_vector_float64 v, int64_t n)
+FC_INLINE void put_channels_of_float64(const int kind, int streams, char *to, fc_vector_float64 v,
+                                       int64_t n)
 {
-    if (c->streams && n >= VECTOR_BYTES / 8)
+    (void)kind;
+    if (streams && n >= VECTOR_BYTES / 8)
         stream_vector_float64(to, v);
     else
         store_half_float64(0, to, v, n);
+}
+
+FC_INLINE void put_channels_float32(const fc_grouped *c, char *to, fc_vector_float32 v, int64_t n)
+{
+    if (c->half == 1 + FC_NARROW_float16)
+        put_channels_of_float32(GROUPED_FLOAT16, 0, to, v, n);
+    else if (c->half)
+        put_channels_of_float32(GROUPED_BFLOAT16, 0, to, v, n);
+    else
+        put_channels_of_float32(GROUPED_PLAIN, c->streams, to, v, n);
+}
+
+FC_INLINE void put_channels_float64(const fc_grouped *c, char *to, fc_vector_float64 v, int64_t n)
+{
+    put_channels_of_float64(GROUPED_PLAIN, c->streams, to, v, n);
 }
 
 /* Lane l gets item l / group * group + j: item j of its own group, of a vector that groups fill. */

@@ -88,6 +88,8 @@
 #include "each_float.h"
 #define FC_TEMPLATE "grouped_alone_rows.inc"
 #include "each_float.h"
+#define FC_TEMPLATE "grouped_slide.inc"
+#include "each_float.h"
 #define FC_TEMPLATE "grouped_grad.inc"
 #include "each_float.h"
 #define FC_TEMPLATE "product_items.inc"

@@ -51,7 +51,8 @@ class _Part:
         self.weights = slice(first, first + packed_size(problem, phase.kernel))
         self.taps = (slice(None), slice(None), *phase.taps)
         self.places = (slice(None), slice(None), *phase.places)
-        self.band_bytes = _band_bytes(source, phase)
+        self.slides: bool = core.grouped_slides(self.geometry)
+        self.band_bytes = 0 if self.slides else _band_bytes(source, phase)
 
 
 def _band_bytes(source: Operand, phase: Phase) -> int:
@@ -102,7 +103,9 @@ class GroupedPlan(HostPlan):
         self._scratch.add("packed", (size,), self._sums)
         band = threads * max((part.band_bytes for part in self._parts), default=0)
         few_bits = rounding != "" or problem.dtype in HALVES
-        self.bands = problem.weight.shape[1] == 1 and few_bits
+        alone = problem.weight.shape[1] == 1
+        self.slides = alone and all(part.slides for part in self._parts)
+        self.bands = alone and few_bits
         self.bands = self.bands and 0 < band <= limit - self._scratch.bytes
         if self.bands:
             self._scratch.add("bands", (band,), "uint8")
