@@ -16,7 +16,7 @@ from fastconv.cpu.candidate import (
     threads_within,
 )
 from fastconv.cpu.depthwise.plan import DepthwisePlan, channels_adjoin, split_count
-from fastconv.cpu.implicit_gemm.blocking import beyond_caches, moved_bytes
+from fastconv.cpu.implicit_gemm.blocking import beyond_caches, moved_bytes, second_level_bytes
 from fastconv.cpu.isa import active, core, why_no_core
 from fastconv.cpu.narrow import HALVES, sums_of, why_mixed, why_not
 from fastconv.cpu.plans import itemsize
@@ -29,14 +29,16 @@ MOST_STRIDE = 4
 # where taps above each other share it; bytes that pass through, single items copied where lines
 # aren't contiguous, what a channel of an image takes however small it is, or a vector of channels,
 # and how much longer it takes to read pixels of which a stride leaves some out, and any pixels from
-# beyond the caches.
+# beyond so many second-level caches, or, in weight gradients, beyond all caches.
 _PEAK_SHARE = 0.75
 _ROW_SHARE = 0.2
 _BYTES_PER_SECOND = 45e9
 _ITEMS_PER_SECOND = 1.5e9
 _PLANE_SECONDS = 50e-9
 _DEALT = 0.5
-_BEYOND = 0.7
+_BEYOND = 2.2
+_BEYOND_FROM = 8
+_BEYOND_GRAD = 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +119,16 @@ def predicted_seconds(problem: ConvProblem, dtype: str, threads: int) -> float:
     flops = problem.flops / (share * peak_flops(active(), dtype, 1))
     planes = prod(problem.y.shape[:2])
     if channels_adjoin(problem):
-        planes //= 64 // itemsize(dtype)
+        assert core is not None
+        lanes = core.vector_bytes() // itemsize(dtype)
+        vectors = -(-problem.x.shape[1] // lanes)
+        flops *= vectors * lanes / problem.x.shape[1]
+        planes = problem.y.shape[0] * vectors
     seconds = flops + planes * _PLANE_SECONDS
     strided = problem.stride[-1] > 1 and problem.operation != "conv_input_grad"
     deals_pixels = strided and channels_adjoin(problem)
-    if channels_adjoin(problem) and beyond_caches(problem):
-        seconds += moved_bytes(problem) * _BEYOND / _BYTES_PER_SECOND
+    if channels_adjoin(problem):
+        seconds += moved_bytes(problem) * _beyond(problem) / _BYTES_PER_SECOND
     for operand in (problem.x, problem.y):
         size = itemsize(operand.dtype)
         seconds += operand.size * size / _BYTES_PER_SECOND
@@ -131,3 +137,10 @@ def predicted_seconds(problem: ConvProblem, dtype: str, threads: int) -> float:
         if operand.strides[-1] != size and not channels_adjoin(problem):
             seconds += operand.size / _ITEMS_PER_SECOND
     return seconds / threads
+
+
+def _beyond(problem: ConvProblem) -> float:
+    """Return how much longer channels side by side take to come from where they are."""
+    if problem.operation == "conv_weight_grad":
+        return _BEYOND_GRAD if beyond_caches(problem) else 0.0
+    return _BEYOND if moved_bytes(problem) > _BEYOND_FROM * second_level_bytes() else 0.0

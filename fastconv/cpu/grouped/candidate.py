@@ -13,7 +13,7 @@ from fastconv.cpu.candidate import (
 )
 from fastconv.cpu.grouped.plan import GroupedPlan, source_of
 from fastconv.cpu.grouped.weight_grad import GroupedGradPlan, split_count
-from fastconv.cpu.implicit_gemm.blocking import beyond_caches, moved_bytes
+from fastconv.cpu.implicit_gemm.blocking import beyond_caches, moved_bytes, second_level_bytes
 from fastconv.cpu.implicit_gemm.phases import phase_count
 from fastconv.cpu.isa import active, core, why_no_core
 from fastconv.cpu.narrow import HALVES, sums_of, why_mixed, why_not
@@ -41,10 +41,23 @@ _PHASE_SECONDS = 4e-6
 _APART_SHARE = 0.65
 _WIDE_SHARE = 1.35
 _GRAD_APART_SHARE = 0.45
-_PHASES_SHARE = 0.45
+_PHASES_SHARE = {True: 0.45, False: 0.15}
 _PLACES = 8
 _COPIED_SECONDS = {True: 0.6e-9, False: 0.75e-9}
 _BAND_SECONDS = {True: 0.45e-9, False: 0.9e-9}
+# Of kernels that slide: the share of the peak, by whether a vector fills a cache line; bytes that
+# pass through, and what is added from so many second-level caches on; and what a vector takes to be
+# widened, or rounded.
+_SLIDE_SHARE = {True: 0.95, False: 0.7}
+_SLIDE_BYTES_PER_SECOND = 60e9
+_FAR_BYTES_PER_SECOND = 50e9
+_FAR_FROM = 8
+_SLIDE_SECONDS = {True: 0.1e-9, False: 0.4e-9}
+# Pixels so many bytes apart crowd into a few sets of the first-level cache, where vectors shorter
+# than its lines look for them again.
+_LINE_BYTES = 64
+_CROWDED_APART = 2048
+_CROWDED_BYTES_PER_SECOND = {True: 25e9, False: 15e9}
 
 
 class Grouped:
@@ -69,7 +82,10 @@ class Grouped:
             seconds = _grad_seconds(problem, dtype, rounding)
         else:
             plan = GroupedPlan(problem, threads, rounding, policy.workspace_limit)
-            seconds = _seconds(problem, dtype, rounding, plan.bands)
+            if plan.slides:
+                seconds = _slide_seconds(problem, dtype, rounding)
+            else:
+                seconds = _seconds(problem, dtype, rounding, plan.bands)
         if plan.workspace_bytes > policy.workspace_limit:
             limit = policy.workspace_limit
             return over_limit(self.name, "its weight in pieces", plan.workspace_bytes, limit)
@@ -121,16 +137,45 @@ def _seconds(problem: ConvProblem, dtype: str, rounding: str, bands: bool) -> fl
     if group == 1:
         share *= _filled(_target(problem).shape[-1], _PLACES)
         if phases > 1:
-            share *= _PHASES_SHARE
+            share *= _PHASES_SHARE[_fills_lines()]
         elif not _shares_loads(problem, _ROWS):
             share *= _APART_SHARE
         elif problem.kernel[-1] > 3:
             share *= _WIDE_SHARE
+        seconds += _crowded_seconds(problem, itemsize(dtype if bands else problem.dtype))
         if bands:
             seconds += phases * source_of(problem).size / lanes * _BAND_SECONDS[not rounding]
         elif rounding or problem.dtype in HALVES:
             seconds += _copies(problem) / lanes * _COPIED_SECONDS[not rounding]
     return seconds + problem.flops / (share * peak_flops(active(), dtype, 1))
+
+
+def _slide_seconds(problem: ConvProblem, dtype: str, rounding: str) -> float:
+    assert core is not None
+    moved, stride = moved_bytes(problem), problem.stride[-1]
+    lanes = core.vector_bytes() // itemsize(dtype)
+    share = _SLIDE_SHARE[_fills_lines()] * _filled(problem.x.shape[1], lanes)
+    seconds = problem.flops / (share * peak_flops(active(), dtype, 1))
+    seconds += moved / _SLIDE_BYTES_PER_SECOND + problem.weight.size * _PACKED_SECONDS
+    if moved > _FAR_FROM * second_level_bytes():
+        seconds += moved / _FAR_BYTES_PER_SECOND
+    if rounding or problem.dtype in HALVES:
+        # Two rows of outputs share what each of their columns loads.
+        loads = problem.y.size / lanes * stride * (problem.kernel[-1] + stride) / 2
+        seconds += loads * _SLIDE_SECONDS[not rounding]
+    return seconds + _crowded_seconds(problem, itemsize(problem.dtype))
+
+
+def _crowded_seconds(problem: ConvProblem, size: int) -> float:
+    if problem.stride[-1] > 1 or problem.x.shape[1] * size % _CROWDED_APART:
+        return 0.0
+    return moved_bytes(problem) / _CROWDED_BYTES_PER_SECOND[_fills_lines()]
+
+
+def _fills_lines() -> bool:
+    assert core is not None
+    size: int = core.vector_bytes()
+    return size == _LINE_BYTES
 
 
 def _grad_seconds(problem: ConvProblem, dtype: str, rounding: str) -> float:
