@@ -47,12 +47,12 @@ _COPIED_SECONDS = {True: 0.6e-9, False: 0.75e-9}
 _BAND_SECONDS = {True: 0.45e-9, False: 0.9e-9}
 # Of kernels that slide: the share of the peak, by whether a vector fills a cache line; bytes that
 # pass through, and what is added from so many second-level caches on; and what a vector takes to be
-# widened, or rounded.
+# rounded, or widened.
 _SLIDE_SHARE = {True: 0.95, False: 0.7}
-_SLIDE_BYTES_PER_SECOND = 60e9
+_SLIDE_BYTES_PER_SECOND = 100e9
 _FAR_BYTES_PER_SECOND = 50e9
 _FAR_FROM = 8
-_SLIDE_SECONDS = {True: 0.1e-9, False: 0.4e-9}
+_SLIDE_SECONDS = {"float32": 0.4e-9, "float16": 0.0, "bfloat16": 0.2e-9}
 # Pixels so many bytes apart crowd into a few sets of the first-level cache, where vectors shorter
 # than its lines look for them again.
 _LINE_BYTES = 64
@@ -162,7 +162,7 @@ def _slide_seconds(problem: ConvProblem, dtype: str, rounding: str) -> float:
     if rounding or problem.dtype in HALVES:
         # Two rows of outputs share what each of their columns loads.
         loads = problem.y.size / lanes * stride * (problem.kernel[-1] + stride) / 2
-        seconds += loads * _SLIDE_SECONDS[not rounding]
+        seconds += loads * _SLIDE_SECONDS[problem.dtype]
     return seconds + _crowded_seconds(problem, itemsize(problem.dtype))
 
 

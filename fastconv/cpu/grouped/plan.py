@@ -24,7 +24,7 @@ _PIECE_BYTES = 64
 # asking costs nothing measurable then, a tenth of the time where the second level holds all.
 _ASKED_FROM = 4
 # The part of the second-level cache that a band of widened rows may take.
-_BAND_SHARE = 4
+_BAND_SHARE = 2
 
 
 def packed_size(problem: ConvProblem, kernel: Ints) -> int:
