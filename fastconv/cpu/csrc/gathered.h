@@ -84,6 +84,22 @@ FC_INLINE fc_range windows_over(const fc_uniform *u, int64_t step, int64_t p)
                       after < 0 ? 0 : min64(u->n, over_spacing(after, u->spacing) + 1)};
 }
 
+FC_INLINE int same_range(fc_range a, fc_range b)
+{
+    return a.first == b.first && a.end == b.end;
+}
+
+/* A row of so many pixels, each of so many bytes, and `next` bytes apart. */
+static void copy_pixels(const char *from, char *to, int64_t next, int64_t pixels, int64_t bytes)
+{
+    if (next == bytes) {
+        memcpy(to, from, (size_t)(pixels * bytes));
+        return;
+    }
+    for (int64_t q = 0; q < pixels; q++, from += next, to += next)
+        memcpy(to, from, (size_t)bytes);
+}
+
 /* The gradients, or indices, of the windows over item (p, q) of a plane. */
 FC_INLINE fc_rows rows_over(const fc_array *a, fc_line plane, fc_range p, fc_range q)
 {
@@ -117,14 +133,14 @@ static int overlap(const fc_uniform *u)
     return u->n > 1 && u->taps > u->spacing;
 }
 
-/* Where all windows divide by the same number. Where 16-bit windows don't meet, a line of shares
- * that fits scratch memory is rounded once, and copied. */
+/* Where all windows divide by the same number. Where 16-bit windows don't meet, and a pixel has
+ * less than a vector of channels, a line of shares is rounded at once, and copied. */
 static int gathers_shares(const fc_pool_job *job, int half)
 {
     const fc_axis *axis = job->windows.axis;
     const fc_uniform *u = job->along;
 
-    if (half && !overlap(&u[0]) && !overlap(&u[1]) && axis[2].inputs < LINE_ITEMS - 1)
+    if (half && !overlap(&u[0]) && !overlap(&u[1]) && axis[2].inputs < NARROW_LANES)
         return 0;
     return may_gather(job) && axis[0].step == 1 && axis[1].step == 1
            && (job->divisor
