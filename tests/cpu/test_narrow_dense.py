@@ -91,14 +91,16 @@ def test_float32_arrays_in_16_bits_are_within_their_bound(
     (expected,) = solve(problem, inputs)
     check_values(result, expected, decision, decision.algorithm)
     assert (whole[:, columns:] == 0).all(), "items beside the result were written"
-    # Rounded on the way or before makes no difference but for the order of sums.
+    # Rounded on the way or before makes no difference but for the order of sums, each of them within
+    # a rounding of float32 for each product.
     halves = [v.astype(HALVES[dtype]) for v in inputs[:2]]
     names = [
         n for i in problem.inputs[:2] for n in ("x", "y", "weight") if getattr(problem, n) is i
     ]
     rounded = replace(problem, **dict(zip(names, map(operand, halves), strict=True)))
     _, same = result_of("gemm", rounded, (*halves, *inputs[2:]), np.empty_like(target))
-    assert (np.abs(result - same) <= 2.0**-18 * expected.magnitudes).all()
+    allowed = max(2.0**-18, depth * 2.0**-23) * expected.magnitudes
+    assert (np.abs(result - same) <= allowed).all()
 
 
 @pytest.mark.parametrize("precision", ["tf32", "float16", "bfloat16"])
