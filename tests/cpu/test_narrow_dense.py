@@ -91,7 +91,7 @@ def test_float32_arrays_in_16_bits_are_within_their_bound(
     (expected,) = solve(problem, inputs)
     check_values(result, expected, decision, decision.algorithm)
     assert (whole[:, columns:] == 0).all(), "items beside the result were written"
-    # Rounded on the way or before makes no difference but for the order of sums, each of them within
+    # Rounded on the way or before makes no difference but for the order of sums, each within
     # a rounding of float32 for each product.
     halves = [v.astype(HALVES[dtype]) for v in inputs[:2]]
     names = [
