@@ -128,9 +128,10 @@ def check(problem, inputs, output, bound):
     allowed = bound * scale
     if expected.activated:
         allowed = 1.13 * allowed + 2.0**-22 * np.maximum(scale, 1)
-    # Errors follow a tile's largest items, also where a window sees few of them or padding alone:
-    # the worst of 5,000 random layers went 4 times this bound beyond what is allowed.
-    slack = 8 * bound * max(np.abs(i).max(initial=0) for i in inputs) ** 2
+    # Errors follow a tile's largest items, also where its window sees few of them or padding alone,
+    # whose exact sums are 0, and those of transformed tiles nearly so.
+    slack = bound * max(np.abs(i).max(initial=0) for i in inputs) ** 2
+    slack *= np.where(scale == 0, 1.0, 0.05)
     assert (errors <= allowed + slack + 1e-37).all(), (errors, allowed)
 
 
