@@ -32,6 +32,10 @@ enum { ALONE_TAPS = 7, ALONE_ROWS = 8, ALONE_PIXELS = 2 * GROUPED_POSITIONS + 3,
 enum { SLIDE_TAPS = 3, SLIDE_COLUMNS = 8, SLIDE_MOST_COLUMNS = 32, SLIDE_ITEMS = 512 };
 enum { SLIDE_PLACES = SLIDE_MOST_COLUMNS + 1, SLIDE_MOST_ROWS = SLIDE_TAPS + 2 };
 
+/* What a tile may meet: whole vectors of channels; some channels of one; or any of the two, rows of
+ * x that are not there, a single row of outputs, and functions of sums. */
+enum { SLIDE_WHOLE, SLIDE_SOME, SLIDE_ANY };
+
 /* Few, for they should stay in the first-level cache until the next vector of channels is due. */
 FC_INLINE int64_t slide_places(const fc_grouped *c)
 {
@@ -97,13 +101,23 @@ FC_INLINE int quick_kind_of_float64(const fc_grouped *c)
     return kind_of_float64(c);
 }
 
+FC_INLINE int went_wrong(const int kind)
+{
+    return kind >= GROUPED_QUICK && quick_went_wrong();
+}
+
+FC_INLINE int exact_kind(const int quick)
+{
+    return quick + GROUPED_ROUNDED - GROUPED_QUICK;
+}
+
 /* `call` with a kind, and again with the exact one where a quick one went wrong: what the processor
  * notes of it, sums may have set as well. */
 #define FC_EXACTLY(kind, call)                                                                     \
     {                                                                                              \
         call(kind);                                                                                \
-        if ((kind) >= GROUPED_QUICK && quick_went_wrong()) {                                       \
-            call((kind) + GROUPED_ROUNDED - GROUPED_QUICK);                                        \
+        if (went_wrong(kind)) {                                                                    \
+            call(exact_kind(kind));                                                                \
             forget_quick_flags();                                                                  \
         }                                                                                          \
     }

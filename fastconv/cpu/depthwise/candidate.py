@@ -117,8 +117,8 @@ def predicted_seconds(problem: ConvProblem, dtype: str, threads: int) -> float:
     """Return what a depthwise problem with sums in a dtype takes on so many threads."""
     share = _PEAK_SHARE if problem.kernel[-2:-1] > (1,) else _ROW_SHARE
     flops = problem.flops / (share * peak_flops(active(), dtype, 1))
-    planes = prod(problem.y.shape[:2])
-    if channels_adjoin(problem):
+    planes, adjoin = prod(problem.y.shape[:2]), channels_adjoin(problem)
+    if adjoin:
         assert core is not None
         lanes = core.vector_bytes() // itemsize(dtype)
         vectors = -(-problem.x.shape[1] // lanes)
@@ -126,15 +126,15 @@ def predicted_seconds(problem: ConvProblem, dtype: str, threads: int) -> float:
         planes = problem.y.shape[0] * vectors
     seconds = flops + planes * _PLANE_SECONDS
     strided = problem.stride[-1] > 1 and problem.operation != "conv_input_grad"
-    deals_pixels = strided and channels_adjoin(problem)
-    if channels_adjoin(problem):
+    deals_pixels = strided and adjoin
+    if adjoin:
         seconds += moved_bytes(problem) * _beyond(problem) / _BYTES_PER_SECOND
     for operand in (problem.x, problem.y):
         size = itemsize(operand.dtype)
         seconds += operand.size * size / _BYTES_PER_SECOND
         if operand is problem.x and deals_pixels:
             seconds += operand.size * size * _DEALT / _BYTES_PER_SECOND
-        if operand.strides[-1] != size and not channels_adjoin(problem):
+        if operand.strides[-1] != size and not adjoin:
             seconds += operand.size / _ITEMS_PER_SECOND
     return seconds / threads
 

@@ -105,8 +105,7 @@ class GroupedPlan(HostPlan):
         few_bits = rounding != "" or problem.dtype in HALVES
         alone = problem.weight.shape[1] == 1
         self.slides = alone and all(part.slides for part in self._parts)
-        self.bands = alone and few_bits
-        self.bands = self.bands and 0 < band <= limit - self._scratch.bytes
+        self.bands = alone and few_bits and 0 < band <= limit - self._scratch.bytes
         if self.bands:
             self._scratch.add("bands", (band,), "uint8")
         self.workspace_bytes = self._scratch.bytes
